@@ -1,0 +1,4 @@
+//! Sipscope
+#![forbid(unsafe_code)]
+
+pub mod span;

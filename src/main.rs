@@ -1,0 +1,2 @@
+//! The `sipscope` program.
+fn main() {}
