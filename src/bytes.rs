@@ -1,0 +1,76 @@
+//! How anyone gets the bytes of a message: extents say where they lie, a reader brings them.
+
+use serde::Serialize;
+
+/// A run of bytes in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Extent {
+    /// Offset in the (inflated) file.
+    pub offset: u64,
+    /// Time of that packet, nanoseconds since 1970-01-01 UTC.
+    pub time: i64,
+    /// Number of bytes.
+    pub len: u32,
+    /// Number of the packet they were captured in.
+    pub frame: u32,
+    /// Distance from the first byte of the frame to this run.
+    pub head: u16,
+    /// Index of the input file.
+    pub file: u16,
+}
+
+impl Extent {
+    /// The part that starts `from` bytes into the run and is at most `len` long.
+    pub fn part(self, from: usize, len: usize) -> Self {
+        let own = self.len as usize;
+        let from = from.min(own);
+        Self {
+            offset: self.offset.saturating_add(from as u64),
+            len: u32::try_from(len.min(own - from)).unwrap_or(u32::MAX),
+            head: self.head.saturating_add(u16::try_from(from).unwrap_or(u16::MAX)),
+            ..self
+        }
+    }
+}
+
+/// Cuts `len` bytes, starting at `start`, out of a list of extents.
+pub fn cut_extents(extents: &[Extent], start: usize, len: usize) -> Vec<Extent> {
+    let mut out = Vec::new();
+    let (mut skip, mut left) = (start, len);
+    for extent in extents {
+        let own = extent.len as usize;
+        if skip >= own {
+            skip -= own;
+            continue;
+        }
+        if left == 0 {
+            break;
+        }
+        let part = extent.part(skip, left);
+        left -= part.len as usize;
+        skip = 0;
+        out.push(part);
+    }
+    out
+}
+
+/// Brings the bytes of extents.
+pub trait MessageBytes: Send + Sync {
+    /// Appends the bytes of one extent to `out`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has changed.
+    fn read(&self, extent: Extent, out: &mut Vec<u8>) -> std::io::Result<()>;
+
+    /// The bytes of a whole message.
+    ///
+    /// # Errors
+    /// As `read`.
+    fn read_all(&self, extents: &[Extent]) -> std::io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        for extent in extents {
+            self.read(*extent, &mut out)?;
+        }
+        Ok(out)
+    }
+}

@@ -1,0 +1,1099 @@
+//! Files each message: transaction, dialog, call, repetition.
+//!
+//! One writer, messages in the order of the capture; any number of threads may have decoded them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hashbrown::{HashMap, HashTable};
+
+use super::ids::{AnnouncementId, CallId, DialogId, FlowId, MessageId, TextId, TransactionId};
+use super::media::{self, Announcement, ByEndpoint, Exchange};
+use super::message_store::{
+    Flow, MessageRow, Repeat, RetransmissionKind, SdpKind, Transport, flag,
+};
+use super::paged::Paged;
+use super::repeat::{Kind, Sending, Sendings};
+use super::stream::RtpTable;
+use super::text::Texts;
+use super::time_bound::{HashedMap, TimeBound};
+use super::{Call, CallKind, Dialog, IndexView, Totals, hash_bytes, mix};
+use crate::bytes::Extent;
+use crate::packet::{Addressing, Endpoint, LayerStack};
+use crate::sdp::SdpBrief;
+use crate::sip::method::Method;
+use crate::sip::scan::{Scan, StartKind};
+
+/// A transaction is remembered for this long after its last message (64*T1 twice over).
+const TRANSACTION_NANOS: i64 = 64_000_000_000;
+/// An INVITE that rings is remembered for this long.
+const RINGING_NANOS: i64 = 600_000_000_000;
+
+/// Hashes of the parts that identify, made where the message is decoded.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Keys {
+    call_id: u64,
+    from_tag: u64,
+    to_tag: u64,
+    from_uri: u64,
+    to_uri: u64,
+    start_text: u64,
+    user_agent: u64,
+    /// Branch, sent-by, Call-ID, CSeq number: a transaction but for its method.
+    base: u64,
+    branch: u32,
+    /// What a retransmission has in common with its original.
+    signature: u64,
+    octets: u64,
+    flow: u64,
+}
+
+impl Keys {
+    /// Hashes what identifies a message.
+    pub fn of(bytes: &[u8], scan: &Scan, addressing: &Addressing, transport: Transport) -> Self {
+        let hash = |span: crate::span::Span| hash_bytes(span.of(bytes));
+        let branch_text = scan.branch.of(bytes);
+        let branch = hash_bytes(branch_text);
+        let call_id = hash(scan.call_id);
+        let from_tag = hash(scan.from_tag);
+        let to_tag = hash(scan.to_tag);
+        let start_text = hash(scan.ruri_or_reason);
+        let cseq = u64::from(scan.cseq.unwrap_or(u32::MAX)) | u64::from(scan.cseq.is_none()) << 40;
+        let mut base = mix(mix(branch, hash(scan.sent_by)), mix(call_id, cseq));
+        // RFC 2543 matching: without the cookie the branch need not be unique (RFC 3261, 17.2.3).
+        if !branch_text.get(..7).is_some_and(|c| c.eq_ignore_ascii_case(b"z9hG4bK")) {
+            base = mix(base, from_tag);
+        }
+        let start = mix(start_text, u64::from(scan.status) << 8 | u64::from(scan.method as u8));
+        let rseq = scan.rseq.map_or(0, |n| u64::from(n) + 1);
+        let signature = mix(mix(start, rseq), mix(from_tag, to_tag));
+        let flow = mix(
+            mix(media::endpoint_key(addressing.src), media::endpoint_key(addressing.dst)),
+            transport as u64,
+        );
+        Self {
+            call_id,
+            from_tag,
+            to_tag,
+            from_uri: hash(scan.from_uri),
+            to_uri: hash(scan.to_uri),
+            start_text,
+            user_agent: hash(scan.user_agent),
+            base,
+            branch: branch as u32,
+            signature,
+            octets: hash_bytes(bytes),
+            flow,
+        }
+    }
+}
+
+/// The hash that a row keeps of its top branch.
+pub fn branch_hash(branch: &[u8]) -> u32 {
+    hash_bytes(branch) as u32
+}
+
+/// One decoded message on its way into the index.
+#[derive(Clone, Copy)]
+pub struct Incoming<'a> {
+    /// Its octets.
+    pub bytes: &'a [u8],
+    /// Where its parts stand.
+    pub scan: &'a Scan,
+    /// Their hashes.
+    pub keys: &'a Keys,
+    /// Its session description.
+    pub sdp: Option<&'a SdpBrief>,
+    /// Summary of the session description or type of the body, and its hash.
+    pub body_text: Option<(&'a [u8], u64)>,
+    /// Addresses.
+    pub addressing: Addressing,
+    /// Transport.
+    pub transport: Transport,
+    /// Layers.
+    pub layers: LayerStack,
+    /// Where its octets lie; at least one, in order.
+    pub extents: &'a [Extent],
+    /// Not all of it was captured.
+    pub cut: bool,
+}
+
+#[derive(Clone)]
+struct Transaction {
+    id: TransactionId,
+    request: Option<MessageId>,
+    call: CallId,
+    /// First final response.
+    final_response: Option<MessageId>,
+    final_status: u16,
+    provisional: bool,
+    initial: bool,
+    exchange: Exchange,
+    since: i64,
+    /// The request came again this often, and was answered again this often.
+    asked_again: u16,
+    answered_again: u16,
+}
+
+/// What is known of a Call-ID.
+struct Cid {
+    hash: u64,
+    text: TextId,
+    tags: [(u64, Option<TextId>); 2],
+    uris: [(u64, TextId); 2],
+    calls: [Option<CallId>; 6],
+    dialog: Option<DialogId>,
+    invite_from: u64,
+    invite_cseq: u32,
+    /// The newest INVITE ended without success: the next may be a retry under another tag.
+    may_retry: bool,
+    /// A BYE was answered: the next INVITE is another call.
+    ended: bool,
+    /// From tags other than `invite_from` made calls of their own.
+    several: bool,
+}
+
+/// The writer of the index.
+pub struct Indexer {
+    rows: Paged<MessageRow>,
+    dialogs: Paged<Dialog>,
+    calls: Paged<Call>,
+    flows: Paged<Flow>,
+    extents: Paged<Extent>,
+    announcements: Paged<Announcement>,
+    texts: Texts,
+    layer_stacks: Vec<LayerStack>,
+    odd_methods: Arc<BTreeMap<MessageId, String>>,
+    flow_table: HashTable<(u64, FlowId)>,
+    last_flows: [(u64, Option<FlowId>); 4],
+    cids: Vec<Cid>,
+    cid_table: HashTable<u32>,
+    dialog_table: HashedMap<DialogId>,
+    invite_calls: HashMap<u64, CallId>,
+    registrations: HashMap<u64, CallId>,
+    transactions: TimeBound<Transaction>,
+    sendings: TimeBound<Sendings>,
+    /// 2xx to INVITE by dialog, CSeq and addresses, for their ACKs.
+    successes: TimeBound<MessageId>,
+    announced_at: Arc<ByEndpoint>,
+    /// RTP seen so far.
+    pub rtp: RtpTable,
+    transaction_count: u32,
+    requests: [u64; 32],
+    odd_requests: BTreeMap<String, u64>,
+    responses: BTreeMap<u16, u64>,
+    retransmissions: u64,
+    copies: u64,
+    octets: u64,
+}
+
+impl Default for Indexer {
+    fn default() -> Self {
+        Self {
+            rows: Paged::default(),
+            dialogs: Paged::default(),
+            calls: Paged::default(),
+            flows: Paged::default(),
+            extents: Paged::default(),
+            announcements: Paged::default(),
+            texts: Texts::default(),
+            layer_stacks: Vec::new(),
+            odd_methods: Arc::default(),
+            flow_table: HashTable::new(),
+            last_flows: [(0, None); 4],
+            cids: Vec::new(),
+            cid_table: HashTable::new(),
+            dialog_table: HashedMap::default(),
+            invite_calls: HashMap::new(),
+            registrations: HashMap::new(),
+            transactions: TimeBound::new(TRANSACTION_NANOS),
+            sendings: TimeBound::new(TRANSACTION_NANOS),
+            successes: TimeBound::new(TRANSACTION_NANOS),
+            announced_at: Arc::default(),
+            rtp: RtpTable::default(),
+            transaction_count: 0,
+            requests: [0; 32],
+            odd_requests: BTreeMap::new(),
+            responses: BTreeMap::new(),
+            retransmissions: 0,
+            copies: 0,
+            octets: 0,
+        }
+    }
+}
+
+const INVITE_SALT: u64 = Method::Invite as u64;
+
+impl Indexer {
+    /// Files one message and gives its id.
+    pub fn push(&mut self, m: &Incoming<'_>) -> Option<MessageId> {
+        let last = m.extents.iter().max_by_key(|e| e.frame)?;
+        let (time, frame) = (last.time, last.frame);
+        if self.rows.len() >= u32::MAX as usize - 1 {
+            return None;
+        }
+        self.turn(time);
+        let id = MessageId::at(self.rows.len());
+        let scan = m.scan;
+        let response = scan.kind == StartKind::Response;
+        let initial = scan.to_tag.is_empty();
+        let flow = self.flow(m);
+        let cid = self.cid(m);
+        let (from_tag, to_tag) = self.tags(cid, m);
+        let (from_uri, to_uri) = self.uris(cid, m);
+
+        let key = self.transaction_key(m, response);
+        let call;
+        let transaction;
+        let known = self.transactions.get_mut(key).cloned();
+        match &known {
+            Some(t) => {
+                call = t.call;
+                transaction = t.id;
+            }
+            None => {
+                call = self.call_of(m, cid, id, to_uri, from_tag, to_tag, response, initial);
+                self.transaction_count += 1;
+                transaction = TransactionId::new(self.transaction_count)?;
+            }
+        }
+
+        let repeat = self.repetition(m, key, id, flow, time, response, known.as_ref());
+        let fresh = repeat == Repeat::No;
+        let dialog = self.dialog(m, cid, id, (from_tag, to_tag), response, call, known.as_ref());
+        let (refers_to, mut exchange) = self.references(m, response, dialog, known.as_ref());
+
+        let mut sdp = SdpKind::None;
+        let mut flags = 0;
+        if scan.is_sdp {
+            flags |= flag::SDP;
+            let state = match scan.method {
+                Method::Ack | Method::Prack if !response => exchange,
+                _ => known.as_ref().map_or(exchange, |t| t.exchange),
+            };
+            (sdp, exchange) = media::role(scan.method, response, scan.status, state);
+        } else if let Some(t) = &known {
+            exchange = t.exchange;
+        }
+        if response {
+            flags |= flag::RESPONSE;
+        }
+        if m.cut {
+            flags |= flag::CUT;
+        }
+        if scan.has_credentials {
+            flags |= flag::CREDENTIALS;
+        }
+        if scan.has_challenge {
+            flags |= flag::CHALLENGE;
+        }
+        if scan.cseq.is_some() {
+            flags |= flag::CSEQ;
+        }
+        if initial {
+            flags |= flag::INITIAL;
+        }
+        let (place, head) = match m.extents {
+            [one] => (one.offset, one.head),
+            many => {
+                flags |= flag::SCATTERED;
+                let at = self.extents.len() as u64;
+                for extent in many {
+                    self.extents.push(*extent);
+                }
+                (at, many.first().map_or(0, |e| e.head))
+            }
+        };
+
+        let user_agent = (!scan.user_agent.is_empty())
+            .then(|| self.texts.intern(m.keys.user_agent, scan.user_agent.of(m.bytes)));
+        let start_text =
+            self.texts.intern(m.keys.start_text, scan.ruri_or_reason.of(m.bytes));
+        let body_text = m.body_text.map(|(text, hash)| self.texts.intern(hash, text));
+        let layers = self.layer_stack(m.layers);
+        let call_id = self.cids.get(cid).map_or(TextId::at(0), |c| c.text);
+        let previous_in_call = self.join_call(call, id, repeat);
+        let mut row = MessageRow {
+            time,
+            place,
+            len: u32::try_from(m.bytes.len()).unwrap_or(u32::MAX),
+            frame,
+            flow,
+            call_id,
+            from_tag,
+            to_tag,
+            from_uri,
+            to_uri,
+            start_text,
+            user_agent,
+            body_text,
+            cseq: scan.cseq.unwrap_or(0),
+            branch: m.keys.branch,
+            body_len: u32::try_from(scan.body.len()).unwrap_or(u32::MAX),
+            transaction,
+            dialog,
+            call,
+            refers_to,
+            repeats: None,
+            previous_in_call,
+            head,
+            status: scan.status,
+            flags,
+            file: last.file,
+            method: scan.method,
+            cseq_method: scan.cseq_method,
+            repeat_code: 0,
+            layers,
+            sdp,
+            via_count: u8::try_from(scan.via_count).unwrap_or(u8::MAX),
+        };
+        row.set_repeat(repeat);
+        self.count(&row, m, id, response);
+        if fresh && let Some(sdp) = m.sdp {
+            self.announce(m, sdp, cid, call, id, time);
+        }
+        self.rows.push(row);
+        self.update_transaction(key, m, known, transaction, call, id, response, repeat, exchange, time);
+        self.update_cid(cid, m, response, known_initial(scan, response));
+        Some(id)
+    }
+
+    fn turn(&mut self, time: i64) {
+        self.transactions.turn(time, |t| {
+            t.provisional && t.final_status == 0 && time.saturating_sub(t.since) < RINGING_NANOS
+        });
+        self.sendings.turn(time, |_| false);
+        self.successes.turn(time, |_| false);
+    }
+
+    fn flow(&mut self, m: &Incoming<'_>) -> FlowId {
+        let key = m.keys.flow;
+        let slot = (key >> 7) as usize & 3;
+        if let Some((k, Some(id))) = self.last_flows.get(slot)
+            && *k == key
+        {
+            return *id;
+        }
+        let id = match self.flow_table.find(key, |(k, _)| *k == key) {
+            Some((_, id)) => *id,
+            None => {
+                let id = FlowId::at(self.flows.push(Flow {
+                    src: m.addressing.src,
+                    dst: m.addressing.dst,
+                    transport: m.transport,
+                }));
+                self.flow_table.insert_unique(key, (key, id), |(k, _)| *k);
+                id
+            }
+        };
+        if let Some(slot) = self.last_flows.get_mut(slot) {
+            *slot = (key, Some(id));
+        }
+        id
+    }
+
+    fn cid(&mut self, m: &Incoming<'_>) -> usize {
+        let hash = m.keys.call_id;
+        let Self { cids, cid_table, texts, .. } = self;
+        if let Some(at) =
+            cid_table.find(hash, |i| cids.get(*i as usize).is_some_and(|c| c.hash == hash))
+        {
+            return *at as usize;
+        }
+        let text = texts.intern(hash, m.scan.call_id.of(m.bytes));
+        let at = cids.len();
+        let none = TextId::at(0);
+        cids.push(Cid {
+            hash,
+            text,
+            tags: [(0, None); 2],
+            uris: [(0, none); 2],
+            calls: [None; 6],
+            dialog: None,
+            invite_from: 0,
+            invite_cseq: 0,
+            may_retry: false,
+            ended: false,
+            several: false,
+        });
+        cid_table.insert_unique(hash, u32::try_from(at).unwrap_or(u32::MAX), |i| {
+            cids.get(*i as usize).map_or(0, |c| c.hash)
+        });
+        at
+    }
+
+    fn tags(&mut self, cid: usize, m: &Incoming<'_>) -> (Option<TextId>, Option<TextId>) {
+        let Self { cids, texts, .. } = self;
+        let Some(cid) = cids.get_mut(cid) else { return (None, None) };
+        let mut get = |hash: u64, span: crate::span::Span| {
+            if span.is_empty() {
+                return None;
+            }
+            if let Some((_, id)) = cid.tags.iter().find(|(h, id)| *h == hash && id.is_some()) {
+                return *id;
+            }
+            let id = Some(texts.intern(hash, span.of(m.bytes)));
+            if let Some(free) = cid.tags.iter_mut().find(|(_, id)| id.is_none()) {
+                *free = (hash, id);
+            } else if let Some(second) = cid.tags.get_mut(1) {
+                *second = (hash, id);
+            }
+            id
+        };
+        (get(m.keys.from_tag, m.scan.from_tag), get(m.keys.to_tag, m.scan.to_tag))
+    }
+
+    fn uris(&mut self, cid: usize, m: &Incoming<'_>) -> (TextId, TextId) {
+        let Self { cids, texts, .. } = self;
+        let none = TextId::at(0);
+        let Some(cid) = cids.get_mut(cid) else { return (none, none) };
+        let mut get = |place: usize, hash: u64, span: crate::span::Span| {
+            if let Some((_, id)) = cid.uris.iter().find(|(h, _)| *h == hash && hash != 0) {
+                return *id;
+            }
+            let id = texts.intern(hash, span.of(m.bytes));
+            if let Some(slot) = cid.uris.get_mut(place) {
+                *slot = (hash, id);
+            }
+            id
+        };
+        (get(0, m.keys.from_uri, m.scan.from_uri), get(1, m.keys.to_uri, m.scan.to_uri))
+    }
+
+    fn transaction_key(&mut self, m: &Incoming<'_>, response: bool) -> u64 {
+        let base = m.keys.base;
+        let method = m.scan.method;
+        if method == Method::Ack && !response {
+            let invite = mix(base, INVITE_SALT);
+            // The ACK of a failure belongs to the INVITE (RFC 3261, 17.1.1.3).
+            if self.transactions.get_mut(invite).is_some_and(|t| t.final_status >= 300) {
+                return invite;
+            }
+        }
+        let salt = if method == Method::Other {
+            hash_bytes(m.scan.method_span.of(m.bytes))
+        } else {
+            method as u64
+        };
+        mix(base, salt)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "parts of one decision, all at hand in push")]
+    fn call_of(
+        &mut self,
+        m: &Incoming<'_>,
+        cid: usize,
+        id: MessageId,
+        aor: TextId,
+        from_tag: Option<TextId>,
+        to_tag: Option<TextId>,
+        response: bool,
+        initial: bool,
+    ) -> CallId {
+        let method = m.scan.method;
+        if !initial
+            && let Some(dialog) = self.find_dialog(cid, from_tag, to_tag)
+            && let Some(dialog) = self.dialogs.get(dialog.index())
+        {
+            return dialog.call;
+        }
+        if method == Method::Cancel
+            && let Some(t) = self.transactions.get_mut(mix(m.keys.base, INVITE_SALT))
+        {
+            return t.call;
+        }
+        let Some(known) = self.cids.get(cid) else { return CallId::at(0) };
+        let calls = known.calls;
+        let slot = |kind: CallKind| calls.get(kind as usize).copied().flatten();
+        let kind = match method {
+            Method::Invite | Method::Ack | Method::Bye | Method::Cancel | Method::Prack
+            | Method::Update => CallKind::Call,
+            Method::Register => CallKind::Registration,
+            // A NOTIFY of a transfer belongs to the call that was transferred.
+            Method::Subscribe | Method::Notify => match slot(CallKind::Call) {
+                Some(call) if !initial => return call,
+                _ if method == Method::Notify && slot(CallKind::Other).is_some() => CallKind::Other,
+                _ => CallKind::Subscription,
+            },
+            Method::Message | Method::Options | Method::Info | Method::Refer | Method::Publish
+            | Method::Other => {
+                if let Some(call) = slot(CallKind::Call)
+                    && !initial
+                {
+                    return call;
+                }
+                match method {
+                    Method::Message => CallKind::Message,
+                    Method::Options => CallKind::Options,
+                    // Only inside of a call.
+                    Method::Info if !initial => CallKind::Call,
+                    Method::Refer if !initial => CallKind::Call,
+                    _ => CallKind::Other,
+                }
+            }
+        };
+        match kind {
+            CallKind::Call => self.invite_call(m, cid, id, response, initial),
+            CallKind::Registration => self.registration(m, cid, id, aor, response),
+            _ => slot(kind).unwrap_or_else(|| self.new_call(kind, cid, id)),
+        }
+    }
+
+    fn new_call(&mut self, kind: CallKind, cid: usize, id: MessageId) -> CallId {
+        let call_id = self.cids.get(cid).map_or(TextId::at(0), |c| c.text);
+        let call = CallId::at(self.calls.push(Call {
+            kind,
+            call_id,
+            first: id,
+            last: id,
+            messages: 0,
+            retransmissions: 0,
+            copies: 0,
+        }));
+        if let Some(slot) = self.cids.get_mut(cid).and_then(|c| c.calls.get_mut(kind as usize)) {
+            *slot = Some(call);
+        }
+        call
+    }
+
+    /// The call of an INVITE or of a request that only stands in calls.
+    ///
+    /// A retry after a failure (challenge, redirect, 422 …) stays in its call; the same Call-ID
+    /// with another From tag while the first INVITE is still open or after it succeeded is the
+    /// other leg of a B2BUA that kept the Call-ID; an INVITE after the BYE is the next call.
+    fn invite_call(
+        &mut self,
+        m: &Incoming<'_>,
+        cid: usize,
+        id: MessageId,
+        response: bool,
+        initial: bool,
+    ) -> CallId {
+        let Some(known) = self.cids.get(cid) else { return CallId::at(0) };
+        let current = known.calls.first().copied().flatten();
+        if m.scan.method != Method::Invite || response || !initial {
+            return current.unwrap_or_else(|| self.new_call(CallKind::Call, cid, id));
+        }
+        let tag = m.keys.from_tag;
+        let tag_key = mix(known.hash, tag);
+        let Some(current) = current else {
+            return self.new_call(CallKind::Call, cid, id);
+        };
+        let same_attempt = m.scan.cseq == Some(known.invite_cseq);
+        if known.invite_from == tag {
+            if !known.ended || same_attempt {
+                return current;
+            }
+        } else if known.may_retry {
+            return current;
+        } else if known.several
+            && let Some(call) = self.invite_calls.get(&tag_key)
+        {
+            return *call;
+        }
+        let first = (mix(known.hash, known.invite_from), current);
+        self.invite_calls.insert(first.0, first.1);
+        let call = self.new_call(CallKind::Call, cid, id);
+        self.invite_calls.insert(tag_key, call);
+        if let Some(known) = self.cids.get_mut(cid) {
+            known.several = true;
+            known.ended = false;
+        }
+        call
+    }
+
+    /// One row per address of record and instance, else Contact, else source, over Call-IDs.
+    fn registration(
+        &mut self,
+        m: &Incoming<'_>,
+        cid: usize,
+        id: MessageId,
+        aor: TextId,
+        response: bool,
+    ) -> CallId {
+        let slot = CallKind::Registration as usize;
+        let current = self.cids.get(cid).and_then(|c| c.calls.get(slot).copied().flatten());
+        let same_aor = current
+            .and_then(|call| self.calls.get(call.index()))
+            .and_then(|call| self.rows.get(call.first.index()))
+            .is_some_and(|row| row.to_uri == aor);
+        if let Some(call) = current
+            && (same_aor || response)
+        {
+            return call;
+        }
+        let contact = m.scan.contact.of(m.bytes);
+        let device = match instance(contact) {
+            Some(instance) => hash_bytes(instance),
+            None if !contact.is_empty() && contact != b"*" => {
+                hash_bytes(m.scan.contact_uri.of(m.bytes))
+            }
+            None => media::endpoint_key(Endpoint { ip: m.addressing.src.ip, port: 0 }),
+        };
+        let key = mix(u64::from(aor.get()), device);
+        if let Some(call) = self.registrations.get(&key).copied() {
+            if let Some(slot) = self.cids.get_mut(cid).and_then(|c| c.calls.get_mut(slot)) {
+                *slot = Some(call);
+            }
+            return call;
+        }
+        let call = self.new_call(CallKind::Registration, cid, id);
+        self.registrations.insert(key, call);
+        call
+    }
+
+    fn find_dialog(
+        &self,
+        cid: usize,
+        from_tag: Option<TextId>,
+        to_tag: Option<TextId>,
+    ) -> Option<DialogId> {
+        let (from, to) = (from_tag?, to_tag?);
+        let cid = self.cids.get(cid)?;
+        if let Some(dialog) = cid.dialog.and_then(|d| Some((d, self.dialogs.get(d.index())?))) {
+            let (local, remote) = (dialog.1.local_tag, dialog.1.remote_tag);
+            if (local, remote) == (Some(from), Some(to)) || (local, remote) == (Some(to), Some(from))
+            {
+                return Some(dialog.0);
+            }
+        }
+        self.dialog_table.get(&dialog_key(cid.hash, from, to)).copied()
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "parts of one decision, all at hand in push")]
+    fn dialog(
+        &mut self,
+        m: &Incoming<'_>,
+        cid: usize,
+        id: MessageId,
+        (from_tag, to_tag): (Option<TextId>, Option<TextId>),
+        response: bool,
+        call: CallId,
+        known: Option<&Transaction>,
+    ) -> Option<DialogId> {
+        let (from, to) = (from_tag?, to_tag?);
+        let found = self.find_dialog(cid, from_tag, to_tag);
+        if let Some(found) = found {
+            if let Some(cid) = self.cids.get_mut(cid) {
+                cid.dialog = Some(found);
+            }
+            // 100 is hop by hop and belongs to no dialog of its own (RFC 3261, 17.2.1).
+            return (m.scan.status != 100 || known.is_some_and(|t| !t.initial)).then_some(found);
+        }
+        let status = m.scan.status;
+        let method = m.scan.method;
+        let initial = known.is_some_and(|t| t.initial && t.request.is_some());
+        let success = (200..300).contains(&status);
+        let opens = if response {
+            match method {
+                Method::Invite => success || (101..200).contains(&status),
+                Method::Subscribe | Method::Refer => success,
+                Method::Bye | Method::Update | Method::Prack | Method::Info | Method::Notify => {
+                    success && known.is_none()
+                }
+                _ => false,
+            }
+        } else {
+            match method {
+                // Of a failed INVITE: its ACK opens nothing.
+                Method::Ack => !known.is_some_and(|t| t.final_status >= 300),
+                Method::Register | Method::Cancel | Method::Publish => false,
+                _ => true,
+            }
+        };
+        if !opens {
+            return None;
+        }
+        let subscribed = self.cids.get(cid).is_some_and(|c| {
+            [CallKind::Subscription, CallKind::Other, CallKind::Call]
+                .iter()
+                .any(|k| c.calls.get(*k as usize).copied().flatten() == Some(call))
+        });
+        // A NOTIFY may come before the 200 of its SUBSCRIBE and opens the dialog (RFC 6665, 4.4.1).
+        let notified = method == Method::Notify
+            && !response
+            && subscribed
+            && self
+                .calls
+                .get(call.index())
+                .and_then(|c| self.rows.get(c.first.index()))
+                .is_some_and(|r| {
+                    matches!(r.method, Method::Subscribe | Method::Refer)
+                        && r.from_tag == to_tag
+                        && r.to_tag.is_none()
+                });
+        let first = self.calls.get(call.index()).map(|c| c.first);
+        let (local, remote, request, method, from_middle) = if notified {
+            let method =
+                first.and_then(|f| self.rows.get(f.index())).map_or(method, |row| row.method);
+            (to, from, first, method, false)
+        } else {
+            let request = known.and_then(|t| t.request);
+            (from, to, request, method, !initial)
+        };
+        let dialog = DialogId::at(self.dialogs.push(Dialog {
+            call,
+            call_id: self.cids.get(cid)?.text,
+            local_tag: Some(local),
+            remote_tag: Some(remote),
+            request: if from_middle { None } else { request },
+            opened_by: id,
+            method,
+            from_middle,
+        }));
+        let key = dialog_key(self.cids.get(cid)?.hash, from, to);
+        self.dialog_table.insert(key, dialog);
+        if let Some(cid) = self.cids.get_mut(cid) {
+            cid.dialog = Some(dialog);
+        }
+        Some(dialog)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "parts of one decision, all at hand in push")]
+    fn repetition(
+        &mut self,
+        m: &Incoming<'_>,
+        key: u64,
+        id: MessageId,
+        flow: FlowId,
+        time: i64,
+        response: bool,
+        known: Option<&Transaction>,
+    ) -> Repeat {
+        let sending = Sending {
+            id,
+            flow,
+            time,
+            octets: m.keys.octets,
+            ip_id: m.addressing.ip_id,
+            reliable: m.transport == Transport::Tcp,
+        };
+        let key = mix(key, m.keys.signature);
+        let kind = match self.sendings.get_mut(key) {
+            Some(all) => all.add(sending),
+            None => {
+                self.sendings.insert(key, Sendings::new(sending));
+                Kind::New
+            }
+        };
+        let first = match kind {
+            Kind::New => return Repeat::No,
+            Kind::Copy(of) => return Repeat::CopyOf(of),
+            Kind::OtherSide(of) => return Repeat::SeenAs(of),
+            Kind::Again(first) => first,
+        };
+        let method = m.scan.method;
+        let status = m.scan.status;
+        let asked = known.is_some_and(|t| t.asked_again > t.answered_again);
+        use RetransmissionKind as K;
+        let kind = if !response {
+            match method {
+                Method::Ack if known.is_none_or(|t| t.final_status < 300) => K::AckForRepeatedSuccess,
+                Method::Ack => K::AnswerToRetransmission,
+                _ => K::Timer,
+            }
+        } else if asked {
+            K::AnswerToRetransmission
+        } else if method == Method::Invite && (200..300).contains(&status) {
+            K::SuccessUntilAck
+        } else if status < 200 && m.scan.rseq.is_none() {
+            K::ProvisionalRefresh
+        } else {
+            K::Timer
+        };
+        Repeat::Retransmission(first, kind)
+    }
+
+    /// The message that this one answers, acknowledges or cancels; and the exchange it goes on with.
+    fn references(
+        &mut self,
+        m: &Incoming<'_>,
+        response: bool,
+        dialog: Option<DialogId>,
+        known: Option<&Transaction>,
+    ) -> (Option<MessageId>, Exchange) {
+        if response {
+            return (known.and_then(|t| t.request), Exchange::Open);
+        }
+        match m.scan.method {
+            Method::Cancel => {
+                let invite = self.transactions.get_mut(mix(m.keys.base, INVITE_SALT));
+                (invite.and_then(|t| t.request), Exchange::Open)
+            }
+            Method::Ack => {
+                if let Some(t) = known.filter(|t| t.final_status >= 300) {
+                    return (t.final_response, Exchange::Open);
+                }
+                let Some(dialog) = dialog else { return (None, Exchange::Open) };
+                let success = success_key(dialog, m.scan.cseq);
+                let (src, dst) = (m.addressing.src, m.addressing.dst);
+                let here = mix(success, way(dst, src));
+                let found = match self.successes.get_mut(here).copied() {
+                    Some(id) => Some(id),
+                    None => self.successes.get_mut(success).copied(),
+                };
+                (found, Exchange::Open)
+            }
+            // A PRACK goes on with the exchange of its INVITE: did a reliable 1xx offer?
+            Method::Prack => {
+                let offered = dialog
+                    .and_then(|d| self.dialogs.get(d.index()))
+                    .and_then(|d| self.rows.get(d.opened_by.index()))
+                    .is_some_and(|row| row.sdp == SdpKind::Offer && row.is_response());
+                (None, if offered { Exchange::OfferInResponse } else { Exchange::Open })
+            }
+            _ => (None, Exchange::Open),
+        }
+    }
+
+    fn layer_stack(&mut self, layers: LayerStack) -> u8 {
+        let at = match self.layer_stacks.iter().position(|l| *l == layers) {
+            Some(at) => at,
+            None if self.layer_stacks.len() < 255 => {
+                self.layer_stacks.push(layers);
+                self.layer_stacks.len() - 1
+            }
+            None => 0,
+        };
+        u8::try_from(at).unwrap_or(0)
+    }
+
+    fn join_call(&mut self, call: CallId, id: MessageId, repeat: Repeat) -> Option<MessageId> {
+        let entry = self.calls.get_mut(call.index())?;
+        let previous = (entry.messages > 0).then_some(entry.last);
+        entry.last = id;
+        entry.messages = entry.messages.saturating_add(1);
+        entry.retransmissions += u32::from(repeat.is_retransmission());
+        entry.copies += u32::from(repeat.is_copy());
+        previous
+    }
+
+    fn count(&mut self, row: &MessageRow, m: &Incoming<'_>, id: MessageId, response: bool) {
+        self.octets += u64::from(row.len);
+        match row.repeat() {
+            Repeat::Retransmission(..) => self.retransmissions += 1,
+            Repeat::CopyOf(_) | Repeat::SeenAs(_) => self.copies += 1,
+            Repeat::No => {}
+        }
+        if row.method == Method::Other {
+            let name = m.scan.method_span.of(m.bytes);
+            let name = String::from_utf8_lossy(name.get(..80).unwrap_or(name)).into_owned();
+            if !response {
+                *self.odd_requests.entry(name.clone()).or_default() += 1;
+            }
+            Arc::make_mut(&mut self.odd_methods).insert(id, name);
+        } else if !response && let Some(count) = self.requests.get_mut(row.method as usize) {
+            *count += 1;
+        }
+        if response {
+            *self.responses.entry(row.status).or_default() += 1;
+        }
+    }
+
+    fn announce(
+        &mut self,
+        m: &Incoming<'_>,
+        sdp: &SdpBrief,
+        cid: usize,
+        call: CallId,
+        id: MessageId,
+        time: i64,
+    ) {
+        let response = m.scan.kind == StartKind::Response;
+        let caller = self.cids.get(cid).map_or(0, |c| c.invite_from);
+        let from_caller = m.keys.from_tag == caller || caller == 0;
+        let by_caller = from_caller != response;
+        for (index, media) in sdp.media().iter().enumerate() {
+            let (Some(ip), true) = (media.address, media.port != 0) else { continue };
+            if ip.is_unspecified() {
+                continue;
+            }
+            let endpoint = Endpoint { ip, port: media.port };
+            let key = media::endpoint_key(endpoint);
+            let earlier = self.announced_at.0.get(&key).copied();
+            if earlier
+                .and_then(|e| self.announcements.get(e.index()))
+                .is_some_and(|e| e.call == call && e.by_caller == by_caller)
+            {
+                continue;
+            }
+            let at = AnnouncementId::at(self.announcements.push(Announcement {
+                endpoint,
+                call,
+                message: id,
+                time,
+                media: u16::try_from(index).unwrap_or(u16::MAX),
+                by_caller,
+                earlier,
+            }));
+            Arc::make_mut(&mut self.announced_at).0.insert(key, at);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "parts of one decision, all at hand in push")]
+    fn update_transaction(
+        &mut self,
+        key: u64,
+        m: &Incoming<'_>,
+        known: Option<Transaction>,
+        id: TransactionId,
+        call: CallId,
+        message: MessageId,
+        response: bool,
+        repeat: Repeat,
+        exchange: Exchange,
+        time: i64,
+    ) {
+        let status = m.scan.status;
+        let is_ack = m.scan.method == Method::Ack && !response;
+        let mut t = known.unwrap_or(Transaction {
+            id,
+            request: None,
+            call,
+            final_response: None,
+            final_status: 0,
+            provisional: false,
+            initial: m.scan.to_tag.is_empty(),
+            exchange: Exchange::Open,
+            since: time,
+            asked_again: 0,
+            answered_again: 0,
+        });
+        if response {
+            if status < 200 {
+                t.provisional = true;
+            } else if t.final_status == 0 {
+                t.final_status = status;
+                t.final_response = Some(message);
+            }
+            if repeat.is_retransmission() {
+                t.answered_again = t.answered_again.saturating_add(1);
+            }
+            if m.scan.method == Method::Invite && (200..300).contains(&status) && !repeat.is_copy() {
+                self.note_success(m, message);
+            }
+        } else if !is_ack || t.request.is_none() && t.final_status < 300 {
+            if t.request.is_none() {
+                t.request = Some(message);
+                t.initial = m.scan.to_tag.is_empty();
+            } else if repeat.is_retransmission() {
+                t.asked_again = t.asked_again.saturating_add(1);
+            }
+        }
+        t.exchange = exchange;
+        self.transactions.insert(key, t);
+    }
+
+    /// Remembers a 2xx to INVITE, so that its ACK finds it.
+    fn note_success(&mut self, m: &Incoming<'_>, message: MessageId) {
+        let Some(dialog) = self.rows.get(message.index()).and_then(|row| row.dialog) else { return };
+        let success = success_key(dialog, m.scan.cseq);
+        let here = mix(success, way(m.addressing.src, m.addressing.dst));
+        for key in [success, here] {
+            if self.successes.get_mut(key).is_none() {
+                self.successes.insert(key, message);
+            }
+        }
+    }
+
+    fn update_cid(&mut self, cid: usize, m: &Incoming<'_>, response: bool, initial_invite: bool) {
+        let Some(cid) = self.cids.get_mut(cid) else { return };
+        let status = m.scan.status;
+        match m.scan.method {
+            Method::Invite if initial_invite => {
+                cid.invite_from = m.keys.from_tag;
+                cid.invite_cseq = m.scan.cseq.unwrap_or(0);
+                cid.may_retry = false;
+                cid.ended = false;
+            }
+            Method::Invite if response && m.keys.from_tag == cid.invite_from => {
+                if m.scan.cseq == Some(cid.invite_cseq) {
+                    if status >= 300 {
+                        cid.may_retry = true;
+                    } else if status >= 200 {
+                        cid.may_retry = false;
+                    }
+                }
+            }
+            Method::Bye if response && status >= 200 && status != 401 && status != 407 => {
+                cid.ended = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// Number of messages so far.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// True before the first message.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The index as it is now, for everybody to read.
+    pub fn publish(&mut self) -> IndexView {
+        let mut requests = self.odd_requests.clone();
+        for method in Method::ALL {
+            if let Some(count) = self.requests.get(method as usize).filter(|c| **c > 0) {
+                requests.insert(method.as_str().to_owned(), *count);
+            }
+        }
+        IndexView {
+            rows: self.rows.publish(),
+            dialogs: self.dialogs.publish(),
+            calls: self.calls.publish(),
+            flows: self.flows.publish(),
+            extents: self.extents.publish(),
+            texts: self.texts.publish(),
+            layer_stacks: self.layer_stacks.clone(),
+            odd_methods: Arc::clone(&self.odd_methods),
+            announcements: self.announcements.publish(),
+            announced_at: Arc::clone(&self.announced_at),
+            rtp: self.rtp.publish(),
+            totals: Totals {
+                requests,
+                responses: self.responses.clone(),
+                transactions: self.transaction_count,
+                retransmissions: self.retransmissions,
+                copies: self.copies,
+                octets: self.octets,
+                call_ids: self.cids.len() as u64,
+            },
+        }
+    }
+}
+
+fn known_initial(scan: &Scan, response: bool) -> bool {
+    !response && scan.method == Method::Invite && scan.to_tag.is_empty()
+}
+
+fn dialog_key(cid: u64, a: TextId, b: TextId) -> u64 {
+    let (low, high) = if a < b { (a, b) } else { (b, a) };
+    mix(cid, u64::from(low.get()) << 32 | u64::from(high.get()))
+}
+
+fn success_key(dialog: DialogId, cseq: Option<u32>) -> u64 {
+    mix(0x2cc, u64::from(dialog.get()) << 32 | u64::from(cseq.unwrap_or(0)))
+}
+
+/// From whom to whom.
+fn way(from: Endpoint, to: Endpoint) -> u64 {
+    mix(media::endpoint_key(from), media::endpoint_key(to))
+}
+
+/// Value of the `+sip.instance` parameter (RFC 5626, 4.1).
+fn instance(contact: &[u8]) -> Option<&[u8]> {
+    const NAME: &[u8] = b"+sip.instance=";
+    let at = contact
+        .windows(NAME.len())
+        .position(|window| window.eq_ignore_ascii_case(NAME))?
+        .checked_add(NAME.len())?;
+    let value = contact.get(at..)?;
+    let end = match value.first()? {
+        b'"' => memchr::memchr(b'"', value.get(1..)?)?.checked_add(2)?,
+        _ => memchr::memchr2(b';', b',', value).unwrap_or(value.len()),
+    };
+    value.get(..end)
+}

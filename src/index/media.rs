@@ -1,0 +1,90 @@
+//! Media announced by session descriptions, and who offers and who answers (RFC 3264).
+
+use super::ids::{AnnouncementId, CallId, MessageId};
+use super::message_store::SdpKind;
+use super::time_bound::HashedMap;
+use crate::packet::Endpoint;
+use crate::sip::method::Method;
+
+/// A place where somebody said to expect media.
+#[derive(Clone, Copy, Debug)]
+pub struct Announcement {
+    /// Address and port.
+    pub endpoint: Endpoint,
+    /// The call.
+    pub call: CallId,
+    /// The message that said so first.
+    pub message: MessageId,
+    /// Its time.
+    pub time: i64,
+    /// Position of the media description.
+    pub media: u16,
+    /// True when the sender of the description called: its tag is that of the caller.
+    pub by_caller: bool,
+    /// An earlier announcement of the same place.
+    pub earlier: Option<AnnouncementId>,
+}
+
+/// The newest announcement of each place; keys are [`endpoint_key`].
+#[derive(Clone, Default)]
+pub struct ByEndpoint(pub(super) HashedMap<AnnouncementId>);
+
+impl ByEndpoint {
+    /// The newest announcement of a place.
+    pub fn newest(&self, endpoint: Endpoint) -> Option<AnnouncementId> {
+        self.0.get(&endpoint_key(endpoint)).copied()
+    }
+}
+
+/// Hash of a transport address.
+pub fn endpoint_key(endpoint: Endpoint) -> u64 {
+    match endpoint.ip {
+        std::net::IpAddr::V4(ip) => {
+            super::mix(u64::from(u32::from(ip)), u64::from(endpoint.port) | 4 << 32)
+        }
+        std::net::IpAddr::V6(ip) => {
+            let bits = u128::from(ip);
+            let half = super::mix(bits as u64, (bits >> 64) as u64);
+            super::mix(half, u64::from(endpoint.port) | 6 << 32)
+        }
+    }
+}
+
+/// Where the exchange of one INVITE stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Exchange {
+    /// No description yet.
+    #[default]
+    Open,
+    /// The request offered.
+    OfferInRequest,
+    /// A response offered.
+    OfferInResponse,
+}
+
+/// The role of a description in `method`, and where the exchange stands afterwards.
+///
+/// `exchange` is that of the transaction; for ACK and PRACK that of their INVITE.
+pub(super) fn role(
+    method: Method,
+    response: bool,
+    status: u16,
+    exchange: Exchange,
+) -> (SdpKind, Exchange) {
+    use Exchange::{OfferInRequest, OfferInResponse, Open};
+    match (method, response) {
+        (Method::Invite | Method::Update, false) => (SdpKind::Offer, OfferInRequest),
+        // An answer if a response offered, otherwise a new offer (RFC 3262, 5).
+        (Method::Prack, false) => match exchange {
+            OfferInResponse => (SdpKind::Answer, exchange),
+            _ => (SdpKind::Offer, OfferInRequest),
+        },
+        (Method::Ack, false) => (SdpKind::Answer, exchange),
+        (Method::Invite | Method::Update | Method::Prack, true) if status < 300 => match exchange {
+            OfferInRequest => (SdpKind::Answer, exchange),
+            // The same offer may stand in several responses.
+            Open | OfferInResponse => (SdpKind::Offer, OfferInResponse),
+        },
+        _ => (SdpKind::Other, exchange),
+    }
+}

@@ -1,0 +1,281 @@
+//! The in-memory model of a capture: messages, transactions, dialogs, calls, streams.
+//!
+//! [`Indexer`] takes messages in the order of the capture and files each one; [`IndexView`] is what
+//! everybody else sees, immutable and cheap to share. The index reads no clock and no file: what
+//! is not in a row is read from the bytes of the message by whoever needs it.
+
+pub mod call;
+pub mod dialog;
+pub mod filter;
+pub mod ids;
+mod indexer;
+pub mod media;
+pub mod message_store;
+pub mod paged;
+pub mod registration;
+pub mod repeat;
+pub mod stream;
+pub mod text;
+mod time_bound;
+
+use std::collections::BTreeMap;
+
+use crate::bytes::Extent;
+use crate::packet::LayerStack;
+use ids::{CallId, DialogId, FlowId, MessageId, TextId};
+pub use indexer::{Incoming, Indexer, Keys};
+use message_store::{Flow, MessageRow, flag};
+use paged::PagedView;
+
+/// Hash of octets, keyed anew in every run of the program so that nobody can prepare collisions.
+pub fn hash_bytes(bytes: &[u8]) -> u64 {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    use std::sync::LazyLock;
+    static STATE: LazyLock<foldhash::fast::FixedState> = LazyLock::new(|| {
+        let seed = std::collections::hash_map::RandomState::new().hash_one(1u8);
+        foldhash::fast::FixedState::with_seed(seed)
+    });
+    let mut hasher = STATE.build_hasher();
+    hasher.write(bytes);
+    hasher.finish()
+}
+
+/// Joins two hashes; not symmetric.
+pub fn mix(a: u64, b: u64) -> u64 {
+    let wide = u128::from(a ^ 0x9e37_79b9_7f4a_7c15) * u128::from(b ^ 0xd1b5_4a32_d192_ed03);
+    (wide >> 64) as u64 ^ wide as u64 ^ a.rotate_left(23)
+}
+
+/// A dialog as the index knows it; its state follows from its messages ([`dialog::summary`]).
+#[derive(Clone, Debug)]
+pub struct Dialog {
+    /// The call it is a leg of.
+    pub call: CallId,
+    /// Call-ID.
+    pub call_id: TextId,
+    /// Tag of the sender of the request that created it.
+    pub local_tag: Option<TextId>,
+    /// Tag of the other side.
+    pub remote_tag: Option<TextId>,
+    /// The request that created it, when it was captured.
+    pub request: Option<MessageId>,
+    /// The first message with both tags.
+    pub opened_by: MessageId,
+    /// Method of the request that created it.
+    pub method: crate::sip::method::Method,
+    /// Its beginning is not in the capture.
+    pub from_middle: bool,
+}
+
+/// What the messages of one group are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallKind {
+    /// Made by INVITE.
+    Call,
+    /// REGISTER, over its refreshes.
+    Registration,
+    /// SUBSCRIBE and NOTIFY.
+    Subscription,
+    /// MESSAGE outside of a dialog.
+    Message,
+    /// OPTIONS outside of a dialog.
+    Options,
+    /// Anything else.
+    Other,
+}
+
+impl CallKind {
+    /// All kinds, in the order they are shown.
+    pub const ALL: [Self; 6] = [
+        Self::Call,
+        Self::Registration,
+        Self::Subscription,
+        Self::Message,
+        Self::Options,
+        Self::Other,
+    ];
+
+    /// Name as in the `kind` field of the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Call => "call",
+            Self::Registration => "registration",
+            Self::Subscription => "subscription",
+            Self::Message => "message",
+            Self::Options => "options",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// A call, registration, subscription …: the messages that belong together.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// What it is.
+    pub kind: CallKind,
+    /// Call-ID of its first message.
+    pub call_id: TextId,
+    /// Its first message.
+    pub first: MessageId,
+    /// Its newest message; the others hang on `previous_in_call`.
+    pub last: MessageId,
+    /// Number of messages.
+    pub messages: u32,
+    /// Number of retransmissions among them.
+    pub retransmissions: u32,
+    /// Number of copies among them, both kinds.
+    pub copies: u32,
+}
+
+/// Counts over the whole capture.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Requests by method name.
+    pub requests: BTreeMap<String, u64>,
+    /// Responses by code.
+    pub responses: BTreeMap<u16, u64>,
+    /// Transactions.
+    pub transactions: u32,
+    /// Retransmissions.
+    pub retransmissions: u64,
+    /// Copies, both kinds.
+    pub copies: u64,
+    /// Octets of all messages.
+    pub octets: u64,
+    /// Different Call-IDs.
+    pub call_ids: u64,
+}
+
+/// The index as it was at one moment.
+#[derive(Clone, Default)]
+pub struct IndexView {
+    pub(crate) rows: PagedView<MessageRow>,
+    pub(crate) dialogs: PagedView<Dialog>,
+    pub(crate) calls: PagedView<Call>,
+    pub(crate) flows: PagedView<Flow>,
+    pub(crate) extents: PagedView<Extent>,
+    pub(crate) texts: text::TextsView,
+    pub(crate) layer_stacks: Vec<LayerStack>,
+    pub(crate) odd_methods: std::sync::Arc<BTreeMap<MessageId, String>>,
+    pub(crate) announcements: PagedView<media::Announcement>,
+    pub(crate) announced_at: std::sync::Arc<media::ByEndpoint>,
+    pub(crate) rtp: std::sync::Arc<Vec<stream::RtpCounts>>,
+    /// Counts.
+    pub totals: Totals,
+}
+
+impl IndexView {
+    /// All messages, in order.
+    pub fn messages(&self) -> &PagedView<MessageRow> {
+        &self.rows
+    }
+
+    /// All dialogs, in order of opening.
+    pub fn dialogs(&self) -> &PagedView<Dialog> {
+        &self.dialogs
+    }
+
+    /// All calls, in order of their first message.
+    pub fn calls(&self) -> &PagedView<Call> {
+        &self.calls
+    }
+
+    /// Interned texts.
+    pub fn texts(&self) -> &text::TextsView {
+        &self.texts
+    }
+
+    /// One message.
+    pub fn message(&self, id: MessageId) -> Option<&MessageRow> {
+        self.rows.get(id.index())
+    }
+
+    /// One dialog.
+    pub fn dialog(&self, id: DialogId) -> Option<&Dialog> {
+        self.dialogs.get(id.index())
+    }
+
+    /// One call.
+    pub fn call(&self, id: CallId) -> Option<&Call> {
+        self.calls.get(id.index())
+    }
+
+    /// The way a message took.
+    pub fn flow(&self, id: FlowId) -> Option<&Flow> {
+        self.flows.get(id.index())
+    }
+
+    /// All flows.
+    pub fn flows(&self) -> &PagedView<Flow> {
+        &self.flows
+    }
+
+    /// The method in words: also of methods that are in no registry.
+    pub fn method_name(&self, id: MessageId) -> &str {
+        if let Some(name) = self.odd_methods.get(&id) {
+            return name;
+        }
+        self.message(id).map_or("", |row| row.method.as_str())
+    }
+
+    /// Layers that a message came through.
+    pub fn layers(&self, row: &MessageRow) -> LayerStack {
+        self.layer_stacks.get(usize::from(row.layers)).copied().unwrap_or_default()
+    }
+
+    /// Where the bytes of a message lie.
+    pub fn extents(&self, row: &MessageRow) -> Vec<Extent> {
+        if row.flags & flag::SCATTERED == 0 {
+            return vec![Extent {
+                offset: row.place,
+                time: row.time,
+                len: row.len,
+                frame: row.frame,
+                head: row.head,
+                file: row.file,
+            }];
+        }
+        let mut left = row.len;
+        let mut out = Vec::new();
+        let mut at = usize::try_from(row.place).unwrap_or(usize::MAX);
+        while left > 0 {
+            let Some(extent) = self.extents.get(at) else { break };
+            out.push(*extent);
+            left = left.saturating_sub(extent.len);
+            at += 1;
+        }
+        out
+    }
+
+    /// The messages of a call, oldest first.
+    pub fn messages_of_call(&self, call: CallId) -> Vec<MessageId> {
+        let mut out = Vec::new();
+        let Some(entry) = self.call(call) else { return out };
+        out.reserve(entry.messages as usize);
+        let mut at = Some(entry.last);
+        while let Some(id) = at {
+            out.push(id);
+            at = self.message(id).and_then(|row| row.previous_in_call);
+        }
+        out.reverse();
+        out
+    }
+
+    /// The messages of a dialog, the creating request first.
+    pub fn messages_of_dialog(&self, id: DialogId) -> Vec<MessageId> {
+        let Some(dialog) = self.dialog(id) else { return Vec::new() };
+        self.messages_of_call(dialog.call)
+            .into_iter()
+            .filter(|m| {
+                dialog.request == Some(*m)
+                    || self.message(*m).is_some_and(|row| row.dialog == Some(id))
+            })
+            .collect()
+    }
+
+    /// Sender and receiver.
+    pub fn ends(&self, row: &MessageRow) -> Option<&Flow> {
+        self.flow(row.flow)
+    }
+}

@@ -1,0 +1,195 @@
+//! RTP streams: counted in any UDP flow, tied to calls by what their session descriptions announce.
+
+use std::sync::Arc;
+
+use super::IndexView;
+use super::ids::{AnnouncementId, CallId, StreamId};
+use super::media::{Announcement, endpoint_key};
+use super::time_bound::HashedMap;
+use crate::packet::Endpoint;
+use crate::packet::rtp_brief::RtpTally;
+
+/// Streams in one capture; more are counted, not kept.
+const MAX_STREAMS: usize = 4 << 20;
+/// Media may come this much earlier than the description that announces its place was seen.
+const EARLY_NANOS: i64 = 5_000_000_000;
+
+/// What is known of one stream without its call.
+#[derive(Clone, Copy, Debug)]
+pub struct RtpCounts {
+    /// Sender.
+    pub src: Endpoint,
+    /// Receiver.
+    pub dst: Endpoint,
+    /// The counts.
+    pub tally: RtpTally,
+}
+
+/// The writer's side.
+#[derive(Default)]
+pub struct RtpTable {
+    places: HashedMap<u32>,
+    list: Arc<Vec<RtpCounts>>,
+    /// Packets of streams beyond the limit.
+    pub beyond: u64,
+}
+
+impl RtpTable {
+    /// Adds what a run of packets has counted.
+    pub fn add(&mut self, tallies: &[RtpTally]) {
+        if tallies.is_empty() {
+            return;
+        }
+        let list = Arc::make_mut(&mut self.list);
+        for tally in tallies {
+            if let Some(known) =
+                self.places.get(&tally.key).and_then(|i| list.get_mut(*i as usize))
+            {
+                let t = &mut known.tally;
+                let follows = tally.first_seq == t.last_seq.wrapping_add(1);
+                t.packets += tally.packets;
+                // The first packet of a run counts as in sequence there.
+                t.in_sequence += tally.in_sequence - u64::from(!follows);
+                t.last_seq = tally.last_seq;
+                t.payload_types |= tally.payload_types;
+                t.first = t.first.min(tally.first);
+                t.last = t.last.max(tally.last);
+                continue;
+            }
+            if list.len() >= MAX_STREAMS {
+                self.beyond += tally.packets;
+                continue;
+            }
+            self.places.insert(tally.key, u32::try_from(list.len()).unwrap_or(u32::MAX));
+            let way = &tally.addressing;
+            list.push(RtpCounts { src: way.src, dst: way.dst, tally: *tally });
+        }
+    }
+
+    /// The counts so far.
+    pub fn publish(&self) -> Arc<Vec<RtpCounts>> {
+        Arc::clone(&self.list)
+    }
+}
+
+/// How a stream found its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MatchedBy {
+    /// It goes where a session description says.
+    Sdp,
+    /// It comes from where a session description says to send to (symmetric RTP, RFC 4961).
+    Symmetric,
+    /// It looks like RTP, nothing announced it.
+    Heuristic,
+}
+
+/// One row of the list of streams.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// Number.
+    pub id: StreamId,
+    /// Its call, when one announced it.
+    pub call: Option<CallId>,
+    /// Sender; none for announced media of which no packet was seen.
+    pub src: Option<Endpoint>,
+    /// Receiver.
+    pub dst: Endpoint,
+    /// The counts; none when no packet was seen.
+    pub tally: Option<RtpTally>,
+    /// The announcement.
+    pub announcement: Option<AnnouncementId>,
+    /// How it was matched.
+    pub matched_by: MatchedBy,
+    /// True when it flows towards the callee.
+    pub forward: bool,
+}
+
+impl Stream {
+    /// Number of packets.
+    pub fn packets(&self) -> u64 {
+        self.tally.map_or(0, |t| t.packets)
+    }
+}
+
+impl IndexView {
+    fn announcement(&self, id: AnnouncementId) -> Option<&Announcement> {
+        self.announcements.get(id.index())
+    }
+
+    /// The announcement of a place that holds for a stream between two times: the newest one that
+    /// is not later than its end, else the earliest.
+    fn announced(&self, endpoint: Endpoint, first: i64, last: i64) -> Option<AnnouncementId> {
+        let mut at = self.announced_at.newest(endpoint);
+        let mut best = None;
+        while let Some(id) = at {
+            let a = self.announcement(id).filter(|a| a.endpoint == endpoint)?;
+            best = Some(id);
+            if a.time <= first.saturating_add(EARLY_NANOS) || a.time <= last && a.earlier.is_none() {
+                break;
+            }
+            at = a.earlier;
+        }
+        best.filter(|id| {
+            self.announcement(*id).is_some_and(|a| a.time <= last.saturating_add(EARLY_NANOS))
+        })
+    }
+
+    /// All streams: those seen, then the places where media was announced and none came.
+    pub fn streams(&self) -> Vec<Stream> {
+        let mut seen: Vec<&RtpCounts> = self.rtp.iter().collect();
+        seen.sort_by_key(|s| (s.tally.first_frame, s.tally.key));
+        let mut out = Vec::new();
+        let mut used: HashedMap<()> = HashedMap::default();
+        for counts in seen {
+            let t = &counts.tally;
+            let to = self.announced(counts.dst, t.first, t.last);
+            let from = self.announced(counts.src, t.first, t.last);
+            let (matched_by, announcement) = match (to, from) {
+                (Some(id), _) => (MatchedBy::Sdp, Some(id)),
+                (None, Some(id)) => (MatchedBy::Symmetric, Some(id)),
+                (None, None) => (MatchedBy::Heuristic, None),
+            };
+            // Noise has no sequence: three of four packets must follow each other.
+            let steady = t.packets >= 4 && t.in_sequence * 4 >= t.packets * 3;
+            if announcement.is_none() && !steady {
+                continue;
+            }
+            let known = announcement.and_then(|id| self.announcement(id));
+            if let Some(a) = known {
+                used.insert(super::mix(endpoint_key(a.endpoint), u64::from(a.call.get())), ());
+            }
+            // Media flows away from who announced the place, or comes from there.
+            let forward = known.is_some_and(|a| match matched_by {
+                MatchedBy::Sdp => !a.by_caller,
+                _ => a.by_caller,
+            });
+            out.push(Stream {
+                id: StreamId::at(out.len()),
+                call: known.map(|a| a.call),
+                src: Some(counts.src),
+                dst: counts.dst,
+                tally: Some(*t),
+                announcement,
+                matched_by,
+                forward,
+            });
+        }
+        for (index, a) in self.announcements.iter().enumerate() {
+            let key = super::mix(endpoint_key(a.endpoint), u64::from(a.call.get()));
+            if used.insert(key, ()).is_none() {
+                out.push(Stream {
+                    id: StreamId::at(out.len()),
+                    call: Some(a.call),
+                    src: None,
+                    dst: a.endpoint,
+                    tally: None,
+                    announcement: Some(AnnouncementId::at(index)),
+                    matched_by: MatchedBy::Sdp,
+                    forward: !a.by_caller,
+                });
+            }
+        }
+        out
+    }
+}

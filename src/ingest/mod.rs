@@ -1,0 +1,10 @@
+//! Worker threads: sources in, published index out.
+//!
+//! Each worker takes the next block of packets, decodes it, and files it when its turn comes: the
+//! blocks are decoded in parallel and filed in order, so any number of threads gives the same index.
+
+mod block;
+mod load;
+mod streams;
+
+pub use load::{FileReport, Loaded, Loading, Options, Progress, load, spawn};

@@ -1,0 +1,217 @@
+//! IP reassembly (RFC 791, 3.2; RFC 8200, 4.5): fragments in any order, first octets win.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
+
+use hashbrown::HashMap;
+
+use super::{Addressing, Fragment, LayerStack};
+use crate::bytes::Extent;
+
+/// Octets kept for unfinished datagrams, all together.
+pub const MAX_FRAGMENT_OCTETS: usize = 16 << 20;
+/// Capture time after which an unfinished datagram is dropped.
+pub const MAX_FRAGMENT_AGE_NANOS: i64 = 30_000_000_000;
+/// An IP payload cannot be longer.
+const MAX_DATAGRAM: u64 = 65_535;
+/// What a piece costs beside its octets.
+const PIECE_COST: usize = 96;
+
+/// Octets at places, without overlap: what came first stays.
+#[derive(Debug, Default)]
+pub(super) struct Pieces {
+    parts: BTreeMap<u64, (Vec<u8>, Extent)>,
+    octets: usize,
+}
+
+impl Pieces {
+    /// Adds the octets not there yet.
+    pub(super) fn insert(&mut self, start: u64, data: &[u8], extent: Extent) {
+        let end = start.saturating_add(data.len() as u64);
+        let mut at = start;
+        // A part that begins before may reach into this range.
+        if let Some((s, (d, _))) = self.parts.range(..=start).next_back() {
+            at = at.max(s.saturating_add(d.len() as u64));
+        }
+        while at < end {
+            let next = self.parts.range(at..).next().map(|(s, (d, _))| (*s, d.len() as u64));
+            let stop = next.map_or(end, |(s, _)| s.min(end));
+            if at < stop {
+                let from = usize::try_from(at - start).unwrap_or(usize::MAX);
+                let to = usize::try_from(stop - start).unwrap_or(usize::MAX);
+                if let Some(part) = data.get(from..to) {
+                    self.octets += part.len();
+                    self.parts.insert(at, (part.to_vec(), extent.part(from, part.len())));
+                }
+            }
+            match next {
+                Some((s, len)) if s < end => at = s.saturating_add(len),
+                _ => break,
+            }
+        }
+    }
+
+    /// Takes the part that covers `at`, without what lies before it.
+    pub(super) fn take_at(&mut self, at: u64) -> Option<(Vec<u8>, Extent)> {
+        loop {
+            let (&start, (data, _)) = self.parts.iter().next()?;
+            let end = start.saturating_add(data.len() as u64);
+            if start > at {
+                return None;
+            }
+            let (mut data, mut extent) = self.parts.remove(&start)?;
+            self.octets = self.octets.saturating_sub(data.len());
+            if end <= at {
+                continue;
+            }
+            let skip = usize::try_from(at - start).unwrap_or(usize::MAX);
+            if skip > 0 {
+                data.drain(..skip.min(data.len()));
+                extent = extent.part(skip, data.len());
+            }
+            return Some((data, extent));
+        }
+    }
+
+    pub(super) fn first(&self) -> Option<u64> {
+        self.parts.keys().next().copied()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.parts.clear();
+        self.octets = 0;
+    }
+
+    /// Octets held, bookkeeping included.
+    pub(super) fn cost(&self) -> usize {
+        self.octets + self.parts.len() * PIECE_COST
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    src: IpAddr,
+    dst: IpAddr,
+    id: u32,
+    protocol: u8,
+    realm: u32,
+}
+
+#[derive(Default)]
+struct Unfinished {
+    pieces: Pieces,
+    total: Option<u64>,
+    since: i64,
+    cut: bool,
+}
+
+/// A datagram put together.
+#[derive(Debug)]
+pub struct Datagram {
+    /// IP protocol number.
+    pub protocol: u8,
+    /// The whole payload.
+    pub data: Vec<u8>,
+    /// Where its octets lie.
+    pub extents: Vec<Extent>,
+    /// Layers up to IP.
+    pub layers: LayerStack,
+    /// Addresses; ports are still unknown.
+    pub addressing: Addressing,
+    /// A fragment was cut by the snap length; what follows it is missing.
+    pub cut: bool,
+}
+
+/// Collects fragments.
+#[derive(Default)]
+pub struct IpFragments {
+    open: HashMap<Key, Unfinished>,
+    order: VecDeque<(i64, Key)>,
+    cost: usize,
+    /// Datagrams given up because they stayed incomplete for too long or too much was open.
+    pub dropped: u64,
+}
+
+impl IpFragments {
+    /// Adds a fragment; gives the datagram when it is complete.
+    pub fn push(
+        &mut self,
+        addressing: Addressing,
+        layers: LayerStack,
+        fragment: Fragment<'_>,
+        extent: Extent,
+        time: i64,
+    ) -> Option<Datagram> {
+        self.expire(time);
+        let end = u64::from(fragment.offset) + fragment.data.len() as u64;
+        if end > MAX_DATAGRAM {
+            return None;
+        }
+        let key = Key {
+            src: addressing.src.ip,
+            dst: addressing.dst.ip,
+            id: fragment.id,
+            protocol: fragment.protocol,
+            realm: addressing.realm,
+        };
+        let entry = self.open.entry(key).or_insert_with(|| {
+            self.order.push_back((time, key));
+            Unfinished { since: time, ..Unfinished::default() }
+        });
+        let before = entry.pieces.cost();
+        entry.pieces.insert(u64::from(fragment.offset), fragment.data, extent);
+        entry.cut |= fragment.cut;
+        self.cost += entry.pieces.cost() - before;
+        if !fragment.more && entry.total.is_none() {
+            entry.total = Some(end);
+        }
+        let done = entry.total.is_some_and(|total| entry.pieces.octets as u64 >= total);
+        // With a fragment cut by the snap length the whole never comes: give what leads up to it.
+        let done = done || (entry.cut && entry.total.is_some());
+        if !done {
+            while self.cost > MAX_FRAGMENT_OCTETS {
+                let (_, oldest) = self.order.pop_front()?;
+                self.remove(&oldest, true);
+            }
+            return None;
+        }
+        let mut entry = self.remove(&key, false)?;
+        let mut data = Vec::new();
+        let mut extents = Vec::new();
+        while let Some((part, extent)) = entry.pieces.take_at(data.len() as u64) {
+            data.extend_from_slice(&part);
+            extents.push(extent);
+        }
+        let protocol = fragment.protocol;
+        Some(Datagram { protocol, data, extents, layers, addressing, cut: entry.cut })
+    }
+
+    /// Drops what has been open for too long at capture time `now`.
+    pub fn expire(&mut self, now: i64) {
+        while let Some((since, key)) = self.order.front().copied() {
+            if now.saturating_sub(since) <= MAX_FRAGMENT_AGE_NANOS {
+                break;
+            }
+            self.order.pop_front();
+            if self.open.get(&key).is_some_and(|e| e.since == since) {
+                self.remove(&key, true);
+            }
+        }
+    }
+
+    /// Datagrams that are still open.
+    pub fn unfinished(&self) -> usize {
+        self.open.len()
+    }
+
+    fn remove(&mut self, key: &Key, dropped: bool) -> Option<Unfinished> {
+        let entry = self.open.remove(key)?;
+        self.cost = self.cost.saturating_sub(entry.pieces.cost());
+        self.dropped += u64::from(dropped);
+        Some(entry)
+    }
+}

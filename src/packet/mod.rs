@@ -1,0 +1,321 @@
+//! From the bytes of a frame to its transport payload.
+//!
+//! `dissect` is a pure function of one frame: link layer, VLAN tags, IPv4 and IPv6 with extension
+//! headers, UDP and TCP headers. What needs memory lives beside it: `ip_fragment` puts datagrams
+//! together, `tcp_stream` puts byte streams together. Nothing here knows SIP.
+
+pub mod ip_fragment;
+mod link;
+pub mod rtp_brief;
+pub mod tcp_stream;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+pub use link::{Layer, LayerStack, layer_spans};
+
+/// A transport address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Endpoint {
+    /// IP address.
+    pub ip: IpAddr,
+    /// UDP or TCP port.
+    pub port: u16,
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.ip {
+            IpAddr::V4(ip) => write!(f, "{ip}:{}", self.port),
+            IpAddr::V6(ip) => write!(f, "[{ip}]:{}", self.port),
+        }
+    }
+}
+
+/// What a packet says of its way: addresses and the identification used to tell copies apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addressing {
+    /// Sender.
+    pub src: Endpoint,
+    /// Receiver.
+    pub dst: Endpoint,
+    /// IPv4 identification (0 for IPv6): a router keeps it, a retransmission has a new one.
+    pub ip_id: u16,
+    /// Keeps equal addresses of different VLANs apart in reassembly.
+    pub realm: u32,
+}
+
+/// What stands behind the network header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payload<'a> {
+    /// A UDP datagram.
+    Udp {
+        /// Its octets, as far as captured.
+        data: &'a [u8],
+        /// Fewer octets were captured than were sent.
+        cut: bool,
+    },
+    /// A TCP segment.
+    Tcp(TcpSegment<'a>),
+    /// A piece of an IP datagram.
+    Fragment(Fragment<'a>),
+    /// ICMP, ICMPv6: may quote SIP, is none.
+    Icmp,
+    /// Some other protocol, by its IP protocol number.
+    Other(u8),
+}
+
+/// One TCP segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpSegment<'a> {
+    /// Sequence number of the first octet (or of SYN).
+    pub seq: u32,
+    /// SYN, FIN, RST, ACK bits as on the wire.
+    pub flags: u8,
+    /// Octets of the stream, as far as captured.
+    pub data: &'a [u8],
+    /// Number of octets that were sent.
+    pub sent: u32,
+}
+
+/// TCP flag FIN.
+pub const TCP_FIN: u8 = 0x01;
+/// TCP flag SYN.
+pub const TCP_SYN: u8 = 0x02;
+/// TCP flag RST.
+pub const TCP_RST: u8 = 0x04;
+
+/// One fragment of an IPv4 or IPv6 datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fragment<'a> {
+    /// Identification of the datagram.
+    pub id: u32,
+    /// Protocol of the whole.
+    pub protocol: u8,
+    /// Place of this piece, in octets.
+    pub offset: u32,
+    /// More pieces follow.
+    pub more: bool,
+    /// The piece; pieces cut by the snap length are dropped by the reassembler.
+    pub data: &'a [u8],
+    /// Fewer octets were captured than were sent.
+    pub cut: bool,
+}
+
+/// One dissected frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Packet<'a> {
+    /// Addresses; ports are 0 where the transport has none or is not reached yet.
+    pub addressing: Addressing,
+    /// The protocols passed, outermost first.
+    pub layers: LayerStack,
+    /// The rest.
+    pub payload: Payload<'a>,
+}
+
+/// Why a frame gave no packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Skip {
+    /// Link type that is not dissected.
+    LinkType(u16),
+    /// A network protocol other than IP, by EtherType.
+    EtherType(u16),
+    /// The frame ends inside a header.
+    Short,
+    /// A header contradicts itself.
+    Malformed,
+}
+
+/// Dissects one frame down to its transport payload.
+///
+/// # Errors
+/// Says what kind of frame it was when there is no IP packet in it.
+pub fn dissect(link_type: u16, frame: &[u8], original: u32) -> Result<Packet<'_>, Skip> {
+    let cut_frame = (frame.len() as u64) < u64::from(original);
+    let mut layers = LayerStack::default();
+    let (network, v6, realm) = link::network(link_type, frame, &mut layers)?;
+    if v6 {
+        ipv6(network, realm, layers, cut_frame)
+    } else {
+        ipv4(network, realm, layers, cut_frame)
+    }
+}
+
+fn be16(bytes: &[u8], at: usize) -> Option<u16> {
+    let pair = bytes.get(at..at.checked_add(2)?)?;
+    Some(u16::from_be_bytes([*pair.first()?, *pair.get(1)?]))
+}
+
+fn be32(bytes: &[u8], at: usize) -> Option<u32> {
+    let four: [u8; 4] = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
+    Some(u32::from_be_bytes(four))
+}
+
+fn ipv4(
+    bytes: &[u8],
+    realm: u32,
+    mut layers: LayerStack,
+    cut_frame: bool,
+) -> Result<Packet<'_>, Skip> {
+    let head: &[u8; 20] = bytes.first_chunk().ok_or(Skip::Short)?;
+    if head[0] >> 4 != 4 {
+        return Err(Skip::Malformed);
+    }
+    let header_len = usize::from(head[0] & 15) * 4;
+    if header_len < 20 {
+        return Err(Skip::Malformed);
+    }
+    let total = usize::from(u16::from_be_bytes([head[2], head[3]]));
+    // Captures of segmentation offload carry a total length of 0: the frame decides.
+    let total = if total < header_len { bytes.len() } else { total };
+    let cut = total > bytes.len();
+    let body = bytes.get(header_len..total.min(bytes.len())).ok_or(Skip::Short)?;
+    let ip_id = u16::from_be_bytes([head[4], head[5]]);
+    let frag = u16::from_be_bytes([head[6], head[7]]);
+    let protocol = head[9];
+    layers.push(Layer::Ipv4);
+    let src = IpAddr::V4(Ipv4Addr::new(head[12], head[13], head[14], head[15]));
+    let dst = IpAddr::V4(Ipv4Addr::new(head[16], head[17], head[18], head[19]));
+    let addressing = Addressing {
+        src: Endpoint { ip: src, port: 0 },
+        dst: Endpoint { ip: dst, port: 0 },
+        ip_id,
+        realm,
+    };
+    let more = frag & 0x2000 != 0;
+    let offset = u32::from(frag & 0x1fff) * 8;
+    if more || offset != 0 {
+        let payload = Payload::Fragment(Fragment {
+            id: u32::from(ip_id),
+            protocol,
+            offset,
+            more,
+            data: body,
+            cut: cut || (cut_frame && total >= bytes.len() && more && body.len() % 8 != 0),
+        });
+        return Ok(Packet { addressing, layers, payload });
+    }
+    transport(protocol, body, total - header_len, addressing, layers)
+}
+
+fn ipv6(
+    bytes: &[u8],
+    realm: u32,
+    mut layers: LayerStack,
+    _cut_frame: bool,
+) -> Result<Packet<'_>, Skip> {
+    let head: &[u8; 40] = bytes.first_chunk().ok_or(Skip::Short)?;
+    if head[0] >> 4 != 6 {
+        return Err(Skip::Malformed);
+    }
+    let length = usize::from(u16::from_be_bytes([head[4], head[5]]));
+    // 0 is a jumbogram or an offloaded segment: the frame decides.
+    let total = if length == 0 { bytes.len() } else { length.saturating_add(40) };
+    let cut = total > bytes.len();
+    let mut body = bytes.get(40..total.min(bytes.len())).ok_or(Skip::Short)?;
+    layers.push(Layer::Ipv6);
+    let mut src = [0u8; 16];
+    let mut dst = [0u8; 16];
+    src.copy_from_slice(&head[8..24]);
+    dst.copy_from_slice(&head[24..40]);
+    let addressing = Addressing {
+        src: Endpoint { ip: IpAddr::V6(Ipv6Addr::from(src)), port: 0 },
+        dst: Endpoint { ip: IpAddr::V6(Ipv6Addr::from(dst)), port: 0 },
+        ip_id: 0,
+        realm,
+    };
+    let mut next = head[6];
+    // RFC 8200, 4: a chain of extension headers; 16 is far more than any real packet has.
+    for _ in 0..16 {
+        match next {
+            // Hop-by-Hop, Routing, Destination Options, Mobility, HIP, Shim6.
+            0 | 43 | 60 | 135 | 139 | 140 => {
+                let (Some(&n), Some(&len)) = (body.first(), body.get(1)) else {
+                    return Err(Skip::Short);
+                };
+                next = n;
+                body = body.get(usize::from(len) * 8 + 8..).ok_or(Skip::Short)?;
+            }
+            // Authentication header: its length counts in units of 4 octets, minus 2.
+            51 => {
+                let (Some(&n), Some(&len)) = (body.first(), body.get(1)) else {
+                    return Err(Skip::Short);
+                };
+                next = n;
+                body = body.get(usize::from(len) * 4 + 8..).ok_or(Skip::Short)?;
+            }
+            44 => {
+                let (Some(&n), Some(place), Some(id), Some(rest)) =
+                    (body.first(), be16(body, 2), be32(body, 4), body.get(8..))
+                else {
+                    return Err(Skip::Short);
+                };
+                let offset = u32::from(place & 0xfff8);
+                let more = place & 1 != 0;
+                if offset == 0 && !more {
+                    // An atomic fragment (RFC 6946) is a whole datagram.
+                    next = n;
+                    body = rest;
+                    continue;
+                }
+                let payload = Payload::Fragment(Fragment {
+                    id,
+                    protocol: n,
+                    offset,
+                    more,
+                    data: rest,
+                    cut,
+                });
+                return Ok(Packet { addressing, layers, payload });
+            }
+            _ => {
+                let passed = bytes.len().min(total) - body.len();
+                return transport(next, body, total - passed, addressing, layers);
+            }
+        }
+    }
+    Err(Skip::Malformed)
+}
+
+/// Dissects what stands behind a network header, or a reassembled datagram; `sent` is the number of
+/// octets on the wire, at least those of `body`.
+pub(crate) fn transport<'a>(
+    protocol: u8,
+    body: &'a [u8],
+    sent: usize,
+    mut addressing: Addressing,
+    mut layers: LayerStack,
+) -> Result<Packet<'a>, Skip> {
+    let payload = match protocol {
+        17 => {
+            let head: &[u8; 8] = body.first_chunk().ok_or(Skip::Short)?;
+            addressing.src.port = u16::from_be_bytes([head[0], head[1]]);
+            addressing.dst.port = u16::from_be_bytes([head[2], head[3]]);
+            let length = usize::from(u16::from_be_bytes([head[4], head[5]]));
+            // A length of 0 (jumbogram) or below the header's own: the network header decides.
+            let length = if length < 8 { sent } else { length };
+            let data = body.get(8..length.min(body.len())).unwrap_or_default();
+            layers.push(Layer::Udp);
+            Payload::Udp { data, cut: sent > body.len() && length > body.len() }
+        }
+        6 => {
+            let head: &[u8; 20] = body.first_chunk().ok_or(Skip::Short)?;
+            addressing.src.port = u16::from_be_bytes([head[0], head[1]]);
+            addressing.dst.port = u16::from_be_bytes([head[2], head[3]]);
+            let header_len = usize::from(head[12] >> 4) * 4;
+            if header_len < 20 {
+                return Err(Skip::Malformed);
+            }
+            let data = body.get(header_len..).unwrap_or_default();
+            layers.push(Layer::Tcp);
+            Payload::Tcp(TcpSegment {
+                seq: u32::from_be_bytes([head[4], head[5], head[6], head[7]]),
+                flags: head[13],
+                data,
+                sent: u32::try_from(sent.saturating_sub(header_len)).unwrap_or(u32::MAX),
+            })
+        }
+        1 | 58 => Payload::Icmp,
+        other => Payload::Other(other),
+    };
+    Ok(Packet { addressing, layers, payload })
+}

@@ -1,0 +1,126 @@
+//! Counting what looks like RTP (RFC 3550, 5.1), cheaply: one look at each UDP datagram.
+
+use hashbrown::HashTable;
+
+use super::Addressing;
+
+/// The part of an RTP header that is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RtpHeader {
+    /// Payload type.
+    pub payload_type: u8,
+    /// Sequence number.
+    pub seq: u16,
+    /// Synchronisation source.
+    pub ssrc: u32,
+}
+
+/// Reads the header when the octets can be RTP: version 2, long enough, not RTCP (RFC 5761, 4).
+pub fn rtp_header(data: &[u8]) -> Option<RtpHeader> {
+    let head: &[u8; 12] = data.first_chunk()?;
+    if head[0] >> 6 != 2 || (192..=223).contains(&head[1]) {
+        return None;
+    }
+    Some(RtpHeader {
+        payload_type: head[1] & 0x7f,
+        seq: u16::from_be_bytes([head[2], head[3]]),
+        ssrc: u32::from_be_bytes([head[8], head[9], head[10], head[11]]),
+    })
+}
+
+/// Counts of one stream: source, destination and SSRC.
+#[derive(Clone, Copy, Debug)]
+pub struct RtpTally {
+    /// Hash of addresses and SSRC.
+    pub key: u64,
+    /// Addresses.
+    pub addressing: Addressing,
+    /// Synchronisation source.
+    pub ssrc: u32,
+    /// Packets.
+    pub packets: u64,
+    /// Packets whose sequence number follows that of the packet before.
+    pub in_sequence: u64,
+    /// First sequence number.
+    pub first_seq: u16,
+    /// Newest sequence number.
+    pub last_seq: u16,
+    /// Payload types seen, a bit for each.
+    pub payload_types: u128,
+    /// Time of the first packet, nanoseconds since 1970-01-01 UTC.
+    pub first: i64,
+    /// Time of the last packet.
+    pub last: i64,
+    /// Number of the first packet's frame, and its file.
+    pub first_frame: (u16, u32),
+}
+
+/// Streams of a run of packets.
+#[derive(Default)]
+pub struct RtpTallies {
+    table: HashTable<u32>,
+    /// The streams, in the order of their first packet.
+    pub list: Vec<RtpTally>,
+    recent: [u32; 16],
+}
+
+impl RtpTallies {
+    /// Forgets everything, keeps the room.
+    pub fn clear(&mut self) {
+        self.table.clear();
+        self.list.clear();
+    }
+
+    /// Counts one packet whose flow has the hash `flow`.
+    pub fn add(
+        &mut self,
+        flow: u64,
+        addressing: &Addressing,
+        header: RtpHeader,
+        time: i64,
+        frame: (u16, u32),
+    ) {
+        let key = flow ^ u64::from(header.ssrc).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let slot = (key >> 58) as usize & 15;
+        let guess = self.recent.get(slot).copied().unwrap_or(0);
+        let at = if self.list.get(guess as usize).is_some_and(|t| t.key == key) {
+            guess
+        } else {
+            let list = &self.list;
+            let found = self
+                .table
+                .find(key, |i| list.get(*i as usize).is_some_and(|t| t.key == key))
+                .copied();
+            let at = found.unwrap_or_else(|| {
+                let at = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+                self.list.push(RtpTally {
+                    key,
+                    addressing: *addressing,
+                    ssrc: header.ssrc,
+                    packets: 0,
+                    in_sequence: 0,
+                    first_seq: header.seq,
+                    last_seq: header.seq.wrapping_sub(1),
+                    payload_types: 0,
+                    first: time,
+                    last: time,
+                    first_frame: frame,
+                });
+                let list = &self.list;
+                self.table.insert_unique(key, at, |i| list.get(*i as usize).map_or(0, |t| t.key));
+                at
+            });
+            if let Some(slot) = self.recent.get_mut(slot) {
+                *slot = at;
+            }
+            at
+        };
+        let Some(tally) = self.list.get_mut(at as usize) else { return };
+        tally.packets += 1;
+        tally.in_sequence += u64::from(header.seq == tally.last_seq.wrapping_add(1));
+        tally.last_seq = header.seq;
+        tally.payload_types |= 1 << header.payload_type;
+        tally.last = tally.last.max(time);
+        tally.first = tally.first.min(time);
+    }
+}
