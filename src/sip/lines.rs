@@ -1,0 +1,141 @@
+//! Lines of a message header: where they end, what continues them (RFC 3261, 7.3.1).
+
+use crate::piece::Piece;
+
+/// How a line ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LineEnd {
+    /// CR LF, as the grammar has it.
+    CrLf,
+    /// A bare LF.
+    Lf,
+    /// A bare CR, or CR CR LF.
+    Cr,
+    /// The octets ended first.
+    None,
+}
+
+/// One line; offsets count from the start of the message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line {
+    /// First octet.
+    pub(crate) start: usize,
+    /// Just behind the last octet of the text.
+    pub(crate) end: usize,
+    /// First octet of the next line.
+    pub(crate) next: usize,
+    /// What stands between `end` and `next`.
+    pub(crate) line_end: LineEnd,
+}
+
+/// The line that begins at `at`.
+#[inline]
+pub(crate) fn line_at(bytes: &[u8], at: usize) -> Line {
+    let rest = bytes.get(at..).unwrap_or_default();
+    let Some(len) = memchr::memchr2(b'\r', b'\n', rest) else {
+        return Line {
+            start: at,
+            end: bytes.len(),
+            next: bytes.len(),
+            line_end: LineEnd::None,
+        };
+    };
+    let end = at.wrapping_add(len);
+    let (taken, line_end) = match rest.get(len..).unwrap_or_default() {
+        [b'\r', b'\n', ..] => (2, LineEnd::CrLf),
+        [b'\n', ..] => (1, LineEnd::Lf),
+        // Seen in text that was converted twice.
+        [b'\r', b'\r', b'\n', ..] => (3, LineEnd::Cr),
+        _ => (1, LineEnd::Cr),
+    };
+    Line {
+        start: at,
+        end,
+        next: end.wrapping_add(taken),
+        line_end,
+    }
+}
+
+/// One header field with its continuation lines.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawField<'a> {
+    /// All of it, without the last line end.
+    pub(crate) line: Piece<'a>,
+    /// Name without white space; empty when there is no colon.
+    pub(crate) name: Piece<'a>,
+    /// Value without white space around.
+    pub(crate) value: Piece<'a>,
+    /// False when the line has no colon.
+    pub(crate) has_colon: bool,
+    /// First octet of the next field.
+    pub(crate) next: usize,
+    /// How the last line of the field ends.
+    pub(crate) line_end: LineEnd,
+}
+
+/// What stands at a place in the header.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step<'a> {
+    /// A header field.
+    Field(RawField<'a>),
+    /// The header is over.
+    End {
+        /// First octet of the body.
+        body: usize,
+        /// True when an empty line closed the header.
+        blank_line: bool,
+        /// How the empty line ends.
+        line_end: LineEnd,
+    },
+}
+
+/// The header field at `at`, or the end of the header.
+#[inline]
+pub(crate) fn step(bytes: &[u8], at: usize) -> Step<'_> {
+    let mut line = line_at(bytes, at);
+    if line.start == line.end {
+        let blank_line = line.line_end != LineEnd::None;
+        return Step::End {
+            body: line.next,
+            blank_line,
+            line_end: line.line_end,
+        };
+    }
+    // A line that begins with white space continues the one before.
+    while let Some(b' ' | b'\t') = bytes.get(line.next) {
+        let more = line_at(bytes, line.next);
+        (line.end, line.next, line.line_end) = (more.end, more.next, more.line_end);
+    }
+    let text = Piece::whole(bytes).range(line.start, line.end);
+    let colon = text.bytes().iter().position(|&byte| byte == b':');
+    let Some(colon) = colon else {
+        if is_session_description(text.bytes()) {
+            return Step::End {
+                body: at,
+                blank_line: false,
+                line_end: LineEnd::None,
+            };
+        }
+        return Step::Field(RawField {
+            line: text,
+            name: text.take(0),
+            value: text.trim(),
+            has_colon: false,
+            next: line.next,
+            line_end: line.line_end,
+        });
+    };
+    Step::Field(RawField {
+        line: text,
+        name: text.take(colon).trim_end(),
+        value: text.skip(colon.wrapping_add(1)).trim(),
+        has_colon: true,
+        next: line.next,
+        line_end: line.line_end,
+    })
+}
+
+/// The first line of a body without the empty line before it.
+fn is_session_description(line: &[u8]) -> bool {
+    line == b"v=0"
+}
