@@ -1,7 +1,13 @@
-//! Sipscope
+#![doc = include_str!("ARCHITECTURE.md")]
 #![forbid(unsafe_code)]
 
+pub mod bytes;
 pub mod diagnostic;
-pub mod piece;
+pub mod index;
+pub mod ingest;
+pub mod packet;
+mod piece;
+pub mod sdp;
 pub mod sip;
+pub mod source;
 pub mod span;

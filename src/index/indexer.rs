@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hashbrown::{HashMap, HashTable};
+use hashbrown::HashTable;
 
 use super::ids::{AnnouncementId, CallId, DialogId, FlowId, MessageId, TextId, TransactionId};
 use super::media::{self, Announcement, ByEndpoint, Exchange};
@@ -169,8 +169,8 @@ pub struct Indexer {
     cids: Vec<Cid>,
     cid_table: HashTable<u32>,
     dialog_table: HashedMap<DialogId>,
-    invite_calls: HashMap<u64, CallId>,
-    registrations: HashMap<u64, CallId>,
+    invite_calls: HashedMap<CallId>,
+    registrations: HashedMap<CallId>,
     transactions: TimeBound<Transaction>,
     sendings: TimeBound<Sendings>,
     /// 2xx to INVITE by dialog, CSeq and addresses, for their ACKs.
@@ -204,8 +204,8 @@ impl Default for Indexer {
             cids: Vec::new(),
             cid_table: HashTable::new(),
             dialog_table: HashedMap::default(),
-            invite_calls: HashMap::new(),
-            registrations: HashMap::new(),
+            invite_calls: HashedMap::default(),
+            registrations: HashedMap::default(),
             transactions: TimeBound::new(TRANSACTION_NANOS),
             sendings: TimeBound::new(TRANSACTION_NANOS),
             successes: TimeBound::new(TRANSACTION_NANOS),
@@ -1035,7 +1035,7 @@ impl Indexer {
     /// The index as it is now, for everybody to read.
     pub fn publish(&mut self) -> IndexView {
         let mut requests = self.odd_requests.clone();
-        for method in Method::ALL {
+        for method in Method::REGISTERED {
             if let Some(count) = self.requests.get(method as usize).filter(|c| **c > 0) {
                 requests.insert(method.as_str().to_owned(), *count);
             }

@@ -1,0 +1,613 @@
+//! Workers around one index: read, decode in parallel, file in order, publish.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use arc_swap::ArcSwap;
+
+use super::block::Block;
+use super::streams::{Filing, Losses};
+use crate::bytes::{Extent, MessageBytes};
+use crate::index::IndexView;
+use crate::packet::Skip;
+use crate::source::{CaptureBytes, CaptureFile, FileInfo, OpenOptions, Skipped, SourceError};
+
+/// Octets in a block.
+const BLOCK_OCTETS: usize = 1 << 20;
+/// Blocks read before those before them are filed, for each thread and file.
+const AHEAD: usize = 3;
+
+/// How to load.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Worker threads, at least 1.
+    pub threads: usize,
+    /// Stop inflating at 100x or 8 GiB.
+    pub bomb_limit: bool,
+    /// Octets read at a time; small ones are for tests.
+    pub block_octets: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(8));
+        Self { threads, bomb_limit: true, block_octets: BLOCK_OCTETS }
+    }
+}
+
+/// What is to be said of one input.
+#[derive(Clone, Debug)]
+pub struct FileReport {
+    /// As named by the user.
+    pub path: PathBuf,
+    /// What the file says about itself, and what was passed over in it.
+    pub info: FileInfo,
+    /// What was passed over behind the link layer.
+    pub skipped: Vec<Skipped>,
+    /// Why it could not be read at all.
+    pub error: Option<String>,
+}
+
+/// A capture in memory.
+#[derive(Clone)]
+pub struct Loaded {
+    /// The index.
+    pub view: Arc<IndexView>,
+    /// The inputs, in the order given.
+    pub files: Vec<FileReport>,
+    /// Brings the bytes of messages.
+    pub bytes: Arc<dyn MessageBytes>,
+    /// Readers of the inputs, for export; none for those that could not be read.
+    pub readers: Vec<Option<CaptureBytes>>,
+}
+
+struct Readers(Vec<Option<CaptureBytes>>);
+
+impl MessageBytes for Readers {
+    fn read(&self, extent: Extent, out: &mut Vec<u8>) -> std::io::Result<()> {
+        let Some(Some(reader)) = self.0.get(usize::from(extent.file)) else {
+            return Err(std::io::Error::other("the file is not open"));
+        };
+        let start = out.len();
+        out.resize(start + extent.len as usize, 0);
+        let room = out.get_mut(start..).unwrap_or_default();
+        let result = reader.read_exact_at(extent.offset, room);
+        if result.is_err() {
+            out.truncate(start);
+        }
+        result
+    }
+}
+
+/// Files opened, and those that could not be.
+struct Opened {
+    reports: Vec<FileReport>,
+    captures: Vec<Option<CaptureFile>>,
+    readers: Vec<Option<CaptureBytes>>,
+    size: u64,
+}
+
+fn open_all(paths: &[PathBuf], options: &Options, stop: &Arc<AtomicBool>) -> Opened {
+    let mut opened =
+        Opened { reports: Vec::new(), captures: Vec::new(), readers: Vec::new(), size: 0 };
+    for path in paths {
+        let how = OpenOptions {
+            bomb_limit: options.bomb_limit,
+            stop: Some(Arc::clone(stop)),
+            ..OpenOptions::default()
+        };
+        let (capture, error) = match CaptureFile::open(path, &how) {
+            Ok(capture) => (Some(capture), None),
+            Err(error) => (None, Some(describe(&error))),
+        };
+        opened.size += capture.as_ref().map_or(0, CaptureFile::size);
+        opened.readers.push(capture.as_ref().map(CaptureFile::bytes));
+        opened.reports.push(FileReport {
+            path: path.clone(),
+            info: capture.as_ref().map(|c| c.info().clone()).unwrap_or_default(),
+            skipped: Vec::new(),
+            error,
+        });
+        opened.captures.push(capture);
+    }
+    opened
+}
+
+fn describe(error: &SourceError) -> String {
+    error.to_string()
+}
+
+/// Loads captures and waits until all is indexed.
+pub fn load(paths: &[PathBuf], options: &Options) -> Loaded {
+    let stop = Arc::new(AtomicBool::new(false));
+    let opened = open_all(paths, options, &stop);
+    let work = Work::new(opened.captures, options, stop, None);
+    let threads = options.threads.max(1);
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(|| work.run());
+        }
+        work.run();
+    });
+    let (view, reports) = work.finish(opened.reports);
+    Loaded {
+        view,
+        files: reports,
+        bytes: Arc::new(Readers(opened.readers.clone())),
+        readers: opened.readers,
+    }
+}
+
+/// How far a load is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Octets read.
+    pub done: u64,
+    /// Octets to read.
+    pub total: u64,
+    /// Nothing more will come.
+    pub finished: bool,
+    /// It was stopped before its end.
+    pub cancelled: bool,
+}
+
+/// Asked after each block whether the index shall be published now.
+pub type Pace = Box<dyn FnMut() -> bool + Send>;
+
+/// A load in the background.
+pub struct Loading {
+    view: Arc<ArcSwap<IndexView>>,
+    loaded: Arc<Mutex<Option<Loaded>>>,
+    early: Arc<Mutex<Option<Arc<dyn MessageBytes>>>>,
+    done: Arc<AtomicU64>,
+    total: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+    finished: Arc<AtomicBool>,
+}
+
+impl Loading {
+    /// The newest published index; cheap, takes no lock.
+    pub fn view(&self) -> Arc<IndexView> {
+        self.view.load_full()
+    }
+
+    /// How far it is.
+    pub fn progress(&self) -> Progress {
+        Progress {
+            done: self.done.load(Ordering::Relaxed),
+            total: self.total.load(Ordering::Relaxed),
+            finished: self.finished.load(Ordering::Acquire),
+            cancelled: self.stop.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Stops it; what is indexed stays.
+    pub fn cancel(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// The result, once it is finished.
+    pub fn loaded(&self) -> Option<Loaded> {
+        lock(&self.loaded).clone()
+    }
+
+    /// Brings the bytes of messages, as soon as the files are open.
+    pub fn bytes(&self) -> Option<Arc<dyn MessageBytes>> {
+        lock(&self.early).clone()
+    }
+}
+
+impl Drop for Loading {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}
+
+/// Loads captures in the background; `wake` is called whenever there is something new to see.
+pub fn spawn(
+    paths: Vec<PathBuf>,
+    options: Options,
+    pace: Pace,
+    wake: Arc<dyn Fn() + Send + Sync>,
+) -> Loading {
+    let loading = Loading {
+        view: Arc::new(ArcSwap::from_pointee(IndexView::default())),
+        loaded: Arc::default(),
+        early: Arc::default(),
+        done: Arc::default(),
+        total: Arc::default(),
+        stop: Arc::default(),
+        finished: Arc::default(),
+    };
+    let view = Arc::clone(&loading.view);
+    let loaded = Arc::clone(&loading.loaded);
+    let early = Arc::clone(&loading.early);
+    let done = Arc::clone(&loading.done);
+    let total = Arc::clone(&loading.total);
+    let stop = Arc::clone(&loading.stop);
+    let finished = Arc::clone(&loading.finished);
+    let job = move || {
+        let opened = open_all(&paths, &options, &stop);
+        total.store(opened.size, Ordering::Relaxed);
+        let bytes: Arc<dyn MessageBytes> = Arc::new(Readers(opened.readers.clone()));
+        *lock(&early) = Some(Arc::clone(&bytes));
+        let show = {
+            let (view, wake) = (Arc::clone(&view), Arc::clone(&wake));
+            Show { pace, put: Box::new(move |new| { view.store(new); wake(); }), done }
+        };
+        let work = Work::new(opened.captures, &options, stop, Some(show));
+        std::thread::scope(|scope| {
+            for _ in 1..options.threads.max(1) {
+                scope.spawn(|| work.run());
+            }
+            work.run();
+        });
+        let (newest, reports) = work.finish(opened.reports);
+        view.store(Arc::clone(&newest));
+        *lock(&loaded) =
+            Some(Loaded { view: newest, files: reports, bytes, readers: opened.readers });
+        finished.store(true, Ordering::Release);
+        wake();
+    };
+    if std::thread::Builder::new().name("load".to_owned()).spawn(job).is_err() {
+        loading.stop.store(true, Ordering::Relaxed);
+        loading.finished.store(true, Ordering::Release);
+    }
+    loading
+}
+
+/// How the index is shown while it grows.
+struct Show {
+    pace: Pace,
+    put: Box<dyn Fn(Arc<IndexView>) + Send + Sync>,
+    done: Arc<AtomicU64>,
+}
+
+/// One input while it is read.
+struct Input {
+    capture: CaptureFile,
+    next: u64,
+    ended: bool,
+}
+
+/// Blocks of one input on their way to the index.
+#[derive(Default)]
+struct Queue {
+    /// Decoded, by number.
+    ready: BTreeMap<u64, Block>,
+    /// The next to be filed.
+    next: u64,
+    /// The next to be read.
+    read: u64,
+    /// Read or decoded, not yet filed.
+    under_way: usize,
+    /// Somebody is reading.
+    reading: bool,
+    /// Number of blocks, once the end was reached.
+    end: Option<u64>,
+}
+
+impl Queue {
+    fn over(&self) -> bool {
+        self.end.is_some_and(|end| self.next >= end)
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    queues: Vec<Queue>,
+    free: Vec<Block>,
+    filing: bool,
+}
+
+/// The block of each input that is being filed, and the position in it.
+type Heads = Vec<Option<(Block, usize)>>;
+
+struct Core {
+    filing: Filing,
+    heads: Heads,
+    skips: Vec<BTreeMap<Skip, (u64, u32)>>,
+    show: Option<Show>,
+}
+
+struct Work {
+    inputs: Vec<Option<Mutex<Input>>>,
+    shared: Mutex<Shared>,
+    changed: Condvar,
+    core: Mutex<Core>,
+    stop: Arc<AtomicBool>,
+    block_octets: usize,
+    ahead: usize,
+    /// Panics caught while decoding; each one is a defect of ours.
+    panics: AtomicU64,
+}
+
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+enum Task {
+    File,
+    Read(usize),
+    Wait,
+    Done,
+}
+
+impl Work {
+    fn new(
+        captures: Vec<Option<CaptureFile>>,
+        options: &Options,
+        stop: Arc<AtomicBool>,
+        show: Option<Show>,
+    ) -> Self {
+        let count = captures.len();
+        let mut queues: Vec<Queue> = Vec::new();
+        let mut inputs = Vec::new();
+        for capture in captures {
+            let mut queue = Queue::default();
+            if capture.is_none() {
+                queue.end = Some(0);
+            }
+            queues.push(queue);
+            inputs.push(capture.map(|capture| Mutex::new(Input { capture, next: 0, ended: false })));
+        }
+        Self {
+            inputs,
+            shared: Mutex::new(Shared { queues, free: Vec::new(), filing: false }),
+            changed: Condvar::new(),
+            core: Mutex::new(Core {
+                filing: Filing::default(),
+                heads: (0..count).map(|_| None).collect(),
+                skips: vec![BTreeMap::new(); count],
+                show,
+            }),
+            stop,
+            block_octets: options.block_octets.max(1),
+            ahead: AHEAD * options.threads.max(1),
+            panics: AtomicU64::new(0),
+        }
+    }
+
+    fn run(&self) {
+        loop {
+            match self.next_task() {
+                Task::File => {
+                    self.file();
+                    lock(&self.shared).filing = false;
+                    self.changed.notify_all();
+                }
+                Task::Read(input) => self.read(input),
+                Task::Wait => {}
+                Task::Done => return,
+            }
+        }
+    }
+
+    /// What a worker can do now; waits when there is nothing.
+    fn next_task(&self) -> Task {
+        let mut shared = lock(&self.shared);
+        if self.stop.load(Ordering::Relaxed) {
+            return Task::Done;
+        }
+        if shared.queues.iter().all(Queue::over) {
+            return Task::Done;
+        }
+        // Filing keeps the order and frees memory: it goes first, one at a time.
+        let fileable = shared.queues.iter().all(|q| q.over() || q.ready.contains_key(&q.next));
+        if !shared.filing && fileable {
+            shared.filing = true;
+            return Task::File;
+        }
+        let ahead = self.ahead;
+        let next = shared
+            .queues
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, q)| q.end.is_none() && !q.reading && q.under_way < ahead)
+            .min_by_key(|(_, q)| q.under_way);
+        if let Some((input, queue)) = next {
+            queue.reading = true;
+            queue.under_way += 1;
+            return Task::Read(input);
+        }
+        drop(self.changed.wait(shared).unwrap_or_else(PoisonError::into_inner));
+        Task::Wait
+    }
+
+    fn read(&self, at: usize) {
+        let Some(Some(input)) = self.inputs.get(at) else { return };
+        let mut block = lock(&self.shared).free.pop().unwrap_or_default();
+        let (more, number) = {
+            let mut input = lock(input);
+            let more = input.capture.next_chunk_into(self.block_octets, &mut block.chunk);
+            let number = input.next;
+            input.next += u64::from(more);
+            input.ended |= !more;
+            (more, number)
+        };
+        {
+            let mut shared = lock(&self.shared);
+            if let Some(queue) = shared.queues.get_mut(at) {
+                queue.reading = false;
+                if !more {
+                    queue.end = Some(number);
+                    queue.under_way -= 1;
+                }
+            }
+        }
+        self.changed.notify_all();
+        if !more {
+            return;
+        }
+        block.file = u16::try_from(at).unwrap_or(u16::MAX);
+        block.clear();
+        let decoded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| block.decode()));
+        if decoded.is_err() {
+            self.panics.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(queue) = lock(&self.shared).queues.get_mut(at) {
+            queue.ready.insert(number, block);
+        }
+        self.changed.notify_all();
+    }
+
+    /// Files what is ready, in order; with several inputs by time.
+    fn file(&self) {
+        let mut core = match self.core.try_lock() {
+            Ok(core) => core,
+            Err(TryLockError::Poisoned(core)) => core.into_inner(),
+            Err(TryLockError::WouldBlock) => return,
+        };
+        let core = &mut *core;
+        loop {
+            if self.stop.load(Ordering::Relaxed) || !self.take_heads(core) {
+                return;
+            }
+            // Until the first block is used up the order among the inputs is certain.
+            loop {
+                let next = core
+                    .heads
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(i, head)| {
+                        let (block, at) = head.as_ref()?;
+                        Some((block.items.get(*at).map_or(i64::MIN, |(t, _)| *t), i))
+                    })
+                    .min();
+                let Some((_, input)) = next else { break };
+                let Some(Some((block, at))) = core.heads.get_mut(input) else { break };
+                if let Some((time, item)) = block.items.get(*at) {
+                    let filing = &mut core.filing;
+                    let filed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                        filing.item(block, *time, item);
+                    }));
+                    if filed.is_err() {
+                        self.panics.fetch_add(1, Ordering::Relaxed);
+                    }
+                    *at += 1;
+                    continue;
+                }
+                self.retire(core, input);
+                break;
+            }
+        }
+    }
+
+    /// Gets a block for every input that is not over; false when one is not ready yet.
+    fn take_heads(&self, core: &mut Core) -> bool {
+        let mut shared = lock(&self.shared);
+        let mut any = false;
+        for (head, queue) in core.heads.iter_mut().zip(&mut shared.queues) {
+            if head.is_none() && !queue.over() {
+                match queue.ready.remove(&queue.next) {
+                    Some(block) => *head = Some((block, 0)),
+                    None => return false,
+                }
+            }
+            any |= head.is_some();
+        }
+        any
+    }
+
+    /// A block is used up.
+    fn retire(&self, core: &mut Core, input: usize) {
+        let Some((mut block, _)) = core.heads.get_mut(input).and_then(Option::take) else { return };
+        core.filing.filer.indexer.rtp.add(&block.rtp.list);
+        if let Some(skips) = core.skips.get_mut(input) {
+            for (skip, (count, first)) in &block.skips {
+                skips.entry(*skip).or_insert((0, *first)).0 += count;
+            }
+        }
+        let octets = block.chunk.data.len() as u64;
+        block.clear();
+        {
+            let mut shared = lock(&self.shared);
+            if let Some(queue) = shared.queues.get_mut(input) {
+                queue.next += 1;
+                queue.under_way -= 1;
+            }
+            shared.free.push(block);
+        }
+        self.changed.notify_all();
+        if let Some(show) = &mut core.show {
+            show.done.fetch_add(octets, Ordering::Relaxed);
+            if (show.pace)() {
+                (show.put)(Arc::new(core.filing.filer.indexer.publish()));
+            }
+        }
+    }
+
+    /// All is filed: ends streams, publishes, and reports on the inputs.
+    fn finish(self, mut reports: Vec<FileReport>) -> (Arc<IndexView>, Vec<FileReport>) {
+        let mut core = self.core.into_inner().unwrap_or_else(PoisonError::into_inner);
+        core.filing.finish();
+        let losses = core.filing.losses();
+        for ((report, input), skips) in reports.iter_mut().zip(self.inputs).zip(core.skips) {
+            let Some(input) = input else { continue };
+            let input = input.into_inner().unwrap_or_else(PoisonError::into_inner);
+            report.info = input.capture.info().clone();
+            report.skipped = skips.into_iter().map(|(s, (n, f))| skipped(s, n, f)).collect();
+        }
+        if let Some(first) = reports.iter_mut().find(|r| r.error.is_none()) {
+            first.skipped.extend(lost(&losses, self.panics.load(Ordering::Relaxed)));
+        }
+        (Arc::new(core.filing.filer.indexer.publish()), reports)
+    }
+}
+
+fn note(what: &str, count: u64, first: Option<u32>, offset: Option<u64>, why: &str) -> Skipped {
+    Skipped { what: what.to_owned(), count, first_frame: first, offset, why: why.to_owned() }
+}
+
+fn skipped(skip: Skip, count: u64, first: u32) -> Skipped {
+    let first = Some(first);
+    match skip {
+        Skip::LinkType(n) => {
+            note(&format!("link type {n}"), count, first, None, "this link type is not dissected")
+        }
+        Skip::EtherType(n) => {
+            let name = match n {
+                0x0806 => "ARP".to_owned(),
+                0x8863 | 0x8864 => "PPPoE".to_owned(),
+                0x8847 | 0x8848 => "MPLS".to_owned(),
+                0x88cc => "LLDP".to_owned(),
+                n if n < 0x600 => "802.3 frame".to_owned(),
+                n => format!("protocol 0x{n:04x}"),
+            };
+            note(&name, count, first, None, "no IP packet in the frame")
+        }
+        Skip::Short => note("short frame", count, first, None, "the frame ends inside a header"),
+        Skip::Malformed => {
+            note("malformed frame", count, first, None, "a header contradicts itself")
+        }
+    }
+}
+
+fn lost(losses: &Losses, panics: u64) -> Vec<Skipped> {
+    let mut out = Vec::new();
+    if losses.fragments > 0 {
+        let why = "a fragment was not captured within 30 s";
+        out.push(note("incomplete IP datagram", losses.fragments, None, None, why));
+    }
+    if losses.gaps > 0 {
+        let why = "octets of a TCP stream were not captured";
+        out.push(note("hole in a TCP stream", losses.gaps, None, None, why));
+    }
+    if losses.gaps_by_limit > 0 {
+        let why = "too many octets waited behind a hole in a TCP stream";
+        out.push(note("reassembly limit", losses.gaps_by_limit, None, None, why));
+    }
+    if losses.incomplete > 0 {
+        let (frame, offset) =
+            losses.incomplete_at.map_or((None, None), |(_, f, o)| (Some(f), Some(o)));
+        let why = "the header of the message is not complete in the capture";
+        out.push(note("incomplete SIP message", losses.incomplete, frame, offset, why));
+    }
+    if panics > 0 {
+        let why = "a defect of this program; please report it with the capture";
+        out.push(note("internal error", panics, None, None, why));
+    }
+    out
+}

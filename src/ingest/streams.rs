@@ -1,0 +1,367 @@
+//! Messages out of TCP streams and fragments, in the order of the packets, into the index.
+
+use crate::bytes::{Extent, cut_extents};
+use crate::index::message_store::Transport;
+use crate::index::{Incoming, Indexer};
+use crate::packet::ip_fragment::IpFragments;
+use crate::packet::rtp_brief::rtp_header;
+use crate::packet::tcp_stream::{StreamSink, TcpStreams, Verdict, Way};
+use crate::packet::{self, Addressing, LayerStack, Payload};
+use crate::sip::framing::{self, Framer, StreamItem};
+use crate::sip::scan::Framing;
+
+use super::block::{self, Block, Item, Pool};
+
+/// Octets of a stream that are neither SIP nor dropped, before it is given up.
+const MAX_JUNK: usize = 256 << 10;
+/// Taken octets are moved out of a buffer when there are this many of them.
+const COMPACT: usize = 64 << 10;
+
+/// What is remembered of one direction of a TCP connection.
+#[derive(Default)]
+pub(super) struct StreamState {
+    buffer: Vec<u8>,
+    /// Octets of the buffer that are done with.
+    taken: usize,
+    extents: std::collections::VecDeque<Extent>,
+    framer: Framer,
+    messages: u64,
+    junk: usize,
+}
+
+impl StreamState {
+    fn rest(&self) -> &[u8] {
+        self.buffer.get(self.taken..).unwrap_or_default()
+    }
+
+    fn skip(&mut self, mut count: usize) {
+        self.taken += count;
+        while let Some(first) = self.extents.front_mut() {
+            let len = first.len as usize;
+            if len > count {
+                *first = first.part(count, len - count);
+                break;
+            }
+            count -= len;
+            self.extents.pop_front();
+        }
+        if self.taken >= self.buffer.len() {
+            self.buffer.clear();
+            self.taken = 0;
+        } else if self.taken > COMPACT {
+            self.buffer.drain(..self.taken);
+            self.taken = 0;
+        }
+        if self.buffer.is_empty() && self.buffer.capacity() > COMPACT {
+            self.buffer.shrink_to(0);
+        }
+    }
+}
+
+/// Takes messages from streams to the index.
+#[derive(Default)]
+pub(super) struct Filer {
+    pub indexer: Indexer,
+    pool: Pool,
+    /// Beginnings of messages that ended in a hole or with the capture.
+    pub incomplete: u64,
+    pub incomplete_at: Option<(u16, u32, u64)>,
+}
+
+impl Filer {
+    fn file(&mut self, way: &Way, bytes: &[u8], extents: &[Extent], cut: bool) {
+        let Self { indexer, pool, .. } = self;
+        pool.text.clear();
+        pool.sdps.clear();
+        let framing = Framing { datagram: false, cut };
+        let transport = Transport::Tcp;
+        let Some(decoded) = block::decode(bytes, framing, &way.addressing, transport, pool) else {
+            return;
+        };
+        push(indexer, pool, &decoded, bytes, extents, way.addressing, transport, way.layers, cut);
+    }
+
+    fn cut_messages(&mut self, state: &mut StreamState, way: &Way, ended: bool) -> Verdict {
+        loop {
+            let StreamState { buffer, taken, framer, .. } = state;
+            let rest = buffer.get(*taken..).unwrap_or_default();
+            if rest.is_empty() {
+                return Verdict::Wanted;
+            }
+            match framer.next(rest, ended) {
+                StreamItem::NeedMore => return Verdict::Wanted,
+                StreamItem::KeepAlive(count) => state.skip(count.max(1)),
+                StreamItem::Message { len } => {
+                    let len = len.min(rest.len()).max(1);
+                    let extents = cut_extents(state.extents.make_contiguous(), 0, len);
+                    self.file(way, rest_of(&state.buffer, state.taken, len), &extents, false);
+                    state.messages += 1;
+                    state.junk = 0;
+                    state.skip(len);
+                }
+                StreamItem::Junk(count) => {
+                    let count = count.max(1);
+                    state.junk += count;
+                    state.skip(count);
+                    if state.junk > MAX_JUNK {
+                        *state = StreamState::default();
+                        return Verdict::Unwanted;
+                    }
+                }
+                StreamItem::NotSip => {
+                    let wanted = state.messages > 0;
+                    let all = state.rest().len();
+                    state.skip(all);
+                    state.framer = Framer::default();
+                    if !wanted {
+                        return Verdict::Unwanted;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The octets in hand will not be continued: shows a message whose header is complete.
+    fn give_up(&mut self, state: &mut StreamState, way: &Way) {
+        self.cut_messages(state, way, true);
+        let rest = state.rest();
+        if !rest.is_empty() && framing::looks_like_sip(rest) {
+            if let Some(header) = memchr::memmem::find(rest, b"\r\n\r\n") {
+                let len = rest.len();
+                if len > header {
+                    let extents = cut_extents(state.extents.make_contiguous(), 0, len);
+                    self.file(way, rest_of(&state.buffer, state.taken, len), &extents, true);
+                }
+            } else if let Some(first) = state.extents.front() {
+                self.incomplete += 1;
+                self.incomplete_at.get_or_insert((first.file, first.frame, first.offset));
+            }
+        }
+        let all = state.rest().len();
+        state.skip(all);
+        state.framer = Framer::default();
+    }
+}
+
+fn rest_of(buffer: &[u8], taken: usize, len: usize) -> &[u8] {
+    buffer.get(taken..taken + len).unwrap_or_default()
+}
+
+impl StreamSink for Filer {
+    type State = StreamState;
+
+    fn starts(&self, data: &[u8]) -> bool {
+        framing::looks_like_sip(data)
+            && !matches!(framing::next_in_stream(data, false), StreamItem::NotSip | StreamItem::Junk(_))
+    }
+
+    fn find_start(&self, data: &[u8]) -> Option<usize> {
+        let mut framer = Framer::default();
+        let mut at = 0;
+        loop {
+            let rest = data.get(at..).filter(|rest| !rest.is_empty())?;
+            match framer.next(rest, false) {
+                StreamItem::Message { .. } => return Some(at),
+                StreamItem::NeedMore => return framing::looks_like_sip(rest).then_some(at),
+                StreamItem::KeepAlive(count) | StreamItem::Junk(count) => at += count.max(1),
+                StreamItem::NotSip => return None,
+            }
+        }
+    }
+
+    fn data(
+        &mut self,
+        state: &mut StreamState,
+        way: &Way,
+        data: &[u8],
+        extent: Extent,
+        _time: i64,
+    ) -> Verdict {
+        // The usual case needs no buffer: a segment that holds whole messages.
+        state.buffer.extend_from_slice(data);
+        state.extents.push_back(extent);
+        self.cut_messages(state, way, false)
+    }
+
+    fn gap(&mut self, state: &mut StreamState, way: &Way, _time: i64) {
+        self.give_up(state, way);
+    }
+
+    fn end(&mut self, state: &mut StreamState, way: &Way, _time: i64) {
+        self.give_up(state, way);
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the parts of one message, from two callers")]
+fn push(
+    indexer: &mut Indexer,
+    pool: &Pool,
+    decoded: &block::Decoded,
+    bytes: &[u8],
+    extents: &[Extent],
+    addressing: Addressing,
+    transport: Transport,
+    layers: LayerStack,
+    cut: bool,
+) {
+    let body_text = decoded.body_text.and_then(|(start, len, hash)| {
+        Some((pool.text.get(start as usize..start as usize + len as usize)?, hash))
+    });
+    indexer.push(&Incoming {
+        bytes,
+        scan: &decoded.scan,
+        keys: &decoded.keys,
+        sdp: decoded.sdp.and_then(|i| pool.sdps.get(i as usize)),
+        body_text,
+        addressing,
+        transport,
+        layers,
+        extents,
+        cut,
+    });
+}
+
+/// The part of the work that goes in the order of the packets.
+#[derive(Default)]
+pub(super) struct Filing {
+    pub filer: Filer,
+    tcp: TcpStreams<Filer>,
+    fragments: IpFragments,
+    last_time: i64,
+}
+
+impl Filing {
+    /// Takes one item of a block.
+    pub fn item(&mut self, block: &Block, time: i64, item: &Item) {
+        self.last_time = time;
+        self.tcp.expire(&mut self.filer, time);
+        match item {
+            Item::Message { decoded, addressing, layers, extent, cut } => {
+                let start = usize::try_from(extent.offset - block.chunk.base).unwrap_or(usize::MAX);
+                let bytes = block.chunk.data.get(start..start + extent.len as usize);
+                push(
+                    &mut self.filer.indexer,
+                    &block.pool,
+                    decoded,
+                    bytes.unwrap_or_default(),
+                    std::slice::from_ref(extent),
+                    *addressing,
+                    Transport::Udp,
+                    *layers,
+                    *cut,
+                );
+            }
+            Item::Later(index) => {
+                let Some(frame) = block.chunk.frames.get(*index as usize) else { return };
+                let data = frame.of(&block.chunk);
+                let Ok(packet) = packet::dissect(frame.link_type, data, frame.original) else {
+                    return;
+                };
+                let base = block.chunk.base;
+                match packet.payload {
+                    Payload::Tcp(segment) => {
+                        let extent = block::extent(block.file, base, frame, data, segment.data);
+                        let way = Way { addressing: packet.addressing, layers: packet.layers };
+                        self.tcp.push(&mut self.filer, way, segment, extent, time);
+                    }
+                    Payload::Fragment(fragment) => {
+                        let extent = block::extent(block.file, base, frame, data, fragment.data);
+                        let whole = self.fragments.push(
+                            packet.addressing,
+                            packet.layers,
+                            fragment,
+                            extent,
+                            time,
+                        );
+                        if let Some(datagram) = whole {
+                            self.datagram(&datagram, time);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// A datagram put together from fragments.
+    fn datagram(&mut self, datagram: &packet::ip_fragment::Datagram, time: i64) {
+        let sent = if datagram.cut { datagram.data.len() + 1 } else { datagram.data.len() };
+        let Ok(packet) = packet::transport(
+            datagram.protocol,
+            &datagram.data,
+            sent,
+            datagram.addressing,
+            datagram.layers,
+        ) else {
+            return;
+        };
+        match packet.payload {
+            Payload::Udp { data, cut } => {
+                let cut = cut || datagram.cut;
+                if rtp_header(data).is_some() {
+                    return;
+                }
+                let Some(start) = block::sip_start(data) else { return };
+                let Some(bytes) = data.get(start..) else { return };
+                let Filer { indexer, pool, .. } = &mut self.filer;
+                pool.text.clear();
+                pool.sdps.clear();
+                let framing = Framing { datagram: true, cut };
+                let transport = Transport::Udp;
+                let Some(decoded) =
+                    block::decode(bytes, framing, &packet.addressing, transport, pool)
+                else {
+                    return;
+                };
+                let skip = datagram.data.len() - bytes.len();
+                let extents = cut_extents(&datagram.extents, skip.min(8 + start), bytes.len());
+                let way = packet.addressing;
+                push(indexer, pool, &decoded, bytes, &extents, way, transport, packet.layers, cut);
+            }
+            Payload::Tcp(segment) => {
+                // The octets of a segment in several fragments: its first place stands for all.
+                let header = datagram.data.len() - segment.data.len();
+                let parts = cut_extents(&datagram.extents, header, segment.data.len());
+                let way = Way { addressing: packet.addressing, layers: packet.layers };
+                let mut at = 0usize;
+                for part in parts {
+                    let piece = packet::TcpSegment {
+                        seq: segment.seq.wrapping_add(at as u32),
+                        data: segment.data.get(at..at + part.len as usize).unwrap_or_default(),
+                        sent: part.len,
+                        ..segment
+                    };
+                    at += part.len as usize;
+                    self.tcp.push(&mut self.filer, way, piece, part, time);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The capture is over: what waits is given up.
+    pub fn finish(&mut self) {
+        self.tcp.finish(&mut self.filer, self.last_time);
+    }
+
+    /// Datagrams that never became whole, given up holes, beginnings of messages.
+    pub fn losses(&self) -> Losses {
+        Losses {
+            fragments: self.fragments.dropped + self.fragments.unfinished() as u64,
+            gaps: self.tcp.gaps,
+            gaps_by_limit: self.tcp.gaps_by_limit,
+            incomplete: self.filer.incomplete,
+            incomplete_at: self.filer.incomplete_at,
+        }
+    }
+}
+
+/// What reassembly could not save.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Losses {
+    pub fragments: u64,
+    pub gaps: u64,
+    pub gaps_by_limit: u64,
+    pub incomplete: u64,
+    pub incomplete_at: Option<(u16, u32, u64)>,
+}
