@@ -1,4 +1,5 @@
 //! Sipscope
 #![forbid(unsafe_code)]
 
+pub mod source;
 pub mod span;
