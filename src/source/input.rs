@@ -1,0 +1,432 @@
+//! Reading an input by position: a file, octets in memory, or a spool that grows as it is read.
+
+use std::{
+    fs::{self, File, Metadata},
+    io::{self, Read},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::SystemTime,
+};
+
+use super::{SourceError, compressed::Inflater, spool};
+
+/// Most octets inflated or piped into a spool.
+const MAX_SPOOL_BYTES: u64 = 8 << 30;
+/// Growth that makes a compressed file suspect, once [`BOMB_GRACE_BYTES`] are inflated.
+const MAX_GROWTH: u64 = 100;
+const BOMB_GRACE_BYTES: u64 = 64 << 20;
+const PUMP_BYTES: usize = 256 << 10;
+
+/// The octets of a capture, read by position and from any thread.
+///
+/// Offsets are those of [`super::Chunk::base`]: of the inflated capture when the file was packed.
+#[derive(Clone, Debug)]
+pub struct CaptureBytes(Arc<Bytes>);
+
+#[derive(Debug)]
+struct Bytes {
+    store: Store,
+    watched: Option<Watched>,
+}
+
+#[derive(Debug)]
+enum Store {
+    Memory(Vec<u8>),
+    File(File),
+    /// A spool; its path is there only where the system cannot drop the name of an open file.
+    Spool(File, Option<PathBuf>),
+}
+
+/// How to see that a file is no longer what it was when it was opened.
+#[derive(Debug)]
+struct Watched {
+    path: PathBuf,
+    identity: Identity,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Identity {
+    node: (u64, u64),
+    size: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        #[cfg(unix)]
+        let node = {
+            use std::os::unix::fs::MetadataExt as _;
+            (metadata.dev(), metadata.ino())
+        };
+        #[cfg(not(unix))]
+        let node = (0, 0);
+        Self {
+            node,
+            size: metadata.len(),
+            modified: metadata.modified().ok(),
+        }
+    }
+}
+
+impl CaptureBytes {
+    /// Octets in memory, for tests and for what never was a file.
+    pub fn from_memory(bytes: Vec<u8>) -> Self {
+        Self(Arc::new(Bytes {
+            store: Store::Memory(bytes),
+            watched: None,
+        }))
+    }
+
+    /// Fills `out` from `offset` on.
+    ///
+    /// # Errors
+    /// When the octets are not there (any more), or the system cannot read them.
+    pub fn read_exact_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        if self.read_at(offset, out)? < out.len() {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
+        Ok(())
+    }
+
+    /// True when the file was replaced, written to or cut since it was opened.
+    pub fn changed(&self) -> bool {
+        let Some(watched) = &self.0.watched else {
+            return false;
+        };
+        match fs::metadata(&watched.path) {
+            Ok(now) => Identity::of(&now) != watched.identity,
+            Err(_) => true,
+        }
+    }
+
+    /// Reads as much as there is, up to the length of `out`.
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
+        match &self.0.store {
+            Store::Memory(bytes) => {
+                let from = usize::try_from(offset).ok().and_then(|o| bytes.get(o..));
+                let from = from.unwrap_or_default();
+                let n = from.len().min(out.len());
+                if let (Some(out), Some(from)) = (out.get_mut(..n), from.get(..n)) {
+                    out.copy_from_slice(from);
+                }
+                Ok(n)
+            }
+            Store::File(file) | Store::Spool(file, _) => file_read_at(file, offset, out),
+        }
+    }
+}
+
+impl Drop for Bytes {
+    fn drop(&mut self) {
+        if let Store::Spool(_, Some(path)) = &self.store {
+            // Nobody is left to tell; the folder is private.
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn read_some_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, out, offset)
+}
+
+#[cfg(unix)]
+fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
+}
+
+#[cfg(windows)]
+fn read_some_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, out, offset)
+}
+
+#[cfg(windows)]
+fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let n = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
+        if n == 0 {
+            return Err(io::Error::from(io::ErrorKind::WriteZero));
+        }
+        bytes = bytes.get(n..).unwrap_or_default();
+        offset = offset.saturating_add(n as u64);
+    }
+    Ok(())
+}
+
+fn file_read_at(file: &File, mut offset: u64, out: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = out.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match read_some_at(file, rest, offset) {
+            Ok(0) => break,
+            Ok(n) => {
+                filled = filled.saturating_add(n);
+                offset = offset.saturating_add(n as u64);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// An input that is read by position, whatever it is made of.
+pub(super) struct Input {
+    bytes: CaptureBytes,
+    /// Present while a spool is being filled.
+    pump: Option<Pump>,
+    /// Where the octets end; known from the start except for a spool.
+    end: Option<u64>,
+    /// Size of the packed file, or of the file.
+    size: u64,
+    packed: bool,
+    consumed: u64,
+    /// Why the octets end before their proper end, and where.
+    fault: Option<String>,
+    progress: Option<Arc<AtomicU64>>,
+    stop: Option<Arc<AtomicBool>>,
+}
+
+struct Pump {
+    inflater: Inflater,
+    written: u64,
+    buffer: Vec<u8>,
+    bomb_limit: bool,
+}
+
+/// What an input needs beside its octets.
+pub(super) struct Settings<'a> {
+    pub bomb_limit: bool,
+    pub spool_folder: Option<&'a Path>,
+    pub progress: Option<Arc<AtomicU64>>,
+    pub stop: Option<Arc<AtomicBool>>,
+}
+
+impl Input {
+    /// Octets in memory.
+    pub(super) fn memory(bytes: Vec<u8>, settings: Settings<'_>) -> Self {
+        let size = bytes.len() as u64;
+        Self::direct(CaptureBytes::from_memory(bytes), size, settings)
+    }
+
+    /// A regular file, read in place.
+    pub(super) fn file(
+        file: File,
+        path: &Path,
+        metadata: &Metadata,
+        settings: Settings<'_>,
+    ) -> Self {
+        let bytes = Bytes {
+            store: Store::File(file),
+            watched: Some(Watched::new(path, metadata)),
+        };
+        Self::direct(CaptureBytes(Arc::new(bytes)), metadata.len(), settings)
+    }
+
+    fn direct(bytes: CaptureBytes, size: u64, settings: Settings<'_>) -> Self {
+        Self {
+            bytes,
+            pump: None,
+            end: Some(size),
+            size,
+            packed: false,
+            consumed: 0,
+            fault: None,
+            progress: settings.progress,
+            stop: settings.stop,
+        }
+    }
+
+    /// A packed or piped stream, spooled as far as it is asked for.
+    pub(super) fn spooled(
+        source: Box<dyn Read + Send>,
+        compressed: bool,
+        size: u64,
+        watched: Option<(&Path, &Metadata)>,
+        settings: Settings<'_>,
+    ) -> Result<Self, SourceError> {
+        let (file, path) = spool::create(settings.spool_folder)?;
+        let watched = watched.map(|(path, metadata)| Watched::new(path, metadata));
+        let bytes = Bytes {
+            store: Store::Spool(file, path),
+            watched,
+        };
+        Ok(Self {
+            bytes: CaptureBytes(Arc::new(bytes)),
+            pump: Some(Pump {
+                inflater: Inflater::new(source, compressed),
+                written: 0,
+                buffer: vec![0; PUMP_BYTES],
+                bomb_limit: settings.bomb_limit,
+            }),
+            end: None,
+            size,
+            packed: true,
+            consumed: 0,
+            fault: None,
+            progress: settings.progress,
+            stop: settings.stop,
+        })
+    }
+
+    /// The octets, for others to read.
+    pub(super) fn bytes(&self) -> CaptureBytes {
+        self.bytes.clone()
+    }
+
+    /// Where the octets end, once that is known.
+    pub(super) fn end(&self) -> Option<u64> {
+        self.end
+    }
+
+    /// Why they end early, if they do.
+    pub(super) fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
+    /// Size of the file as it lies on disk; 0 for a pipe.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// How much of [`Self::size`] was used when reading has come to `offset`.
+    pub(super) fn position(&self, offset: u64) -> u64 {
+        if self.packed { self.consumed } else { offset }
+    }
+
+    /// True when someone asked to stop.
+    pub(super) fn stopped(&self) -> bool {
+        self.stop
+            .as_ref()
+            .is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+
+    /// Tells whoever watches how far reading came.
+    pub(super) fn report(&self, offset: u64) {
+        if let Some(progress) = &self.progress {
+            progress.store(self.position(offset), Ordering::Relaxed);
+        }
+    }
+
+    /// Makes `out` hold the octets from `offset` on, `want` of them unless the end comes first.
+    pub(super) fn read(&mut self, offset: u64, want: usize, out: &mut Vec<u8>) {
+        let until = offset.saturating_add(want as u64);
+        self.pump_to(until);
+        let most = self.end.map_or(u64::MAX, |end| end.saturating_sub(offset));
+        let want = want.min(usize::try_from(most).unwrap_or(usize::MAX));
+        out.resize(want, 0);
+        let n = match self.bytes.read_at(offset, out) {
+            Ok(n) => n,
+            Err(error) => {
+                self.fault = Some(format!("it could not be read any further: {error}"));
+                0
+            }
+        };
+        if n < want {
+            // Only a file that shrank under us, or a failing disk, comes here.
+            self.fault
+                .get_or_insert_with(|| "the file became shorter while it was read".into());
+            self.end = Some(offset.saturating_add(n as u64));
+            out.truncate(n);
+        }
+    }
+
+    /// A few octets at `offset`, fewer at the end.
+    pub(super) fn peek(&mut self, offset: u64, out: &mut [u8]) -> usize {
+        self.pump_to(offset.saturating_add(out.len() as u64));
+        let most = self.end.map_or(u64::MAX, |end| end.saturating_sub(offset));
+        let want = out.len().min(usize::try_from(most).unwrap_or(usize::MAX));
+        let Some(out) = out.get_mut(..want) else {
+            return 0;
+        };
+        self.bytes.read_at(offset, out).unwrap_or(0)
+    }
+
+    /// Inflates until the spool reaches `until` or ends.
+    fn pump_to(&mut self, until: u64) {
+        let Some(pump) = &mut self.pump else { return };
+        let Store::Spool(file, _) = &self.bytes.0.store else {
+            return;
+        };
+        let mut fault = None;
+        let mut ended = false;
+        while !ended && pump.written < until {
+            if self
+                .stop
+                .as_ref()
+                .is_some_and(|stop| stop.load(Ordering::Relaxed))
+            {
+                fault = Some("reading was stopped".to_owned());
+                break;
+            }
+            match pump.step(file) {
+                Ok(more) => ended = !more,
+                Err(why) => fault = Some(why),
+            }
+            self.consumed = pump.inflater.consumed();
+            if let Some(progress) = &self.progress {
+                progress.store(self.consumed, Ordering::Relaxed);
+            }
+            ended |= fault.is_some();
+        }
+        if ended || fault.is_some() {
+            self.end = Some(pump.written);
+            self.fault = fault;
+            self.pump = None;
+        }
+    }
+}
+
+impl Pump {
+    /// Spools one buffer; false at the end, an error when it ends early.
+    fn step(&mut self, file: &File) -> Result<bool, String> {
+        let room = MAX_SPOOL_BYTES.saturating_sub(self.written);
+        if self.bomb_limit && room == 0 {
+            return Err(format!(
+                "stopped at the limit of {} GiB",
+                MAX_SPOOL_BYTES >> 30
+            ));
+        }
+        let used = self.inflater.consumed();
+        if self.bomb_limit
+            && self.inflater.is_compressed()
+            && self.written > BOMB_GRACE_BYTES
+            && self.written / MAX_GROWTH > used
+        {
+            let written = self.written;
+            return Err(format!(
+                "stopped inflating: {used} octets already made {written}, more than {MAX_GROWTH} times as many"
+            ));
+        }
+        // Packed data is hostile input for the decoders too; what a fault in one of them leaves
+        // in the buffer is not used.
+        let (inflater, buffer) = (&mut self.inflater, &mut self.buffer);
+        let n = catch_unwind(AssertUnwindSafe(|| inflater.read(buffer)))
+            .unwrap_or_else(|_| Err("internal error while inflating".to_owned()))
+            .map_err(|why| {
+                format!(
+                    "{why}, at octet {} of the compressed data",
+                    self.inflater.consumed()
+                )
+            })?;
+        let mut bytes = self.buffer.get(..n).unwrap_or_default();
+        if self.bomb_limit && bytes.len() as u64 > room {
+            bytes = bytes.get(..room as usize).unwrap_or_default();
+        }
+        write_all_at(file, bytes, self.written).map_err(|e| format!("the spool is full: {e}"))?;
+        self.written = self.written.saturating_add(bytes.len() as u64);
+        Ok(n > 0)
+    }
+}
+
+impl Watched {
+    fn new(path: &Path, metadata: &Metadata) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            identity: Identity::of(metadata),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Where octets come from: capture files, and what they say about themselves.
+//!
+//! A [`CaptureFile`] hands out [`Chunk`]s: a block of the file with the frames that lie whole in
+//! it. Nothing is copied per frame; a [`FrameRecord`] points into the block, and the same place
+//! can be read again later through [`CaptureBytes`]. What the frames mean is left to `packet`.
+//!
+//! Damage is no error here: it is named, counted and passed over ([`FileInfo::skipped`],
+//! [`FileInfo::truncated_at`]). A [`SourceError`] means that nothing could be read at all.
+
+mod compressed;
+mod error;
+mod file;
+mod info;
+mod input;
+mod kind;
+mod spool;
+
+pub use self::{
+    error::SourceError,
+    file::{CaptureFile, OpenOptions},
+    info::{
+        Comment, Compression, FileInfo, Format, Interface, NameRecord, Secret, Section, Skipped,
+        Statistics,
+    },
+    input::CaptureBytes,
+    kind::FileKind,
+    spool::private_folder,
+};
+
+/// Longest packet that is kept, in octets; longer ones are passed over and counted.
+pub const MAX_PACKET_BYTES: u32 = 16 << 20;
+/// Longest pcapng block that is decoded, in octets; longer ones are passed over and counted.
+pub const MAX_BLOCK_BYTES: u32 = 32 << 20;
+/// Most interfaces kept per file; packets of later ones are shown without their description.
+pub const MAX_INTERFACES: usize = 100_000;
+
+/// One captured packet: when, on what kind of link, and where its octets are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FrameRecord {
+    /// Nanoseconds since 1970-01-01 UTC.
+    pub time: i64,
+    /// Number of the packet in its file, from 1, as Wireshark counts.
+    pub number: u32,
+    /// Index into [`FileInfo::interfaces`].
+    pub interface: u32,
+    /// Offset of the captured octets in [`Chunk::data`].
+    pub start: u32,
+    /// How many octets were captured.
+    pub captured: u32,
+    /// How long the packet was on the wire, in octets.
+    pub original: u32,
+    /// LINKTYPE_ value of the capture.
+    pub link_type: u16,
+}
+
+impl FrameRecord {
+    /// The captured octets, empty when `chunk` is not the one this frame came with.
+    pub fn of<'a>(&self, chunk: &'a Chunk) -> &'a [u8] {
+        let start = self.start as usize;
+        chunk
+            .data
+            .get(start..start.saturating_add(self.captured as usize))
+            .unwrap_or_default()
+    }
+}
+
+/// A block of the (inflated) capture with the frames that lie whole in it.
+#[derive(Clone, Debug, Default)]
+pub struct Chunk {
+    /// Offset of `data[0]` in the (inflated) capture.
+    pub base: u64,
+    /// The octets of the block; headers and parts of other frames are among them.
+    pub data: Vec<u8>,
+    /// The frames, in the order of the file.
+    pub frames: Vec<FrameRecord>,
+}
