@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::ids::{CallId, DialogId, MessageId};
-use super::{CallKind, IndexView};
+use super::CallKind;
 
 /// State of a call or other group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]

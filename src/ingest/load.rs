@@ -558,7 +558,14 @@ impl Work {
 }
 
 fn note(what: &str, count: u64, first: Option<u32>, offset: Option<u64>, why: &str) -> Skipped {
-    Skipped { what: what.to_owned(), count, first_frame: first, offset, why: why.to_owned() }
+    Skipped {
+        what: what.to_owned().into(),
+        count,
+        first_frame: first.unwrap_or(0),
+        offset: offset.unwrap_or(0),
+        why: why.to_owned().into(),
+        octets: 0,
+    }
 }
 
 fn skipped(skip: Skip, count: u64, first: u32) -> Skipped {
