@@ -3,5 +3,7 @@
 
 pub mod diagnostic;
 pub mod piece;
+pub mod present;
+pub mod sdp;
 pub mod sip;
 pub mod span;
