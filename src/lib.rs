@@ -1,5 +1,6 @@
 //! Sipscope
 #![forbid(unsafe_code)]
 
+pub mod export;
 pub mod source;
 pub mod span;

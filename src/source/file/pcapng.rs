@@ -61,6 +61,7 @@ struct Known {
 #[derive(Clone, Copy)]
 enum Ticks {
     Times(u64),
+    /// By zero: units too small for a nanosecond to be made of them.
     Divided(u64),
     /// Units of 2^-n seconds.
     Binary(u32),
@@ -75,7 +76,7 @@ impl Ticks {
         }
         let ticks = match n {
             0..=9 => Self::Times(10_u64.pow(9_u32.saturating_sub(n))),
-            _ => Self::Divided(10_u64.checked_pow(n.saturating_sub(9)).unwrap_or(u64::MAX)),
+            _ => Self::Divided(10_u64.checked_pow(n.saturating_sub(9)).unwrap_or(0)),
         };
         (ticks, format!("10^-{n}"))
     }
@@ -215,7 +216,15 @@ impl Pcapng {
         let size = match size {
             Some(size) => size,
             None => {
-                // Only the second length may be wrong: then a block follows.
+                // Only the second length may be wrong: then a block follows, and none is inside.
+                let inside = Window {
+                    data: rest.get(..length).unwrap_or_default(),
+                    base: offset,
+                    end: Some(offset.saturating_add(length as u64)),
+                };
+                if matches!(self.find(&inside, 1), Find::Found(_)) {
+                    return Err(damage("the two lengths of a block differ".into()));
+                }
                 let end = window.left(at) == Some(length as u64);
                 match rest.get(length..).and_then(|next| next.first_chunk::<12>()) {
                     _ if end => {}
