@@ -3,11 +3,12 @@
 
 pub mod bytes;
 pub mod diagnostic;
+pub mod export;
 pub mod index;
 pub mod ingest;
 pub mod packet;
-pub mod piece;
 mod piece;
+pub mod piece;
 pub mod present;
 pub mod sdp;
 pub mod sip;
