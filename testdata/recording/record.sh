@@ -94,14 +94,12 @@ routed_lab() {
 	within mid sysctl -qw net.ipv4.ip_forward=1
 }
 
-# Drops the first N packets for a host whose SIP message begins with the four characters given. The
+# Drops the first N packets for a host whose SIP message begins with the characters given. The
 # switch has carried (and captured) them by then.
 drop_first() {
 	local name=$1 count=$2 start=$3
 	within "$name" nft add table inet lossy
 	within "$name" nft 'add chain inet lossy in { type filter hook input priority 0; }'
-	within "$name" nft "add rule inet lossy in udp dport 5060 @th,64,${#start}0 0 drop" 2>/dev/null || true
-	within "$name" nft flush chain inet lossy in
 	within "$name" nft "add rule inet lossy in udp dport 5060 @th,64,$((${#start} * 8)) 0x$(printf %s "$start" | od -An -tx1 | tr -d ' \n') numgen inc mod 100000 < $count drop"
 }
 
@@ -118,7 +116,7 @@ capture() {
 		>/dev/null 2>"$work/$file.log" &
 	dumps+=($!)
 	for _ in $(seq 50); do
-		grep -q 'listening on' "$work/$file.log" && return
+		grep -q 'listening on' "$work/$file.log" 2>/dev/null && return
 		sleep 0.1
 	done
 	cat "$work/$file.log" >&2
@@ -176,7 +174,7 @@ run_sipp() {
 # A callee, in the background; `finish` waits for it.
 callee() {
 	local name=$1
-	run_sipp "$@" &
+	run_sipp "$@" -s "$name" -key domain example.com &
 	callees+=($!)
 	wait_for_port "$name"
 }
@@ -186,12 +184,12 @@ caller() {
 	shift 3
 	if [ "$family" = 6 ]; then target="[$(ip6 "$via")]:5060"; else target="$(ip4 "$via"):5060"; fi
 	run_sipp alice "$scenario" "$target" -s "${whom%@*}" -key domain "${whom#*@}" -cid_str "$case-%u@alice.example.com" \
-		-au alice -ap secret "$@"
+		-au alice -ap secret -d "${talk:-1000}" "$@"
 }
 # Puts a host into the location table of a proxy, before the capture starts.
 enrol() {
 	local name=$1 proxy=$2 domain=${3:-example.com} aor=${4:-$1}
-	run_sipp "$name" register "$(ip4 "$proxy"):5060" -key me "$aor" -key domain "$domain" -cid_str "enrol-%u@$name"
+	run_sipp "$name" register "$(ip4 "$proxy"):5060" -s "$aor" -key domain "$domain" -cid_str "enrol-%u@$name"
 }
 finish() {
 	local pid
@@ -207,7 +205,7 @@ register_case() {
 	lab alice p1
 	start_proxy p1 -A WITH_CHALLENGE
 	capture alice eth0 capture.pcap
-	run_sipp alice "$1" "$(ip4 p1):5060" -key domain example.com -cid_str "$case-%u@alice.example.com" -au alice -ap "$2"
+	run_sipp alice "$1" "$(ip4 p1):5060" -s alice -key domain example.com -cid_str "$case-%u@alice.example.com" -au alice -ap "$2"
 	end_capture
 }
 case_register_401() { register_case register-auth secret; }
@@ -241,9 +239,7 @@ case_not_found_404() {
 case_call_407() {
 	lab alice bob p1
 	start_proxy p1 -A WITH_CHALLENGE
-	may_fail=yes
-	run_sipp bob register-auth "$(ip4 p1):5060" -key domain example.com -au bob -ap secret
-	may_fail=
+	run_sipp bob register-auth "$(ip4 p1):5060" -s bob -key domain example.com -au bob -ap secret
 	capture p1 eth0 capture.pcap
 	callee bob uas-call
 	caller uac-call-auth bob@example.com p1
@@ -274,7 +270,6 @@ fork_case() {
 case_fork_elsewhere() { fork_case uac-call uas-elsewhere; }
 case_fork_two_answers() {
 	# bob2 would never answer a branch it saw cancelled: the first CANCEL is lost behind the capture.
-	lossy_bob2=yes
 	lab alice bob bob2 p1
 	drop_first bob2 1 CANC
 	start_proxy p1
@@ -307,7 +302,7 @@ direct() {
 	finish
 }
 case_lost_200() { direct uac-call uas-call drop_first alice 2 'SIP/2.0 200'; }
-case_lost_ack() { direct uac-call uas-call drop_first bob 2 'ACK '; }
+case_lost_ack() { talk=2500 direct uac-call uas-call drop_first bob 2 'ACK '; }
 case_no_ack() { direct uac-orphan uas-no-ack drop_first bob 1000 'ACK '; }
 case_hold() { direct uac-hold uas-hold; }
 case_prack_update() { direct uac-prack uas-prack; }
@@ -389,19 +384,29 @@ case_nat() {
 	within mid nft 'add rule ip nat out oifname "bob" masquerade'
 	capture mid alice inside.pcap
 	capture mid bob outside.pcap
-	callee bob uas-call-nat
+	callee bob uas-call-nat -key received 203.0.113.1
 	caller uac-call bob@example.com bob
 	finish
 	mergecap -F pcapng -w "$work/capture.pcapng" "$work/inside.pcap" "$work/outside.pcap"
 }
 
-# baresip HOST SECONDS [options]: a phone without sound card; its microphone is a 440 Hz tone.
+# Five seconds of 440 Hz, the microphone of every baresip.
+make_tone() {
+	python3 - "$1" <<-'END'
+		import math, struct, sys, wave
+		with wave.open(sys.argv[1], "wb") as out:
+		    out.setnchannels(1), out.setsampwidth(2), out.setframerate(8000)
+		    out.writeframes(b"".join(struct.pack("<h", int(8000 * math.sin(2 * math.pi * 440 * n / 8000))) for n in range(40000)))
+	END
+}
+# baresip HOST SECONDS [options]: a phone without sound card.
 start_baresip() {
 	local name=$1 seconds=$2 dir=$work/baresip-$1
 	shift 2
 	mkdir -p "$dir"
-	sed "s/@ADDRESS@/$(ip4 "$name")/" "$here/baresip/config" >"$dir/config"
-	sed "s/@NAME@/$name/; s/@ADDRESS@/$(ip4 "$name")/" "$here/baresip/accounts" >"$dir/accounts"
+	make_tone "$dir/tone.wav"
+	sed "s/@ADDRESS@/$(ip4 "$name")/; s|@TONE@|$dir/tone.wav|" "$here/baresip/config" >"$dir/config"
+	sed "s/@NAME@/$name/g; s/@ADDRESS@/$(ip4 "$name")/" "$here/baresip/accounts" >"$dir/accounts"
 	: >"$dir/contacts"
 	within "$name" baresip -f "$dir" -t "$seconds" "$@" </dev/null >"$work/baresip-$name.log" 2>&1 &
 	callees+=($!)
@@ -419,7 +424,7 @@ case_baresip_rtp() {
 	start_baresip bob 6
 	start_baresip alice 6
 	tell_baresip alice '/dial sip:bob@203.0.113.20'
-	sleep 2
+	sleep 1.2
 	tell_baresip alice /hangup
 	finish
 }
