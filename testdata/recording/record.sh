@@ -303,7 +303,17 @@ direct() {
 }
 case_lost_200() { direct uac-call uas-call drop_first alice 2 'SIP/2.0 200'; }
 case_lost_ack() { talk=2500 direct uac-call uas-call drop_first bob 2 'ACK '; }
-case_no_ack() { direct uac-orphan uas-no-ack drop_first bob 1000 'ACK '; }
+case_no_ack() {
+	lab alice bob
+	# Lost before the point of capture, unlike in the cases above: no ACK is ever seen.
+	within mid nft add table bridge lossy
+	within mid nft 'add chain bridge lossy way { type filter hook forward priority 0; }'
+	within mid nft 'add rule bridge lossy way oifname "bob" udp dport 5060 @th,64,32 0x41434b20 drop'
+	capture bob eth0 capture.pcap
+	callee bob uas-no-ack
+	caller uac-orphan bob@example.com bob
+	finish
+}
 case_hold() { direct uac-hold uas-hold; }
 case_prack_update() { direct uac-prack uas-prack; }
 case_fragments() { direct uac-large uas-call; }
@@ -317,6 +327,36 @@ case_tcp_to_udp() {
 	capture p1 eth0 capture.pcap
 	callee bob uas-call
 	transport=t1 caller uac-call bob@example.com p1
+	finish
+}
+case_lost_invite() {
+	lab alice bob p1
+	start_proxy p1
+	enrol bob p1
+	drop_first bob 1 INVI
+	capture p1 eth0 capture.pcap
+	callee bob uas-call
+	caller uac-call bob@example.com p1
+	finish
+}
+# The capture ends, or begins, in the middle of a call.
+case_still_up() {
+	lab alice bob
+	capture mid br0 capture.pcap
+	callee bob uas-call
+	talk=2500 caller uac-call bob@example.com bob &
+	callees+=($!)
+	sleep 1.5
+	end_capture
+	finish
+}
+case_mid_call() {
+	lab alice bob
+	callee bob uas-call
+	talk=2500 caller uac-call bob@example.com bob &
+	callees+=($!)
+	sleep 1.5
+	capture mid br0 capture.pcap
 	finish
 }
 case_no_response() {
