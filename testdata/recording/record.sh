@@ -205,7 +205,8 @@ register_case() {
 	lab alice p1
 	start_proxy p1 -A WITH_CHALLENGE
 	capture alice eth0 capture.pcap
-	run_sipp alice "$1" "$(ip4 p1):5060" -s alice -key domain example.com -cid_str "$case-%u@alice.example.com" -au alice -ap "$2"
+	run_sipp alice "$1" "$(ip4 p1):5060" -s alice -key domain example.com -cid_str "$case-%u@alice.example.com" -au alice -ap "$2" \
+		-auth_uri example.com
 	end_capture
 }
 case_register_401() { register_case register-auth secret; }
@@ -242,7 +243,7 @@ case_call_407() {
 	run_sipp bob register-auth "$(ip4 p1):5060" -s bob -key domain example.com -au bob -ap secret
 	capture p1 eth0 capture.pcap
 	callee bob uas-call
-	caller uac-call-auth bob@example.com p1
+	caller uac-call-auth bob@example.com p1 -auth_uri bob@example.com
 	finish
 }
 case_two_proxies() {
@@ -250,7 +251,7 @@ case_two_proxies() {
 	start_kamailio p2 proxy.cfg -A 'DOMAIN="example.net"'
 	start_proxy p1 -A 'NEXT="sip:198.51.100.2:5060"'
 	enrol bob p2 example.net
-	capture mid br0 capture.pcap
+	capture mid br0 capture.pcap "$sip_only" --time-stamp-precision=nano
 	callee bob uas-call
 	caller uac-call bob@example.net p1
 	finish

@@ -13,7 +13,7 @@ import sys
 
 FIELDS = ["frame.number", "sip.Method", "sip.Status-Code", "sip.Call-ID", "sip.CSeq.seq", "sip.CSeq.method",
           "ip.src", "ipv6.src", "ip.dst", "ipv6.dst", "udp.srcport", "tcp.srcport", "udp.dstport", "tcp.dstport",
-          "udp.payload", "frame.interface_id", "sll.ifindex"]
+          "udp.payload", "frame.interface_id", "sll.ifindex", "sll.pkttype"]
 
 
 def rows(capture):
@@ -40,7 +40,7 @@ def messages(capture):
         for kind, call_id, number, method in zip(
                 kinds, row["sip.Call-ID"].split(","), numbers, row["sip.CSeq.method"].split(",")):
             way = tuple(row[f] for f in FIELDS[6:14])
-            point = (row["frame.interface_id"], row["sll.ifindex"])
+            point = (row["frame.interface_id"], row["sll.ifindex"], row["sll.pkttype"])
             out.append(([int(row["frame.number"]), kind, call_id, int(number), method], row["udp.payload"], way, point))
     return out
 
