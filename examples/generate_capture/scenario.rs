@@ -91,7 +91,11 @@ fn call(world: &mut World, now: u64, outcome: Outcome) -> Vec<Call> {
     let v6 = world.v6();
     let mut proxies = world.proxies(v6);
     let caller = world.user();
-    let legs = if outcome == Outcome::Fork { world.rng.range(2, 3) } else { 1 };
+    let legs = if outcome == Outcome::Fork {
+        world.rng.range(2, 3)
+    } else {
+        1
+    };
     let needs_proxy = matches!(
         outcome,
         Outcome::Fork | Outcome::ProxyFailed(..) | Outcome::Challenged | Outcome::NoAnswer
@@ -101,7 +105,11 @@ fn call(world: &mut World, now: u64, outcome: Outcome) -> Vec<Call> {
     }
     let callees: Vec<Callee> = (0..legs).map(|_| Callee::Device(world.user())).collect();
     let mut call = world.call("call", caller, v6, &proxies, &callees);
-    let hold = if world.media_only { world.rng.range(20_000, 80_000) } else { hold(world) };
+    let hold = if world.media_only {
+        world.rng.range(20_000, 80_000)
+    } else {
+        hold(world)
+    };
     let media = world.rtp_left > 0;
     let stays_up = world.ending && world.rng.chance(400) && !media;
     let mut b = Builder::new(&mut call, &mut world.rng, now);
@@ -160,7 +168,11 @@ fn back(b: &Builder<'_>) -> Vec<u8> {
 /// The INVITE on its way to the callee, after a challenge or redirection perhaps.
 fn first_invite(b: &mut Builder<'_>, outcome: Outcome) -> Step {
     let offer = Body::Sdp(0, BOTH);
-    let mut invite = Step { initial: true, body: offer, ..b.request("INVITE", false) };
+    let mut invite = Step {
+        initial: true,
+        body: offer,
+        ..b.request("INVITE", false)
+    };
     let proxied = b.call.common > 0;
     if outcome == Outcome::Challenged || proxied && b.rng.chance(250) {
         b.pass_invite(invite, &[0]);
@@ -172,7 +184,12 @@ fn first_invite(b: &mut Builder<'_>, outcome: Outcome) -> Step {
             return invite;
         }
         b.gap(2_000, 30_000);
-        invite = Step { initial: true, auth: true, body: offer, ..b.request("INVITE", false) };
+        invite = Step {
+            initial: true,
+            auth: true,
+            body: offer,
+            ..b.request("INVITE", false)
+        };
     }
     if let Outcome::ProxyFailed(status, state) = outcome {
         b.pass_invite(invite, &[0]);
@@ -195,7 +212,12 @@ fn first_invite(b: &mut Builder<'_>, outcome: Outcome) -> Step {
         b.gap(2_000, 30_000);
         b.target = 1;
         let auth = invite.auth;
-        invite = Step { initial: true, auth, body: offer, ..b.request("INVITE", false) };
+        invite = Step {
+            initial: true,
+            auth,
+            body: offer,
+            ..b.request("INVITE", false)
+        };
     }
     match outcome {
         Outcome::Fork => {
@@ -239,7 +261,14 @@ fn early(b: &mut Builder<'_>, invite: Step) -> Body {
             reliable(b, invite, 183, answer, rseq);
             if b.rng.chance(350) {
                 let update = b.inside("UPDATE", false, invite.leg);
-                b.transact(Step { body: Body::Sdp(1, BOTH), ..update }, 200, Body::Sdp(1, BOTH));
+                b.transact(
+                    Step {
+                        body: Body::Sdp(1, BOTH),
+                        ..update
+                    },
+                    200,
+                    Body::Sdp(1, BOTH),
+                );
             }
             b.wait(200, 2_000);
             reliable(b, invite, 180, Body::None, rseq + 1);
@@ -255,7 +284,11 @@ fn reliable(b: &mut Builder<'_>, invite: Step, status: u16, body: Body, rseq: u3
     b.respond(invite, status, body, rseq);
     let prack = b.inside("PRACK", false, invite.leg);
     // `RAck` names the CSeq of the INVITE.
-    let rack = Step { rseq, expires: invite.cseq, ..prack };
+    let rack = Step {
+        rseq,
+        expires: invite.cseq,
+        ..prack
+    };
     b.transact(rack, 200, Body::None);
 }
 
@@ -293,12 +326,27 @@ fn conversation(b: &mut Builder<'_>, hold_ms: u64) -> Option<u64> {
         version += 1;
         match b.rng.below(1000) {
             0..90 => {
-                re_invite(b, backwards, Body::Sdp(version, "sendonly"), Body::Sdp(version, "recvonly"));
+                re_invite(
+                    b,
+                    backwards,
+                    Body::Sdp(version, "sendonly"),
+                    Body::Sdp(version, "recvonly"),
+                );
                 b.wait(1_000, 20_000);
                 version += 1;
-                re_invite(b, backwards, Body::Sdp(version, BOTH), Body::Sdp(version, BOTH));
+                re_invite(
+                    b,
+                    backwards,
+                    Body::Sdp(version, BOTH),
+                    Body::Sdp(version, BOTH),
+                );
             }
-            90..120 => re_invite(b, backwards, Body::Sdp(version, BOTH), Body::Sdp(version, BOTH)),
+            90..120 => re_invite(
+                b,
+                backwards,
+                Body::Sdp(version, BOTH),
+                Body::Sdp(version, BOTH),
+            ),
             120..130 => rejected_re_invite(b, backwards, version),
             130..190 => {
                 let update = b.inside("UPDATE", backwards, 0);
@@ -307,7 +355,14 @@ fn conversation(b: &mut Builder<'_>, hold_ms: u64) -> Option<u64> {
             190..240 => {
                 for digit in 0..b.rng.range(1, 6) as u32 {
                     let info = b.inside("INFO", backwards, 0);
-                    b.transact(Step { body: Body::Dtmf(digit * 7), ..info }, 200, Body::None);
+                    b.transact(
+                        Step {
+                            body: Body::Dtmf(digit * 7),
+                            ..info
+                        },
+                        200,
+                        Body::None,
+                    );
                     b.wait(200, 900);
                 }
             }
@@ -317,18 +372,39 @@ fn conversation(b: &mut Builder<'_>, hold_ms: u64) -> Option<u64> {
             }
             255..265 => {
                 let message = b.inside("MESSAGE", backwards, 0);
-                b.transact(Step { body: Body::Text(5), ..message }, 200, Body::None);
+                b.transact(
+                    Step {
+                        body: Body::Text(5),
+                        ..message
+                    },
+                    200,
+                    Body::None,
+                );
             }
             265..290 => {
                 // The callee sends the caller on (RFC 3515), who reports how it goes.
                 let refer = b.inside("REFER", true, 0);
                 b.transact(refer, 202, Body::None);
                 let trying = b.inside("NOTIFY", false, 0);
-                b.transact(Step { body: Body::SipFrag(100), ..trying }, 200, Body::None);
+                b.transact(
+                    Step {
+                        body: Body::SipFrag(100),
+                        ..trying
+                    },
+                    200,
+                    Body::None,
+                );
                 transfer = Some(b.now);
                 b.wait(2_000, 6_000);
                 let done = b.inside("NOTIFY", false, 0);
-                b.transact(Step { body: Body::SipFrag(200), ..done }, 200, Body::None);
+                b.transact(
+                    Step {
+                        body: Body::SipFrag(200),
+                        ..done
+                    },
+                    200,
+                    Body::None,
+                );
                 b.gap(10_000, 200_000);
                 return transfer;
             }
@@ -340,14 +416,20 @@ fn conversation(b: &mut Builder<'_>, hold_ms: u64) -> Option<u64> {
 }
 
 fn re_invite(b: &mut Builder<'_>, backwards: bool, offer: Body, answer: Body) {
-    let invite = Step { body: offer, ..b.inside("INVITE", backwards, 0) };
+    let invite = Step {
+        body: offer,
+        ..b.inside("INVITE", backwards, 0)
+    };
     b.invite(invite);
     b.gap(5_000, 150_000);
     b.answer(invite, answer);
 }
 
 fn rejected_re_invite(b: &mut Builder<'_>, backwards: bool, version: u32) {
-    let invite = Step { body: Body::Sdp(version, BOTH), ..b.inside("INVITE", backwards, 0) };
+    let invite = Step {
+        body: Body::Sdp(version, BOTH),
+        ..b.inside("INVITE", backwards, 0)
+    };
     b.invite(invite);
     b.gap(5_000, 50_000);
     let hops = if backwards { path(b) } else { back(b) };
@@ -394,12 +476,27 @@ fn fork(b: &mut Builder<'_>, invite: Step, hold_ms: u64, stays_up: bool) {
             b.now = up + 30 * MS;
             b.answer(invite, Body::Sdp(0, BOTH));
             let bye = b.inside("BYE", false, leg);
-            b.transact(Step { losing: true, ..bye }, 200, Body::None);
+            b.transact(
+                Step {
+                    losing: true,
+                    ..bye
+                },
+                200,
+                Body::None,
+            );
         } else {
             b.now = up + u64::from(leg) * 20 * MS;
             b.cancel(invite, &[last]);
             let tag = b.tags[usize::from(leg)];
-            b.fail(Step { losing: true, ..invite }, 487, tag, &[last]);
+            b.fail(
+                Step {
+                    losing: true,
+                    ..invite
+                },
+                487,
+                tag,
+                &[last],
+            );
         }
     }
     b.now = b.now.max(up) + hold_ms * MS;
@@ -473,8 +570,11 @@ fn failed(b: &mut Builder<'_>, invite: Step, status: u16, state: &'static str) {
 
 /// Seven times by timer A, until timer B (64 T1).
 fn no_response(b: &mut Builder<'_>) {
-    let invite =
-        Step { initial: true, body: Body::Sdp(0, BOTH), ..b.request("INVITE", false) };
+    let invite = Step {
+        initial: true,
+        body: Body::Sdp(0, BOTH),
+        ..b.request("INVITE", false)
+    };
     let first = b.send(invite, 0);
     if b.lossy {
         for after in [500, 1_500, 3_500, 7_500, 15_500, 31_500] {
@@ -494,7 +594,9 @@ fn no_ack(b: &mut Builder<'_>, invite: Step) {
     let start = b.now;
     let answers = b.respond(invite, 200, Body::Sdp(0, BOTH), 0);
     if b.lossy {
-        for after in [500, 1_500, 3_500, 7_500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500] {
+        for after in [
+            500, 1_500, 3_500, 7_500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500,
+        ] {
             b.now = start + after * MS;
             for answer in answers.iter().copied() {
                 b.again(answer, b.now);
@@ -555,7 +657,11 @@ fn transferred(
     let hold = hold(world);
     let mut b = Builder::new(&mut call, &mut world.rng, now);
     let offer = Body::Sdp(0, BOTH);
-    let invite = Step { initial: true, body: offer, ..b.request("INVITE", false) };
+    let invite = Step {
+        initial: true,
+        body: offer,
+        ..b.request("INVITE", false)
+    };
     b.invite(invite);
     let answer = early(&mut b, invite);
     b.answer(invite, answer);
@@ -583,12 +689,21 @@ fn registration(world: &mut World, now: u64) -> Call {
     let expires = if b.rng.chance(700) { 300 } else { 3600 };
     let register = |b: &mut Builder<'_>, expires: u32, auth: bool, status: u16| {
         let request = b.request("REGISTER", false);
-        let request = Step { initial: true, auth, expires, tag, ..request };
+        let request = Step {
+            initial: true,
+            auth,
+            expires,
+            tag,
+            ..request
+        };
         b.transact(request, status, Body::None);
     };
     let last = match b.rng.below(1000) {
         0..20 => {
-            let request = Step { initial: true, ..b.request("REGISTER", false) };
+            let request = Step {
+                initial: true,
+                ..b.request("REGISTER", false)
+            };
             b.unanswered(request, 11);
             "no_response"
         }
@@ -642,7 +757,10 @@ pub fn ping(world: &mut World, now: u64, may_fail: bool) -> Call {
     world.tcp = tcp;
     let mut b = Builder::new(&mut call, &mut world.rng, now);
     b.lossy = may_fail;
-    let request = Step { initial: true, ..b.request("OPTIONS", false) };
+    let request = Step {
+        initial: true,
+        ..b.request("OPTIONS", false)
+    };
     if may_fail && b.rng.chance(40) {
         b.unanswered(request, 11);
         b.call.state = "no_response";
@@ -660,7 +778,10 @@ pub fn lone_ping(world: &mut World, now: u64) -> Call {
     let mut call = world.call("options", User(1 << 19), false, &[], &[device]);
     world.tcp = tcp;
     let mut b = Builder::new(&mut call, &mut world.rng, now);
-    let request = Step { initial: true, ..b.request("OPTIONS", false) };
+    let request = Step {
+        initial: true,
+        ..b.request("OPTIONS", false)
+    };
     b.unanswered(request, 1);
     b.call.state = "no_response";
     b.finish();
@@ -674,7 +795,11 @@ fn text(world: &mut World, now: u64) -> Call {
     let mut call = world.call("message", caller, v6, &proxies, &[callee]);
     let mut b = Builder::new(&mut call, &mut world.rng, now);
     let body = Body::Text(b.rng.range(1, 20) as u32);
-    let request = Step { initial: true, body, ..b.request("MESSAGE", false) };
+    let request = Step {
+        initial: true,
+        body,
+        ..b.request("MESSAGE", false)
+    };
     match b.rng.below(100) {
         0..3 => {
             b.unanswered(request, 11);
@@ -711,14 +836,22 @@ fn subscription(world: &mut World, now: u64) -> Call {
     };
     let mut auth = false;
     if b.rng.chance(400) {
-        let request = Step { initial: true, ..b.request("SUBSCRIBE", false) };
+        let request = Step {
+            initial: true,
+            ..b.request("SUBSCRIBE", false)
+        };
         let tag = b.fresh_tag();
         let request = Step { tag, ..request };
         b.transact(request, 401, Body::None);
         b.gap(2_000, 20_000);
         auth = true;
     }
-    let request = Step { initial: true, auth, expires: 600, ..b.request("SUBSCRIBE", false) };
+    let request = Step {
+        initial: true,
+        auth,
+        expires: 600,
+        ..b.request("SUBSCRIBE", false)
+    };
     let state = match b.rng.below(100) {
         0..3 => {
             b.unanswered(request, 11);
@@ -732,7 +865,15 @@ fn subscription(world: &mut World, now: u64) -> Call {
             b.transact(request, 202, Body::None);
             let notify = b.inside("NOTIFY", true, 0);
             // `rseq` 1 stands for "pending".
-            b.transact(Step { rseq: 1, expires: 590, ..notify }, 200, Body::None);
+            b.transact(
+                Step {
+                    rseq: 1,
+                    expires: 590,
+                    ..notify
+                },
+                200,
+                Body::None,
+            );
             "pending"
         }
         choice => {
@@ -740,19 +881,51 @@ fn subscription(world: &mut World, now: u64) -> Call {
             for n in 0..b.rng.range(1, 6) as u32 {
                 let notify = b.inside("NOTIFY", true, 0);
                 let body = body(&b, n);
-                b.transact(Step { body, expires: 590, ..notify }, 200, Body::None);
+                b.transact(
+                    Step {
+                        body,
+                        expires: 590,
+                        ..notify
+                    },
+                    200,
+                    Body::None,
+                );
                 b.wait(2_000, 80_000);
                 if n == 2 {
                     let refresh = b.inside("SUBSCRIBE", false, 0);
-                    b.transact(Step { auth, expires: 600, ..refresh }, 200, Body::None);
+                    b.transact(
+                        Step {
+                            auth,
+                            expires: 600,
+                            ..refresh
+                        },
+                        200,
+                        Body::None,
+                    );
                 }
             }
             if choice < 60 {
                 let stop = b.inside("SUBSCRIBE", false, 0);
-                b.transact(Step { auth, expires: 0, ..stop }, 200, Body::None);
+                b.transact(
+                    Step {
+                        auth,
+                        expires: 0,
+                        ..stop
+                    },
+                    200,
+                    Body::None,
+                );
                 let notify = b.inside("NOTIFY", true, 0);
                 let body = body(&b, 9);
-                b.transact(Step { body, expires: 0, ..notify }, 200, Body::None);
+                b.transact(
+                    Step {
+                        body,
+                        expires: 0,
+                        ..notify
+                    },
+                    200,
+                    Body::None,
+                );
                 "terminated"
             } else {
                 "active"
@@ -771,7 +944,11 @@ fn publication(world: &mut World, now: u64) -> Call {
     let mut call = world.call("other", caller, v6, &[], &[server]);
     let mut b = Builder::new(&mut call, &mut world.rng, now);
     let request = b.request("PUBLISH", false);
-    let request = Step { initial: true, body: Body::Presence(1), ..request };
+    let request = Step {
+        initial: true,
+        body: Body::Presence(1),
+        ..request
+    };
     b.transact(request, 200, Body::None);
     b.finish();
     call
@@ -786,7 +963,11 @@ pub fn long_dialog(world: &mut World, now: u64, messages: usize) -> Call {
     let mut b = Builder::new(&mut call, &mut world.rng, now);
     b.lossy = false;
     let offer = Body::Sdp(0, BOTH);
-    let invite = Step { initial: true, body: offer, ..b.request("INVITE", false) };
+    let invite = Step {
+        initial: true,
+        body: offer,
+        ..b.request("INVITE", false)
+    };
     let first = b.send(invite, 0);
     debug_assert_eq!(first, 0);
     b.gap(1_000, 5_000);
@@ -804,7 +985,10 @@ pub fn long_dialog(world: &mut World, now: u64, messages: usize) -> Call {
             kind if left == 3 || left >= 5 && kind < 2 => {
                 version += 1;
                 let body = Body::Sdp(version, if version % 4 == 1 { "sendonly" } else { BOTH });
-                let invite = Step { body, ..b.inside("INVITE", backwards, 0) };
+                let invite = Step {
+                    body,
+                    ..b.inside("INVITE", backwards, 0)
+                };
                 b.send(invite, 0);
                 b.gap(2_000, 30_000);
                 b.answer(invite, Body::Sdp(version, BOTH));
@@ -821,7 +1005,10 @@ pub fn long_dialog(world: &mut World, now: u64, messages: usize) -> Call {
                     "MESSAGE" => Body::Text(12),
                     _ => Body::None,
                 };
-                let request = Step { body, ..b.inside(method, backwards, 0) };
+                let request = Step {
+                    body,
+                    ..b.inside(method, backwards, 0)
+                };
                 let lost = left >= 6 && b.rng.chance(30);
                 let first = b.send(request, 0);
                 if lost {

@@ -107,13 +107,22 @@ impl World {
         let mut hops = Vec::with_capacity(3);
         for n in 0..proxies.len() {
             let (near, far) = (nodes[n].addr, nodes[n + 1].addr);
-            let vlan = if n == 0 { caller.vlan() } else { Vlan::default() };
+            let vlan = if n == 0 {
+                caller.vlan()
+            } else {
+                Vlan::default()
+            };
             let tcp = self.rng.chance(self.tcp);
             let connection = tcp.then(|| match n {
                 0 => self.connections.own(near, far, vlan, &mut self.rng),
                 _ => self.connections.trunk(near, far, &mut self.rng),
             });
-            hops.push(Hop { connection, flipped: false, own: n == 0, vlan });
+            hops.push(Hop {
+                connection,
+                flipped: false,
+                own: n == 0,
+                vlan,
+            });
         }
         let last = nodes[nodes.len() - 1].addr;
         for (n, callee) in callees.iter().enumerate() {
@@ -136,19 +145,31 @@ impl World {
                 (false, true) => self.connections.own(last, addr, vlan, &mut self.rng),
                 (false, false) => self.connections.trunk(last, addr, &mut self.rng),
             });
-            hops.push(Hop { connection, flipped, own: device || direct, vlan });
+            hops.push(Hop {
+                connection,
+                flipped,
+                own: device || direct,
+                vlan,
+            });
             parties.push(party(user, 1 + n as u64));
             nodes.push(Node::new(addr));
         }
         let callee = &parties[1];
         let from_uri = format!("sip:{}@{}", parties[0].name, caller.domain());
         let to_uri = match seed >> 60 {
-            0 => format!("sip:{};phone-context=+49@{};user=phone", callee.name, caller.domain()),
+            0 => format!(
+                "sip:{};phone-context=+49@{};user=phone",
+                callee.name,
+                caller.domain()
+            ),
             1 => format!("sips:{}@{}", callee.name, callee.user.domain()),
             _ => format!("sip:{}@{}", callee.name, callee.user.domain()),
         };
-        let next_uri =
-            format!("sip:{}@{}", User(mix2(seed, 5) % POPULATION).name(), caller.domain());
+        let next_uri = format!(
+            "sip:{}@{}",
+            User(mix2(seed, 5) % POPULATION).name(),
+            caller.domain()
+        );
         let call_id = call_id(seed, &nodes[0]);
         Call {
             id: self.calls,
@@ -156,7 +177,7 @@ impl World {
             kind,
             state: "completed",
             ended_by: None,
-            compact: seed % 17 == 0,
+            compact: seed.is_multiple_of(17),
             comma_lists: seed % 13 == 1,
             rport: seed >> 20 & 1 == 0,
             from_first: seed >> 21 & 7 == 0,
