@@ -11,10 +11,13 @@
 mod body;
 mod builder;
 mod call;
+mod calls;
 mod people;
 mod rng;
 mod scenario;
+mod services;
 mod simulation;
+mod talk;
 mod tcp;
 mod text;
 mod truth;

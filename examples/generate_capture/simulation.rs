@@ -6,6 +6,8 @@ use crate::call::Call;
 use crate::people::edge;
 use crate::rng::mix2;
 use crate::scenario;
+use crate::services;
+use crate::talk;
 use crate::text::write_message;
 use crate::truth::Truth;
 use crate::wire::{Capture, Route, Vlan};
@@ -111,7 +113,7 @@ impl Simulation {
     fn start(&mut self, now: u64) -> std::io::Result<()> {
         if self.wanted.one_dialog {
             let count = self.wanted.messages as usize;
-            let call = scenario::long_dialog(&mut self.world, now, count);
+            let call = talk::long_dialog(&mut self.world, now, count);
             self.add(call);
             return Ok(());
         }
@@ -129,12 +131,12 @@ impl Simulation {
                 self.close(call, now);
             }
             let call = match left {
-                1 => scenario::lone_ping(&mut self.world, now),
-                _ => scenario::ping(&mut self.world, now, false),
+                1 => services::lone_ping(&mut self.world, now),
+                _ => services::ping(&mut self.world, now, false),
             };
             self.add(call);
         }
-        if self.world.rng.chance(40) && !self.world.media_only {
+        if self.world.rng.chance(40) && !self.world.media_only && !self.world.harsh {
             self.keep_alive(now)?;
         }
         let more = if wanted == 0 {

@@ -18,6 +18,8 @@ pub struct World {
     pub connections: Connections,
     /// Devices on TCP, in a thousand.
     pub tcp: u64,
+    /// Everything over TCP, and every batch of segments out of order.
+    pub harsh: bool,
     /// The capture will end soon: some calls will still be up.
     pub ending: bool,
     /// The capture has just begun: some calls were up before.
@@ -48,6 +50,7 @@ impl World {
             rng: Rng::new(seed),
             connections: Connections::new(harsh),
             tcp: if harsh { 1000 } else { 90 },
+            harsh,
             ending: false,
             beginning: true,
             rtp_left: rtp,
@@ -56,6 +59,15 @@ impl World {
             seed,
             calls: 0,
         }
+    }
+
+    /// Switches TCP off, unless everything is to be TCP; gives what it was.
+    pub fn udp_only(&mut self) -> u64 {
+        let before = self.tcp;
+        if !self.harsh {
+            self.tcp = 0;
+        }
+        before
     }
 
     /// Somebody.
