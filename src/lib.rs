@@ -3,10 +3,12 @@
 
 pub mod bytes;
 pub mod diagnostic;
+pub mod export;
 pub mod index;
 pub mod ingest;
 pub mod packet;
 mod piece;
+pub mod present;
 pub mod sdp;
 pub mod sip;
 pub mod source;

@@ -1,0 +1,5 @@
+//! What a panel or a command shows, as plain data: no egui, no colour, no files.
+
+pub mod ladder;
+pub mod ladder_text;
+pub mod text;
