@@ -27,7 +27,9 @@ impl Extent {
         Self {
             offset: self.offset.saturating_add(from as u64),
             len: u32::try_from(len.min(own - from)).unwrap_or(u32::MAX),
-            head: self.head.saturating_add(u16::try_from(from).unwrap_or(u16::MAX)),
+            head: self
+                .head
+                .saturating_add(u16::try_from(from).unwrap_or(u16::MAX)),
             ..self
         }
     }

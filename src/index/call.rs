@@ -6,7 +6,10 @@
 use serde::Serialize;
 
 use super::ids::{CallId, DialogId, MessageId};
-use super::CallKind;
+use super::message_store::{Flow, MessageRow};
+use super::{CallKind, IndexView, registration};
+use crate::packet::Endpoint;
+use crate::sip::method::Method;
 
 /// State of a call or other group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -189,4 +192,408 @@ pub struct CallSummary {
     pub dialogs: Vec<DialogId>,
     /// Messages, in order.
     pub messages: Vec<MessageId>,
+}
+
+/// 64*T1: how long a request is waited for (timers B and F; RFC 3261, 17.1.1.2 and 17.1.2.2).
+pub(super) const TIMER_B_NANOS: i64 = 32_000_000_000;
+/// A request that was repeated for this long was not answered in between.
+const LONG_UNANSWERED_NANOS: i64 = 15_000_000_000;
+
+/// A message with its row and way.
+#[derive(Clone, Copy)]
+pub(super) struct Msg<'a> {
+    pub id: MessageId,
+    pub row: &'a MessageRow,
+    pub flow: &'a Flow,
+}
+
+/// One request with its answers, on one hop.
+pub(super) struct Attempt<'a> {
+    pub request: Msg<'a>,
+    pub last_sending: i64,
+    pub responses: Vec<Msg<'a>>,
+}
+
+impl<'a> Attempt<'a> {
+    /// The response that counts: a 2xx if there is one, else the first final one.
+    pub fn outcome(&self) -> Option<Msg<'a>> {
+        let success = self
+            .responses
+            .iter()
+            .find(|r| (200..300).contains(&r.row.status));
+        success
+            .or_else(|| self.responses.iter().find(|r| r.row.status >= 200))
+            .copied()
+    }
+
+    fn provisional(&self) -> impl Iterator<Item = &Msg<'a>> {
+        self.responses
+            .iter()
+            .filter(|r| (101..200).contains(&r.row.status))
+    }
+
+    /// Nobody answered, and the sender had reason to give up; or the capture goes on long enough.
+    pub fn unanswered(&self, capture_end: i64) -> bool {
+        let first = self.request.row.time;
+        self.responses.is_empty()
+            && (self.last_sending.saturating_sub(first) >= LONG_UNANSWERED_NANOS
+                || capture_end.saturating_sub(first) >= TIMER_B_NANOS)
+    }
+}
+
+/// The messages of a group without copies.
+pub(super) fn originals<'a>(view: &'a IndexView, ids: &[MessageId]) -> Vec<Msg<'a>> {
+    ids.iter()
+        .filter_map(|id| {
+            let row = view.message(*id)?;
+            Some(Msg {
+                id: *id,
+                row,
+                flow: view.flow(row.flow)?,
+            })
+        })
+        .filter(|m| !m.row.repeat().is_copy())
+        .collect()
+}
+
+/// The transactions of requests that `wanted` names, on the hop nearest to who sent the first.
+pub(super) fn attempts<'a>(
+    messages: &[Msg<'a>],
+    wanted: impl Fn(&MessageRow) -> bool,
+) -> Vec<Attempt<'a>> {
+    let requests = || {
+        messages
+            .iter()
+            .filter(|m| m.row.is_request() && wanted(m.row))
+    };
+    let Some(nearest) = requests().map(|m| m.row.via_count).min() else {
+        return Vec::new();
+    };
+    let mut out: Vec<Attempt<'a>> = Vec::new();
+    let mut place = hashbrown::HashMap::new();
+    for m in messages {
+        if m.row.is_request() {
+            if wanted(m.row) && m.row.via_count == nearest {
+                let at = *place.entry(m.row.transaction).or_insert_with(|| {
+                    out.push(Attempt {
+                        request: *m,
+                        last_sending: m.row.time,
+                        responses: Vec::new(),
+                    });
+                    out.len() - 1
+                });
+                if let Some(attempt) = out.get_mut(at) {
+                    attempt.last_sending = attempt.last_sending.max(m.row.time);
+                }
+            }
+        } else if let Some(attempt) = place
+            .get(&m.row.transaction)
+            .and_then(|at: &usize| out.get_mut(*at))
+        {
+            attempt.responses.push(*m);
+        }
+    }
+    out
+}
+
+/// Sums up one call, registration, subscription …; none if there is no such call.
+pub fn summary(view: &IndexView, call: CallId) -> Option<CallSummary> {
+    let entry = view.call(call)?;
+    let ids = view.messages_of_call(call);
+    let messages = originals(view, &ids);
+    let first = view.message(entry.first)?;
+    let mut dialogs: Vec<DialogId> = ids
+        .iter()
+        .filter_map(|id| view.message(*id)?.dialog)
+        .collect();
+    dialogs.sort();
+    dialogs.dedup();
+    // From and To swap in requests of the other side; the first message of the group decides.
+    let caller = view.texts().get(first.from_uri).into_owned();
+    let callee = view.texts().get(first.to_uri).into_owned();
+    let times = ids
+        .iter()
+        .filter_map(|id| view.message(*id))
+        .map(|row| row.time);
+    let mut out = CallSummary {
+        call,
+        kind: entry.kind,
+        state: State::Partial,
+        caller,
+        callee,
+        start: times.clone().min().unwrap_or(0),
+        end: times.max().unwrap_or(0),
+        pdd: None,
+        setup: None,
+        total_setup: None,
+        ring: None,
+        talk: None,
+        status: None,
+        reason: None,
+        ended_by: None,
+        end_reason: None,
+        retransmissions: entry.retransmissions,
+        copies: entry.copies,
+        dialogs,
+        messages: ids,
+    };
+    match entry.kind {
+        CallKind::Call => sum_up_call(view, &messages, &mut out),
+        CallKind::Registration => registration::sum_up(view, &messages, &mut out),
+        CallKind::Subscription => sum_up_subscription(view, &messages, &mut out),
+        CallKind::Message | CallKind::Options | CallKind::Other => {
+            sum_up_other(view, &messages, &mut out);
+        }
+    }
+    Some(out)
+}
+
+impl CallSummary {
+    pub(super) fn set_final(&mut self, view: &IndexView, response: Msg<'_>) {
+        self.status = Some(response.row.status);
+        let reason = view.texts().get(response.row.start_text);
+        self.reason = (!reason.is_empty()).then(|| reason.into_owned());
+    }
+}
+
+fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
+    let attempts = attempts(messages, |row| {
+        row.method == Method::Invite && row.is_initial()
+    });
+    let (Some(first), Some(last)) = (attempts.first(), attempts.last()) else {
+        // Its beginning is not in the capture; who ended it may still be seen.
+        end_by_bye(messages, None, out);
+        return;
+    };
+    out.caller = view.texts().get(first.request.row.from_uri).into_owned();
+    out.callee = view.texts().get(first.request.row.start_text).into_owned();
+    let began = last.request.row.time;
+    let outcome = last.outcome();
+    let success = outcome.filter(|m| m.row.status < 300);
+    if let Some(response) = outcome {
+        out.set_final(view, response);
+    }
+    let reached = last.provisional().next().copied().or(success).or(outcome);
+    out.pdd = reached.map(|m| m.row.time.saturating_sub(began));
+    out.setup = success.map(|m| m.row.time.saturating_sub(began));
+    out.total_setup = success.map(|m| m.row.time.saturating_sub(first.request.row.time));
+    let rang = last.provisional().find(|m| m.row.status == 180);
+    if let (Some(rang), Some(outcome)) = (rang, outcome) {
+        out.ring = Some(outcome.row.time.saturating_sub(rang.row.time).max(0));
+    }
+    let caller_at = last.request.flow.src;
+    let cancel = messages.iter().find(|m| {
+        m.row.is_request()
+            && m.row.method == Method::Cancel
+            && (m.row.cancels() == Some(last.request.id)
+                || m.row.cancels().is_none() && m.flow.src == caller_at)
+    });
+    let Some(outcome) = outcome else {
+        out.state = if cancel.is_some() {
+            out.ended_by = Some(EndedBy::Caller);
+            out.end_reason = Some(EndReason::Cancel);
+            State::Cancelled
+        } else if last.provisional().any(|m| m.row.status != 183) {
+            State::Ringing
+        } else if last.provisional().next().is_some() {
+            State::EarlyMedia
+        } else if last.unanswered(view.totals.last_time) {
+            out.ended_by = Some(EndedBy::Network);
+            out.end_reason = Some(EndReason::NoResponse);
+            State::NoResponse
+        } else {
+            State::Calling
+        };
+        return;
+    };
+    if success.is_some() {
+        let bye = end_by_bye(messages, Some(caller_at), out);
+        out.talk = bye.map(|bye| bye.saturating_sub(outcome.row.time).max(0));
+        if bye.is_none() {
+            dialog_lost(messages, out);
+        }
+        out.state = if out.end_reason.is_some() {
+            State::Completed
+        } else {
+            State::Answered
+        };
+        let acked = messages
+            .iter()
+            .any(|m| m.row.method == Method::Ack && m.row.is_request());
+        if out.end_reason == Some(EndReason::Bye) && !acked && out.ended_by == Some(EndedBy::Callee)
+        {
+            out.end_reason = Some(EndReason::NoAck);
+        }
+        return;
+    }
+    let status = outcome.row.status;
+    let rang = last.provisional().next().is_some();
+    if cancel.is_some_and(|c| c.id < outcome.id) {
+        out.state = State::Cancelled;
+        out.ended_by = Some(EndedBy::Caller);
+        out.end_reason = Some(EndReason::Cancel);
+        return;
+    }
+    out.state = match status {
+        300..=399 => State::Redirected,
+        401 | 407 => State::Challenged,
+        408 | 480 | 487 if rang => State::NoAnswer,
+        486 | 600 => State::Busy,
+        603 | 607 | 608 => State::Declined,
+        403 | 488 | 606 => State::Rejected,
+        404 | 410 | 604 => State::NotFound,
+        _ => State::Failed,
+    };
+    out.end_reason = Some(EndReason::FinalResponse);
+    out.ended_by = Some(who_refused(messages, last, outcome));
+}
+
+/// Who sent a failure: the callee, unless something before it answered in its place.
+fn who_refused(messages: &[Msg<'_>], last: &Attempt<'_>, outcome: Msg<'_>) -> EndedBy {
+    let cseq = last.request.row.cseq();
+    let forwarded = messages.iter().any(|m| {
+        m.row.is_request()
+            && m.row.method == Method::Invite
+            && m.row.cseq() == cseq
+            && m.row.via_count > last.request.row.via_count
+    });
+    let status = outcome.row.status;
+    if forwarded {
+        let from_beyond = messages.iter().any(|m| {
+            m.row.is_response()
+                && m.row.cseq_method == Method::Invite
+                && m.row.status == status
+                && m.row.via_count > outcome.row.via_count
+        });
+        return if from_beyond {
+            EndedBy::Callee
+        } else {
+            EndedBy::Network
+        };
+    }
+    match status {
+        // What a server says in place of the callee (RFC 3261, 21.4.9 and 21.5).
+        401 | 407 | 408 | 503 | 504 => EndedBy::Network,
+        _ => EndedBy::Callee,
+    }
+}
+
+/// Who sent BYE; the time of the first one, on the hop nearest to the caller where that is known.
+fn end_by_bye(
+    messages: &[Msg<'_>],
+    caller_at: Option<Endpoint>,
+    out: &mut CallSummary,
+) -> Option<i64> {
+    let byes: Vec<&Msg<'_>> = messages
+        .iter()
+        .filter(|m| m.row.is_request() && m.row.method == Method::Bye)
+        .collect();
+    let first = *byes.first()?;
+    let near = |m: &&&Msg<'_>| {
+        caller_at.is_some_and(|at| m.flow.src.ip == at.ip || m.flow.dst.ip == at.ip)
+    };
+    let at = byes
+        .iter()
+        .find(near)
+        .map_or(first.row.time, |m| m.row.time);
+    let answered = messages
+        .iter()
+        .find(|m| m.row.is_response() && m.row.cseq_method == Method::Bye)
+        .map_or(MessageId::at(u32::MAX as usize - 2), |m| m.id);
+    let invite_from = messages
+        .iter()
+        .find(|m| m.row.method == Method::Invite && m.row.is_request() && m.row.is_initial())
+        .and_then(|m| m.row.from_tag);
+    out.end_reason = Some(EndReason::Bye);
+    out.ended_by = Some(match invite_from {
+        None => EndedBy::Unknown,
+        Some(tag) => {
+            let by_caller = |m: &Msg<'_>| m.row.from_tag == Some(tag);
+            let crossed = byes
+                .iter()
+                .any(|m| m.id < answered && by_caller(m) != by_caller(first));
+            match (crossed, by_caller(first)) {
+                (true, _) => EndedBy::Both,
+                (false, true) => EndedBy::Caller,
+                (false, false) => EndedBy::Callee,
+            }
+        }
+    });
+    Some(at)
+}
+
+/// A request within the dialog answered by 481, or by 408 (RFC 3261, 12.2.1.2): the dialog is over.
+fn dialog_lost(messages: &[Msg<'_>], out: &mut CallSummary) {
+    let lost = messages.iter().find(|m| {
+        m.row.is_response()
+            && matches!(m.row.status, 481 | 408)
+            && m.row.dialog.is_some()
+            && m.row.method != Method::Cancel
+    });
+    if lost.is_some() {
+        out.end_reason = Some(EndReason::DialogLost);
+        out.ended_by = Some(EndedBy::Network);
+    }
+}
+
+fn sum_up_subscription(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
+    let attempts = attempts(messages, |row| row.method == Method::Subscribe);
+    if let Some(first) = attempts.first() {
+        out.caller = view.texts().get(first.request.row.from_uri).into_owned();
+        out.callee = view.texts().get(first.request.row.start_text).into_owned();
+    }
+    let outcome = attempts.iter().rev().find_map(Attempt::outcome);
+    if let Some(outcome) = outcome {
+        out.set_final(view, outcome);
+    }
+    let told = messages
+        .iter()
+        .rev()
+        .find(|m| m.row.is_request() && m.row.method == Method::Notify)
+        .and_then(|m| Some((m.id, m.row.subscription_state()?)));
+    let gone = messages
+        .iter()
+        .any(|m| m.row.is_response() && m.row.method == Method::Notify && m.row.status == 481);
+    out.state = match (told, outcome, attempts.last()) {
+        _ if gone => State::Terminated,
+        (Some((_, state)), Some(o), _) if o.row.status < 300 => state,
+        (Some((_, state)), None, _) => state,
+        (_, Some(o), Some(last)) => match o.row.status {
+            202 => State::Pending,
+            200..=299 if last.request.row.expires_at_once() => State::Terminated,
+            200..=299 => State::Active,
+            _ => State::Rejected,
+        },
+        (_, None, Some(last)) if last.unanswered(view.totals.last_time) => State::NoResponse,
+        _ => State::Partial,
+    };
+    if out.state == State::Terminated {
+        out.ended_by = Some(EndedBy::Unknown);
+    }
+}
+
+fn sum_up_other(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
+    let method = messages.first().map_or(Method::Other, |m| m.row.method);
+    let attempts = attempts(messages, |row| {
+        row.method == method && row.method != Method::Notify
+    });
+    let Some(last) = attempts.last() else { return };
+    out.callee = view.texts().get(last.request.row.start_text).into_owned();
+    let Some(outcome) = last.outcome() else {
+        if last.unanswered(view.totals.last_time) {
+            out.state = State::NoResponse;
+            out.end_reason = Some(EndReason::NoResponse);
+            out.ended_by = Some(EndedBy::Network);
+        }
+        return;
+    };
+    out.set_final(view, outcome);
+    out.end_reason = Some(EndReason::FinalResponse);
+    out.ended_by = Some(EndedBy::Callee);
+    out.state = match outcome.row.status {
+        200..=299 => State::Completed,
+        300..=399 => State::Redirected,
+        401 | 407 => State::Challenged,
+        _ => State::Failed,
+    };
 }

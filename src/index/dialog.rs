@@ -2,7 +2,13 @@
 
 use serde::Serialize;
 
-use super::ids::{DialogId, MessageId, TransactionId};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::IndexView;
+use super::call::State;
+use super::ids::{CallId, DialogId, MessageId, TransactionId};
+use super::message_store::MessageRow;
+use crate::sip::method::Method;
 
 /// State of a dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -45,4 +51,144 @@ pub struct DialogSummary {
     pub end: i64,
     /// Its messages, the creating request first.
     pub messages: Vec<MessageId>,
+}
+
+/// What is gathered of one dialog on the way through the messages of its call.
+#[derive(Default)]
+struct Gathered {
+    messages: Vec<MessageId>,
+    start: Option<i64>,
+    end: i64,
+    confirmed: bool,
+    ended: bool,
+    failed: bool,
+    transactions: Vec<(TransactionId, u8)>,
+    cseq: Option<u32>,
+}
+
+/// The dialogs of a call in the order of their opening.
+pub fn of_call(view: &IndexView, call: CallId) -> Vec<DialogSummary> {
+    let ids = view.messages_of_call(call);
+    let mut dialogs: BTreeMap<DialogId, Gathered> = BTreeMap::new();
+    let mut makers: BTreeMap<TransactionId, BTreeSet<DialogId>> = BTreeMap::new();
+    for id in &ids {
+        let Some(row) = view.message(*id) else {
+            continue;
+        };
+        let Some(dialog) = row.dialog else { continue };
+        let entry = dialogs.entry(dialog).or_default();
+        gather(view, entry, *id, row);
+        if makes(view, row) {
+            if makers.entry(row.transaction).or_default().insert(dialog) {
+                entry.transactions.push((row.transaction, row.via_count));
+            }
+        }
+    }
+    // A failure of the first INVITE ends the early dialogs it made.
+    let failed: BTreeSet<u32> = ids
+        .iter()
+        .filter_map(|id| view.message(*id))
+        .filter(|r| r.is_response() && r.cseq_method == Method::Invite && r.status >= 300)
+        .filter_map(MessageRow::cseq)
+        .collect();
+    let any_confirmed: BTreeSet<u32> = dialogs
+        .values()
+        .filter(|g| g.confirmed)
+        .filter_map(|g| g.cseq)
+        .collect();
+    dialogs
+        .into_iter()
+        .filter_map(|(id, mut g)| {
+            let dialog = view.dialog(id)?;
+            let mut messages = Vec::with_capacity(g.messages.len() + 1);
+            let request = first_request(view, &ids, dialog.request);
+            messages.extend(request.filter(|r| !g.messages.contains(r)));
+            messages.append(&mut g.messages);
+            let start = messages
+                .first()
+                .and_then(|m| view.message(*m))
+                .map(|r| r.time);
+            let forked_from = g
+                .transactions
+                .iter()
+                .filter(|(t, _)| makers.get(t).is_some_and(|made| made.len() > 1))
+                .min_by_key(|(t, vias)| (*vias, *t))
+                .map(|(t, _)| *t);
+            let early = dialog.method == Method::Invite && !g.confirmed && !dialog.from_middle;
+            let state = if g.ended {
+                DialogState::Terminated
+            } else if !early {
+                DialogState::Confirmed
+            } else if g.cseq.is_some_and(|c| any_confirmed.contains(&c)) {
+                DialogState::Elsewhere
+            } else if g.failed || g.cseq.is_some_and(|c| failed.contains(&c)) {
+                DialogState::Terminated
+            } else {
+                DialogState::Early
+            };
+            Some(DialogSummary {
+                dialog: id,
+                state,
+                forked_from,
+                start: start.or(g.start).unwrap_or(0),
+                end: g.end,
+                messages,
+            })
+        })
+        .collect()
+}
+
+fn gather(view: &IndexView, g: &mut Gathered, id: MessageId, row: &MessageRow) {
+    g.messages.push(id);
+    g.start = Some(g.start.map_or(row.time, |s| s.min(row.time)));
+    g.end = g.end.max(row.time);
+    if makes(view, row) {
+        g.cseq = g.cseq.or(row.cseq());
+        g.confirmed |= row.status >= 200;
+    }
+    if row.is_request() {
+        g.ended |= row.method == Method::Bye
+            || row.method == Method::Notify && row.subscription_state() == Some(State::Terminated);
+        // A 2xx that was not captured has been there when its ACK is.
+        g.confirmed |= row.method == Method::Ack
+            && row
+                .acks()
+                .and_then(|a| view.message(a))
+                .is_some_and(|a| a.status < 300);
+    } else {
+        g.ended |= matches!(row.status, 481) && row.cseq_method != Method::Cancel;
+        g.failed |= row.status >= 300 && row.cseq_method == Method::Invite;
+    }
+}
+
+/// True for a response that opens or confirms a dialog: 101 to 299 to a first request.
+fn makes(view: &IndexView, row: &MessageRow) -> bool {
+    row.is_response()
+        && (101..300).contains(&row.status)
+        && matches!(
+            row.method,
+            Method::Invite | Method::Subscribe | Method::Refer
+        )
+        && row
+            .request()
+            .and_then(|r| view.message(r))
+            .is_none_or(MessageRow::is_initial)
+}
+
+/// The first sending of the creating request, on the hop nearest to its sender.
+fn first_request(
+    view: &IndexView,
+    ids: &[MessageId],
+    request: Option<MessageId>,
+) -> Option<MessageId> {
+    let made = view.message(request?)?;
+    ids.iter().copied().find(|id| {
+        view.message(*id).is_some_and(|r| {
+            r.is_request()
+                && r.method == made.method
+                && r.cseq() == made.cseq()
+                && r.from_tag == made.from_tag
+                && r.is_initial()
+        })
+    })
 }

@@ -61,14 +61,23 @@ impl Keys {
         let cseq = u64::from(scan.cseq.unwrap_or(u32::MAX)) | u64::from(scan.cseq.is_none()) << 40;
         let mut base = mix(mix(branch, hash(scan.sent_by)), mix(call_id, cseq));
         // RFC 2543 matching: without the cookie the branch need not be unique (RFC 3261, 17.2.3).
-        if !branch_text.get(..7).is_some_and(|c| c.eq_ignore_ascii_case(b"z9hG4bK")) {
+        if !branch_text
+            .get(..7)
+            .is_some_and(|c| c.eq_ignore_ascii_case(b"z9hG4bK"))
+        {
             base = mix(base, from_tag);
         }
-        let start = mix(start_text, u64::from(scan.status) << 8 | u64::from(scan.method as u8));
+        let start = mix(
+            start_text,
+            u64::from(scan.status) << 8 | u64::from(scan.method as u8),
+        );
         let rseq = scan.rseq.map_or(0, |n| u64::from(n) + 1);
         let signature = mix(mix(start, rseq), mix(from_tag, to_tag));
         let flow = mix(
-            mix(media::endpoint_key(addressing.src), media::endpoint_key(addressing.dst)),
+            mix(
+                media::endpoint_key(addressing.src),
+                media::endpoint_key(addressing.dst),
+            ),
             transport as u64,
         );
         Self {
@@ -185,6 +194,7 @@ pub struct Indexer {
     retransmissions: u64,
     copies: u64,
     octets: u64,
+    last_time: i64,
 }
 
 impl Default for Indexer {
@@ -218,6 +228,7 @@ impl Default for Indexer {
             retransmissions: 0,
             copies: 0,
             octets: 0,
+            last_time: i64::MIN,
         }
     }
 }
@@ -233,6 +244,7 @@ impl Indexer {
             return None;
         }
         self.turn(time);
+        self.last_time = self.last_time.max(time);
         let id = MessageId::at(self.rows.len());
         let scan = m.scan;
         let response = scan.kind == StartKind::Response;
@@ -260,7 +272,15 @@ impl Indexer {
 
         let repeat = self.repetition(m, key, id, flow, time, response, known.as_ref());
         let fresh = repeat == Repeat::No;
-        let dialog = self.dialog(m, cid, id, (from_tag, to_tag), response, call, known.as_ref());
+        let dialog = self.dialog(
+            m,
+            cid,
+            id,
+            (from_tag, to_tag),
+            response,
+            call,
+            known.as_ref(),
+        );
         let (refers_to, mut exchange) = self.references(m, response, dialog, known.as_ref());
 
         let mut sdp = SdpKind::None;
@@ -293,6 +313,15 @@ impl Indexer {
         if initial {
             flags |= flag::INITIAL;
         }
+        if scan.contact_expires.or(scan.expires) == Some(0) {
+            flags |= flag::ZERO_EXPIRES;
+        }
+        if scan.contact_count > 0 {
+            flags |= flag::CONTACT;
+        }
+        if !scan.subscription_state.is_empty() {
+            flags |= subscription_flag(scan.subscription_state.of(m.bytes));
+        }
         let (place, head) = match m.extents {
             [one] => (one.offset, one.head),
             many => {
@@ -305,11 +334,16 @@ impl Indexer {
             }
         };
 
-        let user_agent = (!scan.user_agent.is_empty())
-            .then(|| self.texts.intern(m.keys.user_agent, scan.user_agent.of(m.bytes)));
-        let start_text =
-            self.texts.intern(m.keys.start_text, scan.ruri_or_reason.of(m.bytes));
-        let body_text = m.body_text.map(|(text, hash)| self.texts.intern(hash, text));
+        let user_agent = (!scan.user_agent.is_empty()).then(|| {
+            self.texts
+                .intern(m.keys.user_agent, scan.user_agent.of(m.bytes))
+        });
+        let start_text = self
+            .texts
+            .intern(m.keys.start_text, scan.ruri_or_reason.of(m.bytes));
+        let body_text = m
+            .body_text
+            .map(|(text, hash)| self.texts.intern(hash, text));
         let layers = self.layer_stack(m.layers);
         let call_id = self.cids.get(cid).map_or(TextId::at(0), |c| c.text);
         let previous_in_call = self.join_call(call, id, repeat);
@@ -353,7 +387,18 @@ impl Indexer {
             self.announce(m, sdp, cid, call, id, time);
         }
         self.rows.push(row);
-        self.update_transaction(key, m, known, transaction, call, id, response, repeat, exchange, time);
+        self.update_transaction(
+            key,
+            m,
+            known,
+            transaction,
+            call,
+            id,
+            response,
+            repeat,
+            exchange,
+            time,
+        );
         self.update_cid(cid, m, response, known_initial(scan, response));
         Some(id)
     }
@@ -394,10 +439,15 @@ impl Indexer {
 
     fn cid(&mut self, m: &Incoming<'_>) -> usize {
         let hash = m.keys.call_id;
-        let Self { cids, cid_table, texts, .. } = self;
-        if let Some(at) =
-            cid_table.find(hash, |i| cids.get(*i as usize).is_some_and(|c| c.hash == hash))
-        {
+        let Self {
+            cids,
+            cid_table,
+            texts,
+            ..
+        } = self;
+        if let Some(at) = cid_table.find(hash, |i| {
+            cids.get(*i as usize).is_some_and(|c| c.hash == hash)
+        }) {
             return *at as usize;
         }
         let text = texts.intern(hash, m.scan.call_id.of(m.bytes));
@@ -424,7 +474,9 @@ impl Indexer {
 
     fn tags(&mut self, cid: usize, m: &Incoming<'_>) -> (Option<TextId>, Option<TextId>) {
         let Self { cids, texts, .. } = self;
-        let Some(cid) = cids.get_mut(cid) else { return (None, None) };
+        let Some(cid) = cids.get_mut(cid) else {
+            return (None, None);
+        };
         let mut get = |hash: u64, span: crate::span::Span| {
             if span.is_empty() {
                 return None;
@@ -440,13 +492,18 @@ impl Indexer {
             }
             id
         };
-        (get(m.keys.from_tag, m.scan.from_tag), get(m.keys.to_tag, m.scan.to_tag))
+        (
+            get(m.keys.from_tag, m.scan.from_tag),
+            get(m.keys.to_tag, m.scan.to_tag),
+        )
     }
 
     fn uris(&mut self, cid: usize, m: &Incoming<'_>) -> (TextId, TextId) {
         let Self { cids, texts, .. } = self;
         let none = TextId::at(0);
-        let Some(cid) = cids.get_mut(cid) else { return (none, none) };
+        let Some(cid) = cids.get_mut(cid) else {
+            return (none, none);
+        };
         let mut get = |place: usize, hash: u64, span: crate::span::Span| {
             if let Some((_, id)) = cid.uris.iter().find(|(h, _)| *h == hash && hash != 0) {
                 return *id;
@@ -457,7 +514,10 @@ impl Indexer {
             }
             id
         };
-        (get(0, m.keys.from_uri, m.scan.from_uri), get(1, m.keys.to_uri, m.scan.to_uri))
+        (
+            get(0, m.keys.from_uri, m.scan.from_uri),
+            get(1, m.keys.to_uri, m.scan.to_uri),
+        )
     }
 
     fn transaction_key(&mut self, m: &Incoming<'_>, response: bool) -> u64 {
@@ -466,7 +526,11 @@ impl Indexer {
         if method == Method::Ack && !response {
             let invite = mix(base, INVITE_SALT);
             // The ACK of a failure belongs to the INVITE (RFC 3261, 17.1.1.3).
-            if self.transactions.get_mut(invite).is_some_and(|t| t.final_status >= 300) {
+            if self
+                .transactions
+                .get_mut(invite)
+                .is_some_and(|t| t.final_status >= 300)
+            {
                 return invite;
             }
         }
@@ -478,7 +542,10 @@ impl Indexer {
         mix(base, salt)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "parts of one decision, all at hand in push")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "parts of one decision, all at hand in push"
+    )]
     fn call_of(
         &mut self,
         m: &Incoming<'_>,
@@ -502,11 +569,17 @@ impl Indexer {
         {
             return t.call;
         }
-        let Some(known) = self.cids.get(cid) else { return CallId::at(0) };
+        let Some(known) = self.cids.get(cid) else {
+            return CallId::at(0);
+        };
         let calls = known.calls;
         let slot = |kind: CallKind| calls.get(kind as usize).copied().flatten();
         let kind = match method {
-            Method::Invite | Method::Ack | Method::Bye | Method::Cancel | Method::Prack
+            Method::Invite
+            | Method::Ack
+            | Method::Bye
+            | Method::Cancel
+            | Method::Prack
             | Method::Update => CallKind::Call,
             Method::Register => CallKind::Registration,
             // A NOTIFY of a transfer belongs to the call that was transferred.
@@ -515,7 +588,11 @@ impl Indexer {
                 _ if method == Method::Notify && slot(CallKind::Other).is_some() => CallKind::Other,
                 _ => CallKind::Subscription,
             },
-            Method::Message | Method::Options | Method::Info | Method::Refer | Method::Publish
+            Method::Message
+            | Method::Options
+            | Method::Info
+            | Method::Refer
+            | Method::Publish
             | Method::Other => {
                 if let Some(call) = slot(CallKind::Call)
                     && !initial
@@ -550,7 +627,11 @@ impl Indexer {
             retransmissions: 0,
             copies: 0,
         }));
-        if let Some(slot) = self.cids.get_mut(cid).and_then(|c| c.calls.get_mut(kind as usize)) {
+        if let Some(slot) = self
+            .cids
+            .get_mut(cid)
+            .and_then(|c| c.calls.get_mut(kind as usize))
+        {
             *slot = Some(call);
         }
         call
@@ -569,7 +650,9 @@ impl Indexer {
         response: bool,
         initial: bool,
     ) -> CallId {
-        let Some(known) = self.cids.get(cid) else { return CallId::at(0) };
+        let Some(known) = self.cids.get(cid) else {
+            return CallId::at(0);
+        };
         let current = known.calls.first().copied().flatten();
         if m.scan.method != Method::Invite || response || !initial {
             return current.unwrap_or_else(|| self.new_call(CallKind::Call, cid, id));
@@ -612,7 +695,10 @@ impl Indexer {
         response: bool,
     ) -> CallId {
         let slot = CallKind::Registration as usize;
-        let current = self.cids.get(cid).and_then(|c| c.calls.get(slot).copied().flatten());
+        let current = self
+            .cids
+            .get(cid)
+            .and_then(|c| c.calls.get(slot).copied().flatten());
         let same_aor = current
             .and_then(|call| self.calls.get(call.index()))
             .and_then(|call| self.rows.get(call.first.index()))
@@ -628,7 +714,10 @@ impl Indexer {
             None if !contact.is_empty() && contact != b"*" => {
                 hash_bytes(m.scan.contact_uri.of(m.bytes))
             }
-            None => media::endpoint_key(Endpoint { ip: m.addressing.src.ip, port: 0 }),
+            None => media::endpoint_key(Endpoint {
+                ip: m.addressing.src.ip,
+                port: 0,
+            }),
         };
         let key = mix(u64::from(aor.get()), device);
         if let Some(call) = self.registrations.get(&key).copied() {
@@ -650,17 +739,26 @@ impl Indexer {
     ) -> Option<DialogId> {
         let (from, to) = (from_tag?, to_tag?);
         let cid = self.cids.get(cid)?;
-        if let Some(dialog) = cid.dialog.and_then(|d| Some((d, self.dialogs.get(d.index())?))) {
+        if let Some(dialog) = cid
+            .dialog
+            .and_then(|d| Some((d, self.dialogs.get(d.index())?)))
+        {
             let (local, remote) = (dialog.1.local_tag, dialog.1.remote_tag);
-            if (local, remote) == (Some(from), Some(to)) || (local, remote) == (Some(to), Some(from))
+            if (local, remote) == (Some(from), Some(to))
+                || (local, remote) == (Some(to), Some(from))
             {
                 return Some(dialog.0);
             }
         }
-        self.dialog_table.get(&dialog_key(cid.hash, from, to)).copied()
+        self.dialog_table
+            .get(&dialog_key(cid.hash, from, to))
+            .copied()
     }
 
-    #[expect(clippy::too_many_arguments, reason = "parts of one decision, all at hand in push")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "parts of one decision, all at hand in push"
+    )]
     fn dialog(
         &mut self,
         m: &Incoming<'_>,
@@ -724,8 +822,9 @@ impl Indexer {
                 });
         let first = self.calls.get(call.index()).map(|c| c.first);
         let (local, remote, request, method, from_middle) = if notified {
-            let method =
-                first.and_then(|f| self.rows.get(f.index())).map_or(method, |row| row.method);
+            let method = first
+                .and_then(|f| self.rows.get(f.index()))
+                .map_or(method, |row| row.method);
             (to, from, first, method, false)
         } else {
             let request = known.and_then(|t| t.request);
@@ -749,7 +848,10 @@ impl Indexer {
         Some(dialog)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "parts of one decision, all at hand in push")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "parts of one decision, all at hand in push"
+    )]
     fn repetition(
         &mut self,
         m: &Incoming<'_>,
@@ -788,7 +890,9 @@ impl Indexer {
         use RetransmissionKind as K;
         let kind = if !response {
             match method {
-                Method::Ack if known.is_none_or(|t| t.final_status < 300) => K::AckForRepeatedSuccess,
+                Method::Ack if known.is_none_or(|t| t.final_status < 300) => {
+                    K::AckForRepeatedSuccess
+                }
                 Method::Ack => K::AnswerToRetransmission,
                 _ => K::Timer,
             }
@@ -824,7 +928,9 @@ impl Indexer {
                 if let Some(t) = known.filter(|t| t.final_status >= 300) {
                     return (t.final_response, Exchange::Open);
                 }
-                let Some(dialog) = dialog else { return (None, Exchange::Open) };
+                let Some(dialog) = dialog else {
+                    return (None, Exchange::Open);
+                };
                 let success = success_key(dialog, m.scan.cseq);
                 let (src, dst) = (m.addressing.src, m.addressing.dst);
                 let here = mix(success, way(dst, src));
@@ -840,7 +946,14 @@ impl Indexer {
                     .and_then(|d| self.dialogs.get(d.index()))
                     .and_then(|d| self.rows.get(d.opened_by.index()))
                     .is_some_and(|row| row.sdp == SdpKind::Offer && row.is_response());
-                (None, if offered { Exchange::OfferInResponse } else { Exchange::Open })
+                (
+                    None,
+                    if offered {
+                        Exchange::OfferInResponse
+                    } else {
+                        Exchange::Open
+                    },
+                )
             }
             _ => (None, Exchange::Open),
         }
@@ -904,11 +1017,16 @@ impl Indexer {
         let from_caller = m.keys.from_tag == caller || caller == 0;
         let by_caller = from_caller != response;
         for (index, media) in sdp.media().iter().enumerate() {
-            let (Some(ip), true) = (media.address, media.port != 0) else { continue };
+            let (Some(ip), true) = (media.address, media.port != 0) else {
+                continue;
+            };
             if ip.is_unspecified() {
                 continue;
             }
-            let endpoint = Endpoint { ip, port: media.port };
+            let endpoint = Endpoint {
+                ip,
+                port: media.port,
+            };
             let key = media::endpoint_key(endpoint);
             let earlier = self.announced_at.0.get(&key).copied();
             if earlier
@@ -930,7 +1048,10 @@ impl Indexer {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "parts of one decision, all at hand in push")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "parts of one decision, all at hand in push"
+    )]
     fn update_transaction(
         &mut self,
         key: u64,
@@ -969,7 +1090,8 @@ impl Indexer {
             if repeat.is_retransmission() {
                 t.answered_again = t.answered_again.saturating_add(1);
             }
-            if m.scan.method == Method::Invite && (200..300).contains(&status) && !repeat.is_copy() {
+            if m.scan.method == Method::Invite && (200..300).contains(&status) && !repeat.is_copy()
+            {
                 self.note_success(m, message);
             }
         } else if !is_ack || t.request.is_none() && t.final_status < 300 {
@@ -986,7 +1108,9 @@ impl Indexer {
 
     /// Remembers a 2xx to INVITE, so that its ACK finds it.
     fn note_success(&mut self, m: &Incoming<'_>, message: MessageId) {
-        let Some(dialog) = self.rows.get(message.index()).and_then(|row| row.dialog) else { return };
+        let Some(dialog) = self.rows.get(message.index()).and_then(|row| row.dialog) else {
+            return;
+        };
         let success = success_key(dialog, m.scan.cseq);
         let here = mix(success, way(m.addressing.src, m.addressing.dst));
         for key in [success, here] {
@@ -997,7 +1121,9 @@ impl Indexer {
     }
 
     fn update_cid(&mut self, cid: usize, m: &Incoming<'_>, response: bool, initial_invite: bool) {
-        let Some(cid) = self.cids.get_mut(cid) else { return };
+        let Some(cid) = self.cids.get_mut(cid) else {
+            return;
+        };
         let status = m.scan.status;
         match m.scan.method {
             Method::Invite if initial_invite => {
@@ -1060,6 +1186,7 @@ impl Indexer {
                 copies: self.copies,
                 octets: self.octets,
                 call_ids: self.cids.len() as u64,
+                last_time: self.last_time,
             },
         }
     }
@@ -1069,13 +1196,30 @@ fn known_initial(scan: &Scan, response: bool) -> bool {
     !response && scan.method == Method::Invite && scan.to_tag.is_empty()
 }
 
+fn subscription_flag(value: &[u8]) -> u16 {
+    let end = memchr::memchr2(b';', b' ', value).unwrap_or(value.len());
+    let state = value.get(..end).unwrap_or_default();
+    if state.eq_ignore_ascii_case(b"active") {
+        flag::SUB_ACTIVE
+    } else if state.eq_ignore_ascii_case(b"pending") {
+        flag::SUB_PENDING
+    } else if state.eq_ignore_ascii_case(b"terminated") {
+        flag::SUB_TERMINATED
+    } else {
+        0
+    }
+}
+
 fn dialog_key(cid: u64, a: TextId, b: TextId) -> u64 {
     let (low, high) = if a < b { (a, b) } else { (b, a) };
     mix(cid, u64::from(low.get()) << 32 | u64::from(high.get()))
 }
 
 fn success_key(dialog: DialogId, cseq: Option<u32>) -> u64 {
-    mix(0x2cc, u64::from(dialog.get()) << 32 | u64::from(cseq.unwrap_or(0)))
+    mix(
+        0x2cc,
+        u64::from(dialog.get()) << 32 | u64::from(cseq.unwrap_or(0)),
+    )
 }
 
 /// From whom to whom.

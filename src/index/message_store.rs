@@ -125,8 +125,16 @@ pub(super) mod flag {
     pub const SDP: u16 = 1 << 6;
     /// `request` was the first of its dialog or stood outside of one: no To tag.
     pub const INITIAL: u16 = 1 << 7;
-    /// Part of a TCP stream that has a hole before or in it.
-    pub const AFTER_GAP: u16 = 1 << 8;
+    /// Asks for, or grants, no time at all: Expires or the `expires` of Contact is 0.
+    pub const ZERO_EXPIRES: u16 = 1 << 8;
+    /// Has a Contact.
+    pub const CONTACT: u16 = 1 << 9;
+    /// Subscription-State: active.
+    pub const SUB_ACTIVE: u16 = 1 << 10;
+    /// Subscription-State: pending.
+    pub const SUB_PENDING: u16 = 1 << 11;
+    /// Subscription-State: terminated.
+    pub const SUB_TERMINATED: u16 = 1 << 12;
 }
 
 /// What is kept of every message. The rest is read from its bytes.
@@ -231,6 +239,32 @@ impl MessageRow {
         self.flags & flag::INITIAL != 0
     }
 
+    /// Asks for no time at all: takes a binding or subscription back.
+    pub fn expires_at_once(&self) -> bool {
+        self.flags & flag::ZERO_EXPIRES != 0
+    }
+
+    /// Has a Contact.
+    pub fn has_contact(&self) -> bool {
+        self.flags & flag::CONTACT != 0
+    }
+
+    /// State in Subscription-State (RFC 6665, 4.1.3), if it is one of the three.
+    pub fn subscription_state(&self) -> Option<super::call::State> {
+        use super::call::State;
+        match self.flags {
+            f if f & flag::SUB_ACTIVE != 0 => Some(State::Active),
+            f if f & flag::SUB_PENDING != 0 => Some(State::Pending),
+            f if f & flag::SUB_TERMINATED != 0 => Some(State::Terminated),
+            _ => None,
+        }
+    }
+
+    /// Hash of the top branch, see [`super::branch_hash`].
+    pub fn branch_hash(&self) -> u32 {
+        self.branch
+    }
+
     /// CSeq number.
     pub fn cseq(&self) -> Option<u32> {
         (self.flags & flag::CSEQ != 0).then_some(self.cseq)
@@ -243,18 +277,22 @@ impl MessageRow {
 
     /// For an ACK: the response that it acknowledges.
     pub fn acks(&self) -> Option<MessageId> {
-        self.refers_to.filter(|_| self.is_request() && self.method == Method::Ack)
+        self.refers_to
+            .filter(|_| self.is_request() && self.method == Method::Ack)
     }
 
     /// For a CANCEL: the INVITE that it cancels.
     pub fn cancels(&self) -> Option<MessageId> {
-        self.refers_to.filter(|_| self.is_request() && self.method == Method::Cancel)
+        self.refers_to
+            .filter(|_| self.is_request() && self.method == Method::Cancel)
     }
 
     /// What earlier message it repeats, and how.
     pub fn repeat(&self) -> Repeat {
         use RetransmissionKind as K;
-        let Some(id) = self.repeats else { return Repeat::No };
+        let Some(id) = self.repeats else {
+            return Repeat::No;
+        };
         match self.repeat_code {
             1 => Repeat::CopyOf(id),
             2 => Repeat::SeenAs(id),

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use crate::bytes::Extent;
 use crate::packet::LayerStack;
 use ids::{CallId, DialogId, FlowId, MessageId, TextId};
-pub use indexer::{Incoming, Indexer, Keys};
+pub use indexer::{Incoming, Indexer, Keys, branch_hash};
 use message_store::{Flow, MessageRow, flag};
 use paged::PagedView;
 
@@ -145,6 +145,8 @@ pub struct Totals {
     pub octets: u64,
     /// Different Call-IDs.
     pub call_ids: u64,
+    /// Time of the newest message, nanoseconds since 1970-01-01 UTC.
+    pub last_time: i64,
 }
 
 /// The index as it was at one moment.
@@ -221,7 +223,10 @@ impl IndexView {
 
     /// Layers that a message came through.
     pub fn layers(&self, row: &MessageRow) -> LayerStack {
-        self.layer_stacks.get(usize::from(row.layers)).copied().unwrap_or_default()
+        self.layer_stacks
+            .get(usize::from(row.layers))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Where the bytes of a message lie.
@@ -240,7 +245,9 @@ impl IndexView {
         let mut out = Vec::new();
         let mut at = usize::try_from(row.place).unwrap_or(usize::MAX);
         while left > 0 {
-            let Some(extent) = self.extents.get(at) else { break };
+            let Some(extent) = self.extents.get(at) else {
+                break;
+            };
             out.push(*extent);
             left = left.saturating_sub(extent.len);
             at += 1;
@@ -251,7 +258,9 @@ impl IndexView {
     /// The messages of a call, oldest first.
     pub fn messages_of_call(&self, call: CallId) -> Vec<MessageId> {
         let mut out = Vec::new();
-        let Some(entry) = self.call(call) else { return out };
+        let Some(entry) = self.call(call) else {
+            return out;
+        };
         out.reserve(entry.messages as usize);
         let mut at = Some(entry.last);
         while let Some(id) = at {
@@ -264,7 +273,9 @@ impl IndexView {
 
     /// The messages of a dialog, the creating request first.
     pub fn messages_of_dialog(&self, id: DialogId) -> Vec<MessageId> {
-        let Some(dialog) = self.dialog(id) else { return Vec::new() };
+        let Some(dialog) = self.dialog(id) else {
+            return Vec::new();
+        };
         self.messages_of_call(dialog.call)
             .into_iter()
             .filter(|m| {

@@ -25,19 +25,28 @@ pub struct PagedView<T> {
 
 impl<T> Default for Paged<T> {
     fn default() -> Self {
-        Self { pages: Vec::new(), len: 0 }
+        Self {
+            pages: Vec::new(),
+            len: 0,
+        }
     }
 }
 
 impl<T> Default for PagedView<T> {
     fn default() -> Self {
-        Self { pages: Vec::new(), len: 0 }
+        Self {
+            pages: Vec::new(),
+            len: 0,
+        }
     }
 }
 
 impl<T> Clone for PagedView<T> {
     fn clone(&self) -> Self {
-        Self { pages: self.pages.clone(), len: self.len }
+        Self {
+            pages: self.pages.clone(),
+            len: self.len,
+        }
     }
 }
 
@@ -94,7 +103,10 @@ impl<T: Clone> Paged<T> {
                 }
             })
             .collect();
-        PagedView { pages, len: self.len }
+        PagedView {
+            pages,
+            len: self.len,
+        }
     }
 }
 

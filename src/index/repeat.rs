@@ -42,7 +42,15 @@ struct Slot {
 
 impl Slot {
     fn new(s: Sending, paired: Option<MessageId>) -> Self {
-        Self { flow: s.flow, first: s.id, last: s.id, time: s.time, octets: s.octets, ip_id: s.ip_id, paired }
+        Self {
+            flow: s.flow,
+            first: s.id,
+            last: s.id,
+            time: s.time,
+            octets: s.octets,
+            ip_id: s.ip_id,
+            paired,
+        }
     }
 }
 
@@ -71,7 +79,10 @@ const MAX_FLOWS: usize = 16;
 
 impl Sendings {
     pub fn new(sending: Sending) -> Self {
-        Self { main: Slot::new(sending, None), others: Vec::new() }
+        Self {
+            main: Slot::new(sending, None),
+            others: Vec::new(),
+        }
     }
 
     pub fn add(&mut self, s: Sending) -> Kind {
@@ -83,13 +94,17 @@ impl Sendings {
         };
         // Same octets, other addresses, about the same time: unless that pair is complete already.
         let gap = s.time.saturating_sub(main.time).saturating_abs();
-        let other_side =
-            main.flow != s.flow && main.octets == s.octets && gap <= OTHER_SIDE_NANOS;
+        let other_side = main.flow != s.flow && main.octets == s.octets && gap <= OTHER_SIDE_NANOS;
         let Some(slot) = slot else {
             if self.others.len() < MAX_FLOWS {
-                self.others.push(Slot::new(s, other_side.then_some(main.last)));
+                self.others
+                    .push(Slot::new(s, other_side.then_some(main.last)));
             }
-            return if other_side { Kind::OtherSide(main.last) } else { Kind::New };
+            return if other_side {
+                Kind::OtherSide(main.last)
+            } else {
+                Kind::New
+            };
         };
         let since = s.time.saturating_sub(slot.time).saturating_abs();
         let same_octets = slot.octets == s.octets;
@@ -140,21 +155,44 @@ mod tests {
     #[test]
     fn a_mirrored_packet_is_a_copy_and_a_timer_gives_a_retransmission() {
         let m = MessageId::at;
-        let list = [at(0, 0, 0, 7), at(1, 0, 1, 7), at(2, 0, 500, 8), at(3, 0, 501, 8)];
-        assert_eq!(kinds(&list), [Kind::Copy(m(0)), Kind::Again(m(0)), Kind::Copy(m(2))]);
+        let list = [
+            at(0, 0, 0, 7),
+            at(1, 0, 1, 7),
+            at(2, 0, 500, 8),
+            at(3, 0, 501, 8),
+        ];
+        assert_eq!(
+            kinds(&list),
+            [Kind::Copy(m(0)), Kind::Again(m(0)), Kind::Copy(m(2))]
+        );
     }
 
     #[test]
     fn without_identification_time_decides() {
         let list = [at(0, 0, 0, 0), at(1, 0, 3, 0), at(2, 0, 500, 0)];
-        assert_eq!(kinds(&list), [Kind::Copy(MessageId::at(0)), Kind::Again(MessageId::at(0))]);
+        assert_eq!(
+            kinds(&list),
+            [Kind::Copy(MessageId::at(0)), Kind::Again(MessageId::at(0))]
+        );
     }
 
     #[test]
     fn both_sides_of_a_nat_pair_up_also_when_sent_again() {
         let m = MessageId::at;
-        let list = [at(0, 0, 0, 1), at(1, 1, 1, 1), at(2, 0, 500, 2), at(3, 1, 501, 2)];
-        assert_eq!(kinds(&list), [Kind::OtherSide(m(0)), Kind::Again(m(0)), Kind::OtherSide(m(2))]);
+        let list = [
+            at(0, 0, 0, 1),
+            at(1, 1, 1, 1),
+            at(2, 0, 500, 2),
+            at(3, 1, 501, 2),
+        ];
+        assert_eq!(
+            kinds(&list),
+            [
+                Kind::OtherSide(m(0)),
+                Kind::Again(m(0)),
+                Kind::OtherSide(m(2))
+            ]
+        );
     }
 
     #[test]

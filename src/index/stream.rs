@@ -42,8 +42,10 @@ impl RtpTable {
         }
         let list = Arc::make_mut(&mut self.list);
         for tally in tallies {
-            if let Some(known) =
-                self.places.get(&tally.key).and_then(|i| list.get_mut(*i as usize))
+            if let Some(known) = self
+                .places
+                .get(&tally.key)
+                .and_then(|i| list.get_mut(*i as usize))
             {
                 let t = &mut known.tally;
                 let follows = tally.first_seq == t.last_seq.wrapping_add(1);
@@ -60,9 +62,14 @@ impl RtpTable {
                 self.beyond += tally.packets;
                 continue;
             }
-            self.places.insert(tally.key, u32::try_from(list.len()).unwrap_or(u32::MAX));
+            self.places
+                .insert(tally.key, u32::try_from(list.len()).unwrap_or(u32::MAX));
             let way = &tally.addressing;
-            list.push(RtpCounts { src: way.src, dst: way.dst, tally: *tally });
+            list.push(RtpCounts {
+                src: way.src,
+                dst: way.dst,
+                tally: *tally,
+            });
         }
     }
 
@@ -125,13 +132,15 @@ impl IndexView {
         while let Some(id) = at {
             let a = self.announcement(id).filter(|a| a.endpoint == endpoint)?;
             best = Some(id);
-            if a.time <= first.saturating_add(EARLY_NANOS) || a.time <= last && a.earlier.is_none() {
+            if a.time <= first.saturating_add(EARLY_NANOS) || a.time <= last && a.earlier.is_none()
+            {
                 break;
             }
             at = a.earlier;
         }
         best.filter(|id| {
-            self.announcement(*id).is_some_and(|a| a.time <= last.saturating_add(EARLY_NANOS))
+            self.announcement(*id)
+                .is_some_and(|a| a.time <= last.saturating_add(EARLY_NANOS))
         })
     }
 
@@ -157,7 +166,10 @@ impl IndexView {
             }
             let known = announcement.and_then(|id| self.announcement(id));
             if let Some(a) = known {
-                used.insert(super::mix(endpoint_key(a.endpoint), u64::from(a.call.get())), ());
+                used.insert(
+                    super::mix(endpoint_key(a.endpoint), u64::from(a.call.get())),
+                    (),
+                );
             }
             // Media flows away from who announced the place, or comes from there.
             let forward = known.is_some_and(|a| match matched_by {

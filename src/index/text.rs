@@ -47,10 +47,15 @@ impl Texts {
     }
 
     fn intern_short(&mut self, hash: u64, text: &[u8]) -> TextId {
-        let Self { blocks, open, places, table } = self;
-        if let Some(index) =
-            table.find(hash, |i| read(blocks, open, places.get(*i as usize)) == text)
-        {
+        let Self {
+            blocks,
+            open,
+            places,
+            table,
+        } = self;
+        if let Some(index) = table.find(hash, |i| {
+            read(blocks, open, places.get(*i as usize)) == text
+        }) {
             return TextId::at(*index as usize);
         }
         if open.len() + text.len() > BLOCK {
@@ -66,7 +71,12 @@ impl Texts {
         };
         open.extend_from_slice(text);
         let index = places.push(place);
-        let Self { blocks, open, places, table } = self;
+        let Self {
+            blocks,
+            open,
+            places,
+            table,
+        } = self;
         table.insert_unique(hash, u32::try_from(index).unwrap_or(u32::MAX), |i| {
             super::hash_bytes(read(blocks, open, places.get(*i as usize)))
         });
@@ -92,15 +102,22 @@ impl Texts {
     pub fn publish(&mut self) -> TextsView {
         let mut blocks = self.blocks.clone();
         blocks.push(Arc::new(self.open.clone()));
-        TextsView { blocks, places: self.places.publish() }
+        TextsView {
+            blocks,
+            places: self.places.publish(),
+        }
     }
 }
 
 fn read<'a>(blocks: &'a [Arc<Vec<u8>>], open: &'a [u8], place: Option<&Place>) -> &'a [u8] {
     let Some(place) = place else { return &[] };
-    let block = blocks.get(place.block as usize).map_or(open, |b| b.as_slice());
+    let block = blocks
+        .get(place.block as usize)
+        .map_or(open, |b| b.as_slice());
     let start = place.start as usize;
-    block.get(start..start + place.len as usize).unwrap_or_default()
+    block
+        .get(start..start + place.len as usize)
+        .unwrap_or_default()
 }
 
 impl TextsView {

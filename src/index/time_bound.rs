@@ -39,7 +39,12 @@ pub struct TimeBound<V> {
 impl<V> TimeBound<V> {
     /// Keeps entries for at least `span` nanoseconds of capture time.
     pub fn new(span: i64) -> Self {
-        Self { young: HashedMap::default(), old: HashedMap::default(), turned: i64::MIN, span }
+        Self {
+            young: HashedMap::default(),
+            old: HashedMap::default(),
+            turned: i64::MIN,
+            span,
+        }
     }
 
     /// Lets time pass. `keep` names old entries that stay although nothing touched them.
@@ -103,6 +108,9 @@ mod tests {
         for t in 1..9 {
             map.turn(t * 11, |v| *v == 'k');
         }
-        assert_eq!((map.get_mut(1).copied(), map.get_mut(2).copied()), (Some('k'), None));
+        assert_eq!(
+            (map.get_mut(1).copied(), map.get_mut(2).copied()),
+            (Some('k'), None)
+        );
     }
 }

@@ -67,7 +67,14 @@ impl Block {
 
     /// Decodes every frame of the chunk.
     pub fn decode(&mut self) {
-        let Self { chunk, file, items, rtp, pool, skips } = self;
+        let Self {
+            chunk,
+            file,
+            items,
+            rtp,
+            pool,
+            skips,
+        } = self;
         for (index, frame) in chunk.frames.iter().enumerate() {
             let data = frame.of(chunk);
             let packet = match packet::dissect(frame.link_type, data, frame.original) {
@@ -79,7 +86,9 @@ impl Block {
             };
             match packet.payload {
                 Payload::Udp { data: payload, cut } => {
-                    let Some(first) = payload.first() else { continue };
+                    let Some(first) = payload.first() else {
+                        continue;
+                    };
                     if first >> 6 == 2
                         && let Some(header) = rtp_header(payload)
                     {
@@ -91,9 +100,16 @@ impl Block {
                         rtp.add(flow, way, header, frame.time, (*file, frame.number));
                         continue;
                     }
-                    let Some(start) = sip_start(payload) else { continue };
-                    let Some(bytes) = payload.get(start..) else { continue };
-                    let framing = Framing { datagram: true, cut };
+                    let Some(start) = sip_start(payload) else {
+                        continue;
+                    };
+                    let Some(bytes) = payload.get(start..) else {
+                        continue;
+                    };
+                    let framing = Framing {
+                        datagram: true,
+                        cut,
+                    };
                     let Some(decoded) =
                         decode(bytes, framing, &packet.addressing, Transport::Udp, pool)
                     else {
@@ -152,9 +168,19 @@ pub(super) fn decode(
         pool.text.extend(kind.iter().map(u8::to_ascii_lowercase));
     }
     let text = pool.text.get(start..).unwrap_or_default();
-    let body_text = (!text.is_empty())
-        .then(|| (start as u32, (pool.text.len() - start) as u32, hash_bytes(text)));
-    Some(Decoded { scan, keys, sdp: brief, body_text })
+    let body_text = (!text.is_empty()).then(|| {
+        (
+            start as u32,
+            (pool.text.len() - start) as u32,
+            hash_bytes(text),
+        )
+    });
+    Some(Decoded {
+        scan,
+        keys,
+        sdp: brief,
+        body_text,
+    })
 }
 
 /// Where `part`, a slice of the frame's `data`, lies in the file.
@@ -165,7 +191,9 @@ pub(super) fn extent(
     data: &[u8],
     part: &[u8],
 ) -> Extent {
-    let head = (part.as_ptr() as usize).saturating_sub(data.as_ptr() as usize).min(data.len());
+    let head = (part.as_ptr() as usize)
+        .saturating_sub(data.as_ptr() as usize)
+        .min(data.len());
     Extent {
         offset: base + u64::from(frame.start) + head as u64,
         time: frame.time,

@@ -33,7 +33,11 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(8));
-        Self { threads, bomb_limit: true, block_octets: BLOCK_OCTETS }
+        Self {
+            threads,
+            bomb_limit: true,
+            block_octets: BLOCK_OCTETS,
+        }
     }
 }
 
@@ -90,8 +94,12 @@ struct Opened {
 }
 
 fn open_all(paths: &[PathBuf], options: &Options, stop: &Arc<AtomicBool>) -> Opened {
-    let mut opened =
-        Opened { reports: Vec::new(), captures: Vec::new(), readers: Vec::new(), size: 0 };
+    let mut opened = Opened {
+        reports: Vec::new(),
+        captures: Vec::new(),
+        readers: Vec::new(),
+        size: 0,
+    };
     for path in paths {
         let how = OpenOptions {
             bomb_limit: options.bomb_limit,
@@ -103,10 +111,15 @@ fn open_all(paths: &[PathBuf], options: &Options, stop: &Arc<AtomicBool>) -> Ope
             Err(error) => (None, Some(describe(&error))),
         };
         opened.size += capture.as_ref().map_or(0, CaptureFile::size);
-        opened.readers.push(capture.as_ref().map(CaptureFile::bytes));
+        opened
+            .readers
+            .push(capture.as_ref().map(CaptureFile::bytes));
         opened.reports.push(FileReport {
             path: path.clone(),
-            info: capture.as_ref().map(|c| c.info().clone()).unwrap_or_default(),
+            info: capture
+                .as_ref()
+                .map(|c| c.info().clone())
+                .unwrap_or_default(),
             skipped: Vec::new(),
             error,
         });
@@ -235,7 +248,14 @@ pub fn spawn(
         *lock(&early) = Some(Arc::clone(&bytes));
         let show = {
             let (view, wake) = (Arc::clone(&view), Arc::clone(&wake));
-            Show { pace, put: Box::new(move |new| { view.store(new); wake(); }), done }
+            Show {
+                pace,
+                put: Box::new(move |new| {
+                    view.store(new);
+                    wake();
+                }),
+                done,
+            }
         };
         let work = Work::new(opened.captures, &options, stop, Some(show));
         std::thread::scope(|scope| {
@@ -246,12 +266,20 @@ pub fn spawn(
         });
         let (newest, reports) = work.finish(opened.reports);
         view.store(Arc::clone(&newest));
-        *lock(&loaded) =
-            Some(Loaded { view: newest, files: reports, bytes, readers: opened.readers });
+        *lock(&loaded) = Some(Loaded {
+            view: newest,
+            files: reports,
+            bytes,
+            readers: opened.readers,
+        });
         finished.store(true, Ordering::Release);
         wake();
     };
-    if std::thread::Builder::new().name("load".to_owned()).spawn(job).is_err() {
+    if std::thread::Builder::new()
+        .name("load".to_owned())
+        .spawn(job)
+        .is_err()
+    {
         loading.stop.store(true, Ordering::Relaxed);
         loading.finished.store(true, Ordering::Release);
     }
@@ -279,8 +307,6 @@ struct Queue {
     ready: BTreeMap<u64, Block>,
     /// The next to be filed.
     next: u64,
-    /// The next to be read.
-    read: u64,
     /// Read or decoded, not yet filed.
     under_way: usize,
     /// Somebody is reading.
@@ -351,11 +377,21 @@ impl Work {
                 queue.end = Some(0);
             }
             queues.push(queue);
-            inputs.push(capture.map(|capture| Mutex::new(Input { capture, next: 0, ended: false })));
+            inputs.push(capture.map(|capture| {
+                Mutex::new(Input {
+                    capture,
+                    next: 0,
+                    ended: false,
+                })
+            }));
         }
         Self {
             inputs,
-            shared: Mutex::new(Shared { queues, free: Vec::new(), filing: false }),
+            shared: Mutex::new(Shared {
+                queues,
+                free: Vec::new(),
+                filing: false,
+            }),
             changed: Condvar::new(),
             core: Mutex::new(Core {
                 filing: Filing::default(),
@@ -395,7 +431,10 @@ impl Work {
             return Task::Done;
         }
         // Filing keeps the order and frees memory: it goes first, one at a time.
-        let fileable = shared.queues.iter().all(|q| q.over() || q.ready.contains_key(&q.next));
+        let fileable = shared
+            .queues
+            .iter()
+            .all(|q| q.over() || q.ready.contains_key(&q.next));
         if !shared.filing && fileable {
             shared.filing = true;
             return Task::File;
@@ -412,16 +451,24 @@ impl Work {
             queue.under_way += 1;
             return Task::Read(input);
         }
-        drop(self.changed.wait(shared).unwrap_or_else(PoisonError::into_inner));
+        drop(
+            self.changed
+                .wait(shared)
+                .unwrap_or_else(PoisonError::into_inner),
+        );
         Task::Wait
     }
 
     fn read(&self, at: usize) {
-        let Some(Some(input)) = self.inputs.get(at) else { return };
+        let Some(Some(input)) = self.inputs.get(at) else {
+            return;
+        };
         let mut block = lock(&self.shared).free.pop().unwrap_or_default();
         let (more, number) = {
             let mut input = lock(input);
-            let more = input.capture.next_chunk_into(self.block_octets, &mut block.chunk);
+            let more = input
+                .capture
+                .next_chunk_into(self.block_octets, &mut block.chunk);
             let number = input.next;
             input.next += u64::from(more);
             input.ended |= !more;
@@ -477,7 +524,9 @@ impl Work {
                     })
                     .min();
                 let Some((_, input)) = next else { break };
-                let Some(Some((block, at))) = core.heads.get_mut(input) else { break };
+                let Some(Some((block, at))) = core.heads.get_mut(input) else {
+                    break;
+                };
                 if let Some((time, item)) = block.items.get(*at) {
                     let filing = &mut core.filing;
                     let filed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -513,7 +562,9 @@ impl Work {
 
     /// A block is used up.
     fn retire(&self, core: &mut Core, input: usize) {
-        let Some((mut block, _)) = core.heads.get_mut(input).and_then(Option::take) else { return };
+        let Some((mut block, _)) = core.heads.get_mut(input).and_then(Option::take) else {
+            return;
+        };
         core.filing.filer.indexer.rtp.add(&block.rtp.list);
         if let Some(skips) = core.skips.get_mut(input) {
             for (skip, (count, first)) in &block.skips {
@@ -541,17 +592,25 @@ impl Work {
 
     /// All is filed: ends streams, publishes, and reports on the inputs.
     fn finish(self, mut reports: Vec<FileReport>) -> (Arc<IndexView>, Vec<FileReport>) {
-        let mut core = self.core.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut core = self
+            .core
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
         core.filing.finish();
         let losses = core.filing.losses();
         for ((report, input), skips) in reports.iter_mut().zip(self.inputs).zip(core.skips) {
             let Some(input) = input else { continue };
             let input = input.into_inner().unwrap_or_else(PoisonError::into_inner);
             report.info = input.capture.info().clone();
-            report.skipped = skips.into_iter().map(|(s, (n, f))| skipped(s, n, f)).collect();
+            report.skipped = skips
+                .into_iter()
+                .map(|(s, (n, f))| skipped(s, n, f))
+                .collect();
         }
         if let Some(first) = reports.iter_mut().find(|r| r.error.is_none()) {
-            first.skipped.extend(lost(&losses, self.panics.load(Ordering::Relaxed)));
+            first
+                .skipped
+                .extend(lost(&losses, self.panics.load(Ordering::Relaxed)));
         }
         (Arc::new(core.filing.filer.indexer.publish()), reports)
     }
@@ -571,9 +630,13 @@ fn note(what: &str, count: u64, first: Option<u32>, offset: Option<u64>, why: &s
 fn skipped(skip: Skip, count: u64, first: u32) -> Skipped {
     let first = Some(first);
     match skip {
-        Skip::LinkType(n) => {
-            note(&format!("link type {n}"), count, first, None, "this link type is not dissected")
-        }
+        Skip::LinkType(n) => note(
+            &format!("link type {n}"),
+            count,
+            first,
+            None,
+            "this link type is not dissected",
+        ),
         Skip::EtherType(n) => {
             let name = match n {
                 0x0806 => "ARP".to_owned(),
@@ -585,10 +648,20 @@ fn skipped(skip: Skip, count: u64, first: u32) -> Skipped {
             };
             note(&name, count, first, None, "no IP packet in the frame")
         }
-        Skip::Short => note("short frame", count, first, None, "the frame ends inside a header"),
-        Skip::Malformed => {
-            note("malformed frame", count, first, None, "a header contradicts itself")
-        }
+        Skip::Short => note(
+            "short frame",
+            count,
+            first,
+            None,
+            "the frame ends inside a header",
+        ),
+        Skip::Malformed => note(
+            "malformed frame",
+            count,
+            first,
+            None,
+            "a header contradicts itself",
+        ),
     }
 }
 
@@ -596,7 +669,13 @@ fn lost(losses: &Losses, panics: u64) -> Vec<Skipped> {
     let mut out = Vec::new();
     if losses.fragments > 0 {
         let why = "a fragment was not captured within 30 s";
-        out.push(note("incomplete IP datagram", losses.fragments, None, None, why));
+        out.push(note(
+            "incomplete IP datagram",
+            losses.fragments,
+            None,
+            None,
+            why,
+        ));
     }
     if losses.gaps > 0 {
         let why = "octets of a TCP stream were not captured";
@@ -604,13 +683,26 @@ fn lost(losses: &Losses, panics: u64) -> Vec<Skipped> {
     }
     if losses.gaps_by_limit > 0 {
         let why = "too many octets waited behind a hole in a TCP stream";
-        out.push(note("reassembly limit", losses.gaps_by_limit, None, None, why));
+        out.push(note(
+            "reassembly limit",
+            losses.gaps_by_limit,
+            None,
+            None,
+            why,
+        ));
     }
     if losses.incomplete > 0 {
-        let (frame, offset) =
-            losses.incomplete_at.map_or((None, None), |(_, f, o)| (Some(f), Some(o)));
+        let (frame, offset) = losses
+            .incomplete_at
+            .map_or((None, None), |(_, f, o)| (Some(f), Some(o)));
         let why = "the header of the message is not complete in the capture";
-        out.push(note("incomplete SIP message", losses.incomplete, frame, offset, why));
+        out.push(note(
+            "incomplete SIP message",
+            losses.incomplete,
+            frame,
+            offset,
+            why,
+        ));
     }
     if panics > 0 {
         let why = "a defect of this program; please report it with the capture";

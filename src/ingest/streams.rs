@@ -73,17 +73,35 @@ impl Filer {
         let Self { indexer, pool, .. } = self;
         pool.text.clear();
         pool.sdps.clear();
-        let framing = Framing { datagram: false, cut };
+        let framing = Framing {
+            datagram: false,
+            cut,
+        };
         let transport = Transport::Tcp;
         let Some(decoded) = block::decode(bytes, framing, &way.addressing, transport, pool) else {
             return;
         };
-        push(indexer, pool, &decoded, bytes, extents, way.addressing, transport, way.layers, cut);
+        push(
+            indexer,
+            pool,
+            &decoded,
+            bytes,
+            extents,
+            way.addressing,
+            transport,
+            way.layers,
+            cut,
+        );
     }
 
     fn cut_messages(&mut self, state: &mut StreamState, way: &Way, ended: bool) -> Verdict {
         loop {
-            let StreamState { buffer, taken, framer, .. } = state;
+            let StreamState {
+                buffer,
+                taken,
+                framer,
+                ..
+            } = state;
             let rest = buffer.get(*taken..).unwrap_or_default();
             if rest.is_empty() {
                 return Verdict::Wanted;
@@ -94,7 +112,12 @@ impl Filer {
                 StreamItem::Message { len } => {
                     let len = len.min(rest.len()).max(1);
                     let extents = cut_extents(state.extents.make_contiguous(), 0, len);
-                    self.file(way, rest_of(&state.buffer, state.taken, len), &extents, false);
+                    self.file(
+                        way,
+                        rest_of(&state.buffer, state.taken, len),
+                        &extents,
+                        false,
+                    );
                     state.messages += 1;
                     state.junk = 0;
                     state.skip(len);
@@ -130,11 +153,17 @@ impl Filer {
                 let len = rest.len();
                 if len > header {
                     let extents = cut_extents(state.extents.make_contiguous(), 0, len);
-                    self.file(way, rest_of(&state.buffer, state.taken, len), &extents, true);
+                    self.file(
+                        way,
+                        rest_of(&state.buffer, state.taken, len),
+                        &extents,
+                        true,
+                    );
                 }
             } else if let Some(first) = state.extents.front() {
                 self.incomplete += 1;
-                self.incomplete_at.get_or_insert((first.file, first.frame, first.offset));
+                self.incomplete_at
+                    .get_or_insert((first.file, first.frame, first.offset));
             }
         }
         let all = state.rest().len();
@@ -152,7 +181,10 @@ impl StreamSink for Filer {
 
     fn starts(&self, data: &[u8]) -> bool {
         framing::looks_like_sip(data)
-            && !matches!(framing::next_in_stream(data, false), StreamItem::NotSip | StreamItem::Junk(_))
+            && !matches!(
+                framing::next_in_stream(data, false),
+                StreamItem::NotSip | StreamItem::Junk(_)
+            )
     }
 
     fn find_start(&self, data: &[u8]) -> Option<usize> {
@@ -192,7 +224,10 @@ impl StreamSink for Filer {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one message, from two callers")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of one message, from two callers"
+)]
 fn push(
     indexer: &mut Indexer,
     pool: &Pool,
@@ -205,7 +240,11 @@ fn push(
     cut: bool,
 ) {
     let body_text = decoded.body_text.and_then(|(start, len, hash)| {
-        Some((pool.text.get(start as usize..start as usize + len as usize)?, hash))
+        Some((
+            pool.text
+                .get(start as usize..start as usize + len as usize)?,
+            hash,
+        ))
     });
     indexer.push(&Incoming {
         bytes,
@@ -236,7 +275,13 @@ impl Filing {
         self.last_time = time;
         self.tcp.expire(&mut self.filer, time);
         match item {
-            Item::Message { decoded, addressing, layers, extent, cut } => {
+            Item::Message {
+                decoded,
+                addressing,
+                layers,
+                extent,
+                cut,
+            } => {
                 let start = usize::try_from(extent.offset - block.chunk.base).unwrap_or(usize::MAX);
                 let bytes = block.chunk.data.get(start..start + extent.len as usize);
                 push(
@@ -252,7 +297,9 @@ impl Filing {
                 );
             }
             Item::Later(index) => {
-                let Some(frame) = block.chunk.frames.get(*index as usize) else { return };
+                let Some(frame) = block.chunk.frames.get(*index as usize) else {
+                    return;
+                };
                 let data = frame.of(&block.chunk);
                 let Ok(packet) = packet::dissect(frame.link_type, data, frame.original) else {
                     return;
@@ -261,7 +308,10 @@ impl Filing {
                 match packet.payload {
                     Payload::Tcp(segment) => {
                         let extent = block::extent(block.file, base, frame, data, segment.data);
-                        let way = Way { addressing: packet.addressing, layers: packet.layers };
+                        let way = Way {
+                            addressing: packet.addressing,
+                            layers: packet.layers,
+                        };
                         self.tcp.push(&mut self.filer, way, segment, extent, time);
                     }
                     Payload::Fragment(fragment) => {
@@ -285,7 +335,11 @@ impl Filing {
 
     /// A datagram put together from fragments.
     fn datagram(&mut self, datagram: &packet::ip_fragment::Datagram, time: i64) {
-        let sent = if datagram.cut { datagram.data.len() + 1 } else { datagram.data.len() };
+        let sent = if datagram.cut {
+            datagram.data.len() + 1
+        } else {
+            datagram.data.len()
+        };
         let Ok(packet) = packet::transport(
             datagram.protocol,
             &datagram.data,
@@ -301,12 +355,19 @@ impl Filing {
                 if rtp_header(data).is_some() {
                     return;
                 }
-                let Some(start) = block::sip_start(data) else { return };
-                let Some(bytes) = data.get(start..) else { return };
+                let Some(start) = block::sip_start(data) else {
+                    return;
+                };
+                let Some(bytes) = data.get(start..) else {
+                    return;
+                };
                 let Filer { indexer, pool, .. } = &mut self.filer;
                 pool.text.clear();
                 pool.sdps.clear();
-                let framing = Framing { datagram: true, cut };
+                let framing = Framing {
+                    datagram: true,
+                    cut,
+                };
                 let transport = Transport::Udp;
                 let Some(decoded) =
                     block::decode(bytes, framing, &packet.addressing, transport, pool)
@@ -316,18 +377,34 @@ impl Filing {
                 let skip = datagram.data.len() - bytes.len();
                 let extents = cut_extents(&datagram.extents, skip.min(8 + start), bytes.len());
                 let way = packet.addressing;
-                push(indexer, pool, &decoded, bytes, &extents, way, transport, packet.layers, cut);
+                push(
+                    indexer,
+                    pool,
+                    &decoded,
+                    bytes,
+                    &extents,
+                    way,
+                    transport,
+                    packet.layers,
+                    cut,
+                );
             }
             Payload::Tcp(segment) => {
                 // The octets of a segment in several fragments: its first place stands for all.
                 let header = datagram.data.len() - segment.data.len();
                 let parts = cut_extents(&datagram.extents, header, segment.data.len());
-                let way = Way { addressing: packet.addressing, layers: packet.layers };
+                let way = Way {
+                    addressing: packet.addressing,
+                    layers: packet.layers,
+                };
                 let mut at = 0usize;
                 for part in parts {
                     let piece = packet::TcpSegment {
                         seq: segment.seq.wrapping_add(at as u32),
-                        data: segment.data.get(at..at + part.len as usize).unwrap_or_default(),
+                        data: segment
+                            .data
+                            .get(at..at + part.len as usize)
+                            .unwrap_or_default(),
                         sent: part.len,
                         ..segment
                     };

@@ -34,14 +34,19 @@ impl Pieces {
             at = at.max(s.saturating_add(d.len() as u64));
         }
         while at < end {
-            let next = self.parts.range(at..).next().map(|(s, (d, _))| (*s, d.len() as u64));
+            let next = self
+                .parts
+                .range(at..)
+                .next()
+                .map(|(s, (d, _))| (*s, d.len() as u64));
             let stop = next.map_or(end, |(s, _)| s.min(end));
             if at < stop {
                 let from = usize::try_from(at - start).unwrap_or(usize::MAX);
                 let to = usize::try_from(stop - start).unwrap_or(usize::MAX);
                 if let Some(part) = data.get(from..to) {
                     self.octets += part.len();
-                    self.parts.insert(at, (part.to_vec(), extent.part(from, part.len())));
+                    self.parts
+                        .insert(at, (part.to_vec(), extent.part(from, part.len())));
                 }
             }
             match next {
@@ -160,16 +165,23 @@ impl IpFragments {
         };
         let entry = self.open.entry(key).or_insert_with(|| {
             self.order.push_back((time, key));
-            Unfinished { since: time, ..Unfinished::default() }
+            Unfinished {
+                since: time,
+                ..Unfinished::default()
+            }
         });
         let before = entry.pieces.cost();
-        entry.pieces.insert(u64::from(fragment.offset), fragment.data, extent);
+        entry
+            .pieces
+            .insert(u64::from(fragment.offset), fragment.data, extent);
         entry.cut |= fragment.cut;
         self.cost += entry.pieces.cost() - before;
         if !fragment.more && entry.total.is_none() {
             entry.total = Some(end);
         }
-        let done = entry.total.is_some_and(|total| entry.pieces.octets as u64 >= total);
+        let done = entry
+            .total
+            .is_some_and(|total| entry.pieces.octets as u64 >= total);
         // With a fragment cut by the snap length the whole never comes: give what leads up to it.
         let done = done || (entry.cut && entry.total.is_some());
         if !done {
@@ -187,7 +199,14 @@ impl IpFragments {
             extents.push(extent);
         }
         let protocol = fragment.protocol;
-        Some(Datagram { protocol, data, extents, layers, addressing, cut: entry.cut })
+        Some(Datagram {
+            protocol,
+            data,
+            extents,
+            layers,
+            addressing,
+            cut: entry.cut,
+        })
     }
 
     /// Drops what has been open for too long at capture time `now`.

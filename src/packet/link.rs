@@ -130,7 +130,11 @@ pub(super) fn network<'a>(
         0 | 108 => {
             layers.push(Layer::Loopback);
             let family = be32(frame, 0).ok_or(Skip::Short)?;
-            let family = if family > 0xffff { family.swap_bytes() } else { family };
+            let family = if family > 0xffff {
+                family.swap_bytes()
+            } else {
+                family
+            };
             let rest = frame.get(4..).unwrap_or_default();
             match family {
                 2 => Ok((rest, false, 0)),
@@ -195,7 +199,9 @@ fn ether_type<'a>(
                 let tag = be16(rest, 0).ok_or(Skip::Short)?;
                 kind = be16(rest, 2).ok_or(Skip::Short)?;
                 rest = rest.get(4..).unwrap_or_default();
-                realm = realm.wrapping_mul(4099).wrapping_add(u32::from(tag & 0x0fff) + 1);
+                realm = realm
+                    .wrapping_mul(4099)
+                    .wrapping_add(u32::from(tag & 0x0fff) + 1);
             }
             other => return Err(Skip::EtherType(other)),
         }
@@ -223,9 +229,16 @@ pub fn layer_spans(link_type: u16, frame: &[u8]) -> Vec<(Layer, Span)> {
         out.push((*layer, Span::new(at, at + len)));
         at += len;
     }
-    let header = if v6 { 40 } else { network.first().map_or(0, |b| usize::from(b & 15) * 4) };
+    let header = if v6 {
+        40
+    } else {
+        network.first().map_or(0, |b| usize::from(b & 15) * 4)
+    };
     let layer = if v6 { Layer::Ipv6 } else { Layer::Ipv4 };
-    out.push((layer, Span::new(network_at, network_at + header.min(network.len()))));
+    out.push((
+        layer,
+        Span::new(network_at, network_at + header.min(network.len())),
+    ));
     if let Ok(packet) = super::dissect(link_type, frame, 0) {
         match packet.payload {
             super::Payload::Udp { data, .. } => {
@@ -245,5 +258,7 @@ pub fn layer_spans(link_type: u16, frame: &[u8]) -> Vec<(Layer, Span)> {
 
 /// Offset of a part of `whole`; the part must be a slice of it.
 fn offset_in(whole: &[u8], part: &[u8]) -> usize {
-    (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize).min(whole.len())
+    (part.as_ptr() as usize)
+        .saturating_sub(whole.as_ptr() as usize)
+        .min(whole.len())
 }

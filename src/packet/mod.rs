@@ -166,9 +166,15 @@ fn ipv4(
     }
     let total = usize::from(u16::from_be_bytes([head[2], head[3]]));
     // Captures of segmentation offload carry a total length of 0: the frame decides.
-    let total = if total < header_len { bytes.len() } else { total };
+    let total = if total < header_len {
+        bytes.len()
+    } else {
+        total
+    };
     let cut = total > bytes.len();
-    let body = bytes.get(header_len..total.min(bytes.len())).ok_or(Skip::Short)?;
+    let body = bytes
+        .get(header_len..total.min(bytes.len()))
+        .ok_or(Skip::Short)?;
     let ip_id = u16::from_be_bytes([head[4], head[5]]);
     let frag = u16::from_be_bytes([head[6], head[7]]);
     let protocol = head[9];
@@ -192,7 +198,11 @@ fn ipv4(
             data: body,
             cut: cut || (cut_frame && total >= bytes.len() && more && body.len() % 8 != 0),
         });
-        return Ok(Packet { addressing, layers, payload });
+        return Ok(Packet {
+            addressing,
+            layers,
+            payload,
+        });
     }
     transport(protocol, body, total - header_len, addressing, layers)
 }
@@ -209,7 +219,11 @@ fn ipv6(
     }
     let length = usize::from(u16::from_be_bytes([head[4], head[5]]));
     // 0 is a jumbogram or an offloaded segment: the frame decides.
-    let total = if length == 0 { bytes.len() } else { length.saturating_add(40) };
+    let total = if length == 0 {
+        bytes.len()
+    } else {
+        length.saturating_add(40)
+    };
     let cut = total > bytes.len();
     let mut body = bytes.get(40..total.min(bytes.len())).ok_or(Skip::Short)?;
     layers.push(Layer::Ipv6);
@@ -218,8 +232,14 @@ fn ipv6(
     src.copy_from_slice(&head[8..24]);
     dst.copy_from_slice(&head[24..40]);
     let addressing = Addressing {
-        src: Endpoint { ip: IpAddr::V6(Ipv6Addr::from(src)), port: 0 },
-        dst: Endpoint { ip: IpAddr::V6(Ipv6Addr::from(dst)), port: 0 },
+        src: Endpoint {
+            ip: IpAddr::V6(Ipv6Addr::from(src)),
+            port: 0,
+        },
+        dst: Endpoint {
+            ip: IpAddr::V6(Ipv6Addr::from(dst)),
+            port: 0,
+        },
         ip_id: 0,
         realm,
     };
@@ -265,7 +285,11 @@ fn ipv6(
                     data: rest,
                     cut,
                 });
-                return Ok(Packet { addressing, layers, payload });
+                return Ok(Packet {
+                    addressing,
+                    layers,
+                    payload,
+                });
             }
             _ => {
                 let passed = bytes.len().min(total) - body.len();
@@ -295,7 +319,10 @@ pub(crate) fn transport<'a>(
             let length = if length < 8 { sent } else { length };
             let data = body.get(8..length.min(body.len())).unwrap_or_default();
             layers.push(Layer::Udp);
-            Payload::Udp { data, cut: sent > body.len() && length > body.len() }
+            Payload::Udp {
+                data,
+                cut: sent > body.len() && length > body.len(),
+            }
         }
         6 => {
             let head: &[u8; 20] = body.first_chunk().ok_or(Skip::Short)?;
@@ -317,5 +344,9 @@ pub(crate) fn transport<'a>(
         1 | 58 => Payload::Icmp,
         other => Payload::Other(other),
     };
-    Ok(Packet { addressing, layers, payload })
+    Ok(Packet {
+        addressing,
+        layers,
+        payload,
+    })
 }

@@ -107,7 +107,8 @@ impl RtpTallies {
                     first_frame: frame,
                 });
                 let list = &self.list;
-                self.table.insert_unique(key, at, |i| list.get(*i as usize).map_or(0, |t| t.key));
+                self.table
+                    .insert_unique(key, at, |i| list.get(*i as usize).map_or(0, |t| t.key));
                 at
             });
             if let Some(slot) = self.recent.get_mut(slot) {
@@ -115,7 +116,9 @@ impl RtpTallies {
             }
             at
         };
-        let Some(tally) = self.list.get_mut(at as usize) else { return };
+        let Some(tally) = self.list.get_mut(at as usize) else {
+            return;
+        };
         tally.packets += 1;
         tally.in_sequence += u64::from(header.seq == tally.last_seq.wrapping_add(1));
         tally.last_seq = header.seq;

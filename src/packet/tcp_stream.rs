@@ -137,7 +137,9 @@ impl<S: StreamSink> TcpStreams<S> {
         let jump = i64::from(first_seq.wrapping_sub(dir.next_seq) as i32);
         let known = dir.next != 1 << 32 || !dir.pieces.is_empty();
         // Another connection on the same addresses: a SYN that does not belong, or numbers far off.
-        let other = (syn && known && !(dir.saw_syn && jump <= 0 && -jump < MAX_JUMP && same_isn(dir, first_seq)))
+        let other = (syn
+            && known
+            && !(dir.saw_syn && jump <= 0 && -jump < MAX_JUMP && same_isn(dir, first_seq)))
             || jump.abs() > MAX_JUMP;
         if other {
             Self::flush(sink, dir, time, &mut self.held, &mut self.gaps);
@@ -165,8 +167,14 @@ impl<S: StreamSink> TcpStreams<S> {
             }
         }
         while self.held > MAX_HELD_OCTETS {
-            let Some((since, key)) = self.holes.pop_front() else { break };
-            if let Some(dir) = self.open.get_mut(&key).filter(|d| d.hole_since == Some(since)) {
+            let Some((since, key)) = self.holes.pop_front() else {
+                break;
+            };
+            if let Some(dir) = self
+                .open
+                .get_mut(&key)
+                .filter(|d| d.hole_since == Some(since))
+            {
                 self.gaps_by_limit += 1;
                 Self::flush(sink, dir, time, &mut self.held, &mut self.gaps);
             }
@@ -180,14 +188,19 @@ impl<S: StreamSink> TcpStreams<S> {
                 break;
             }
             self.holes.pop_front();
-            if let Some(dir) = self.open.get_mut(&key).filter(|d| d.hole_since == Some(since)) {
+            if let Some(dir) = self
+                .open
+                .get_mut(&key)
+                .filter(|d| d.hole_since == Some(since))
+            {
                 Self::flush(sink, dir, now, &mut self.held, &mut self.gaps);
             }
         }
         if now.saturating_sub(self.last_sweep) > IDLE_NANOS {
             self.last_sweep = now;
-            self.open
-                .retain(|_, d| d.wanted && d.synced || now.saturating_sub(d.last_seen) < IDLE_NANOS);
+            self.open.retain(|_, d| {
+                d.wanted && d.synced || now.saturating_sub(d.last_seen) < IDLE_NANOS
+            });
         }
     }
 
@@ -265,7 +278,9 @@ fn take<S: StreamSink>(
         return;
     }
     let skip = usize::try_from(dir.next - place).unwrap_or(usize::MAX);
-    let Some(rest) = data.get(skip..).filter(|r| !r.is_empty()) else { return };
+    let Some(rest) = data.get(skip..).filter(|r| !r.is_empty()) else {
+        return;
+    };
     deliver(sink, dir, rest, extent.part(skip, rest.len()), time);
     drain(sink, dir, time);
 }
@@ -279,7 +294,11 @@ fn unsynced<S: StreamSink>(
     extent: Extent,
     time: i64,
 ) {
-    let found = if sink.starts(data) { Some(0) } else { sink.find_start(data) };
+    let found = if sink.starts(data) {
+        Some(0)
+    } else {
+        sink.find_start(data)
+    };
     if let Some(at) = found {
         dir.synced = true;
         dir.next_seq = seq.wrapping_add(u32::try_from(at).unwrap_or(0));
@@ -291,7 +310,11 @@ fn unsynced<S: StreamSink>(
         return;
     }
     dir.searched += data.len();
-    let text = data.iter().take(64).filter(|b| matches!(b, b' '..=b'~' | b'\r' | b'\n' | b'\t')).count();
+    let text = data
+        .iter()
+        .take(64)
+        .filter(|b| matches!(b, b' '..=b'~' | b'\r' | b'\n' | b'\t'))
+        .count();
     if dir.searched > MAX_UNSYNCED_OCTETS || text < data.len().min(64) {
         dir.wanted = false;
         dir.pieces.clear();
@@ -308,7 +331,9 @@ fn deliver<S: StreamSink>(
     time: i64,
 ) {
     dir.next += data.len() as u64;
-    dir.next_seq = dir.next_seq.wrapping_add(u32::try_from(data.len()).unwrap_or(0));
+    dir.next_seq = dir
+        .next_seq
+        .wrapping_add(u32::try_from(data.len()).unwrap_or(0));
     if sink.data(&mut dir.state, &dir.way, data, extent, time) == Verdict::Unwanted {
         dir.wanted = false;
         dir.pieces.clear();
@@ -317,7 +342,9 @@ fn deliver<S: StreamSink>(
 
 fn drain<S: StreamSink>(sink: &mut S, dir: &mut Direction<S::State>, time: i64) {
     while dir.wanted {
-        let Some((data, extent)) = dir.pieces.take_at(dir.next) else { break };
+        let Some((data, extent)) = dir.pieces.take_at(dir.next) else {
+            break;
+        };
         deliver(sink, dir, &data, extent, time);
     }
 }
