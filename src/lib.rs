@@ -8,7 +8,6 @@ pub mod index;
 pub mod ingest;
 pub mod packet;
 mod piece;
-pub mod piece;
 pub mod present;
 pub mod sdp;
 pub mod sip;

@@ -1,0 +1,244 @@
+//! Which addresses share a lane, and in what order the lanes stand.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+use super::Lane;
+use crate::index::IndexView;
+use crate::index::ids::{FlowId, TextId};
+use crate::index::message_store::{Flow, MessageRow, Transport};
+use crate::packet::Endpoint;
+use crate::sip::method::Method;
+
+/// Hops of one request that are remembered to find out who passed it on.
+const MAX_HOPS: usize = 16;
+
+/// A lane before it has a number: an address, and a port where the address is split.
+type Key = (IpAddr, Option<u16>);
+
+/// One message as seen on one hop: Call-ID, CSeq, method, status.
+type Step = (TextId, Option<u32>, Method, u16);
+
+/// The lanes of a ladder and the way to them.
+#[derive(Default)]
+pub(super) struct Lanes {
+    pub list: Vec<Lane>,
+    by_key: HashMap<Key, usize>,
+    split: HashSet<IpAddr>,
+    /// Ends of TCP connections that were opened from there, and the port of their program where
+    /// it could be found out.
+    clients: HashMap<Endpoint, Option<u16>>,
+}
+
+impl Lanes {
+    /// Makes the lanes for some messages, in their order.
+    pub fn of<'a>(view: &IndexView, rows: impl Iterator<Item = &'a MessageRow> + Clone) -> Self {
+        let mut lanes = Self::default();
+        lanes.find_splits(view, rows.clone());
+        if !lanes.clients.is_empty() {
+            lanes.find_owners(view, rows.clone());
+        }
+        lanes.place(view, rows);
+        lanes
+    }
+
+    /// The lane of an end of a flow.
+    pub fn lane(&self, endpoint: Endpoint, transport: Transport) -> Option<usize> {
+        self.by_key.get(&self.key(endpoint, transport)).copied()
+    }
+
+    /// The lane of an address, if it has one only.
+    pub fn host(&self, ip: IpAddr) -> Option<usize> {
+        self.by_key.get(&(ip, None)).copied()
+    }
+
+    fn key(&self, endpoint: Endpoint, transport: Transport) -> Key {
+        if !self.split.contains(&endpoint.ip) {
+            return (endpoint.ip, None);
+        }
+        if transport == Transport::Tcp
+            && let Some(owner) = self.clients.get(&endpoint)
+        {
+            return (endpoint.ip, *owner);
+        }
+        (endpoint.ip, Some(endpoint.port))
+    }
+
+    /// Finds the addresses that need a lane for each port.
+    fn find_splits<'a>(
+        &mut self,
+        view: &IndexView,
+        rows: impl Iterator<Item = &'a MessageRow> + Clone,
+    ) {
+        let mut servers: HashMap<IpAddr, HashSet<u16>> = HashMap::new();
+        let mut serves = |endpoint: Endpoint| {
+            servers
+                .entry(endpoint.ip)
+                .or_default()
+                .insert(endpoint.port);
+        };
+        let mut seen: HashSet<(FlowId, bool)> = HashSet::new();
+        let mut connections: HashSet<(Endpoint, Endpoint)> = HashSet::new();
+        for row in rows {
+            if !seen.insert((row.flow, row.is_request())) {
+                continue;
+            }
+            let Some(flow) = view.flow(row.flow) else {
+                continue;
+            };
+            if flow.src.ip == flow.dst.ip && flow.src.port != flow.dst.port {
+                self.split.insert(flow.src.ip);
+            }
+            match flow.transport {
+                Transport::Udp if row.is_request() => serves(flow.dst),
+                Transport::Udp => {}
+                Transport::Tcp => {
+                    let pair = (flow.src.min(flow.dst), flow.src.max(flow.dst));
+                    if connections.insert(pair) {
+                        let (client, server) = ends_of_connection(flow, row.is_request());
+                        serves(server);
+                        self.clients.insert(client, None);
+                    }
+                }
+            }
+        }
+        // A port that serves is no client, whatever one connection looked like.
+        self.clients.retain(|client, _| {
+            !servers
+                .get(&client.ip)
+                .is_some_and(|ports| ports.contains(&client.port))
+        });
+        self.split.extend(
+            servers
+                .iter()
+                .filter(|(_, p)| p.len() > 1)
+                .map(|(ip, _)| *ip),
+        );
+        self.clients
+            .retain(|client, _| self.split.contains(&client.ip));
+    }
+
+    /// Finds out whose the client ends of TCP connections are: a request that has one Via more than
+    /// an earlier one was passed on by who received that.
+    fn find_owners<'a>(&mut self, view: &IndexView, rows: impl Iterator<Item = &'a MessageRow>) {
+        let mut hops: HashMap<Step, Vec<(u8, Endpoint)>> = HashMap::new();
+        for row in rows.filter(|row| row.is_request()) {
+            let Some(flow) = view.flow(row.flow) else {
+                continue;
+            };
+            let known = hops.entry(step(row)).or_default();
+            if flow.transport == Transport::Tcp
+                && let Some(owner) = self.clients.get_mut(&flow.src)
+                && owner.is_none()
+            {
+                *owner = known
+                    .iter()
+                    .find(|(count, to)| {
+                        count.checked_add(1) == Some(row.via_count) && to.ip == flow.src.ip
+                    })
+                    .map(|(_, to)| to.port);
+            }
+            let hop = (row.via_count, flow.dst);
+            if known.len() < MAX_HOPS && !known.contains(&hop) {
+                known.push(hop);
+            }
+        }
+    }
+
+    /// Numbers the lanes by first contact, the caller first, and names them.
+    fn place<'a>(&mut self, view: &IndexView, rows: impl Iterator<Item = &'a MessageRow> + Clone) {
+        let first = rows
+            .clone()
+            .find(|row| row.is_request() && row.method == Method::Invite);
+        for row in first.into_iter().chain(rows.clone()) {
+            let Some(flow) = view.flow(row.flow) else {
+                continue;
+            };
+            // A response that comes first has its asker on the left.
+            let ends = if row.is_request() {
+                [flow.src, flow.dst]
+            } else {
+                [flow.dst, flow.src]
+            };
+            for end in ends {
+                let key = self.key(end, flow.transport);
+                let next = self.list.len();
+                let at = *self.by_key.entry(key).or_insert(next);
+                if at == next {
+                    let address = match key {
+                        (_, Some(port)) => Endpoint { ip: end.ip, port }.to_string(),
+                        (ip, None) => ip.to_string(),
+                    };
+                    self.list.push(Lane {
+                        title: String::new(),
+                        address,
+                        endpoints: Vec::new(),
+                    });
+                }
+                if let Some(lane) = self.list.get_mut(at)
+                    && !lane.endpoints.contains(&end)
+                    && lane.endpoints.len() < 64
+                {
+                    lane.endpoints.push(end);
+                }
+            }
+        }
+        self.name(view, rows);
+        for lane in &mut self.list {
+            lane.endpoints.sort_unstable();
+            if lane.title.is_empty() {
+                lane.title.clone_from(&lane.address);
+            }
+        }
+    }
+
+    /// A lane is called by the User-Agent of what it sends on its own account.
+    fn name<'a>(&mut self, view: &IndexView, rows: impl Iterator<Item = &'a MessageRow>) {
+        let mut unnamed = self.list.len();
+        // Responses that arrived somewhere: who sends one on has received it with one Via more.
+        let mut arrived: HashSet<(Step, u8, usize)> = HashSet::new();
+        for row in rows {
+            if unnamed == 0 {
+                return;
+            }
+            let Some(flow) = view.flow(row.flow) else {
+                continue;
+            };
+            let (Some(from), Some(to)) = (
+                self.lane(flow.src, flow.transport),
+                self.lane(flow.dst, flow.transport),
+            ) else {
+                continue;
+            };
+            let step = step(row);
+            let own = if row.is_request() {
+                row.via_count <= 1
+            } else {
+                arrived.insert((step, row.via_count, to));
+                !arrived.contains(&(step, row.via_count.saturating_add(1), from))
+            };
+            if let (true, Some(agent), Some(lane)) = (own, row.user_agent, self.list.get_mut(from))
+                && lane.title.is_empty()
+            {
+                lane.title = view.texts().get(agent).trim().to_owned();
+                unnamed -= usize::from(!lane.title.is_empty());
+            }
+        }
+    }
+}
+
+fn step(row: &MessageRow) -> Step {
+    (row.call_id, row.cseq(), row.cseq_method, row.status)
+}
+
+/// Client and server of a TCP connection, by its first message.
+fn ends_of_connection(flow: &Flow, request: bool) -> (Endpoint, Endpoint) {
+    let known = |port: u16| port < 1024 || (5060..5100).contains(&port);
+    match (known(flow.src.port), known(flow.dst.port)) {
+        (true, false) => (flow.dst, flow.src),
+        (false, true) => (flow.src, flow.dst),
+        // Who asks first has most likely opened the connection.
+        _ if request => (flow.src, flow.dst),
+        _ => (flow.dst, flow.src),
+    }
+}

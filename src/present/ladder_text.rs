@@ -1,0 +1,233 @@
+//! Paints a ladder with plain characters, in the manner of the call flows in RFCs.
+
+use super::ladder::{ArrowClass, Ladder, LadderItem, Lane};
+use super::text;
+
+/// Columns left of the first lane: number, time.
+const MARGIN: usize = 26;
+const MIN_GAP: usize = 20;
+const MAX_GAP: usize = 48;
+/// A pause longer than this gets a line of its own, nanoseconds.
+const PAUSE: i64 = 2_000_000_000;
+/// Lanes drawn; a wider picture helps nobody.
+const MAX_LANES: usize = 64;
+
+/// Paints one ladder. The heads are repeated after every `heads_every` rows (0: never).
+pub fn paint(ladder: &Ladder, heads_every: usize) -> String {
+    let mut out = String::new();
+    let Some(first) = ladder.items.first() else {
+        return out;
+    };
+    let painter = Painter::new(ladder);
+    let day = text::date(first.time());
+    out.push_str(&format!("{:>6}  {day} UTC\n", "#"));
+    let mut previous = first.time();
+    for (index, item) in ladder.items.iter().enumerate() {
+        if index == 0 || heads_every > 0 && index % heads_every == 0 {
+            painter.heads(&mut out);
+        }
+        let wait = item.time().saturating_sub(previous);
+        if wait > PAUSE {
+            let words = format!("… {:.1} s later …", wait as f64 / 1e9);
+            painter.line(&mut out, "", "", &words);
+        }
+        painter.item(&mut out, item, (index > 0).then_some(wait));
+        previous = previous.max(item.time());
+    }
+    if ladder.lanes.len() > MAX_LANES {
+        out.push_str(&format!(
+            "({} lanes to the right are not drawn)\n",
+            ladder.lanes.len() - MAX_LANES
+        ));
+    }
+    out
+}
+
+struct Painter<'a> {
+    ladder: &'a Ladder,
+    /// Column of each lane.
+    columns: Vec<usize>,
+    /// Column behind the last lane.
+    width: usize,
+}
+
+impl<'a> Painter<'a> {
+    fn new(ladder: &'a Ladder) -> Self {
+        let lanes = ladder.lanes.len().min(MAX_LANES);
+        // Labels between neighbours make the gap; wider arrows have room anyway.
+        let mut gaps = vec![MIN_GAP; lanes];
+        for item in &ladder.items {
+            let (from, to) = item.lanes();
+            let (low, high) = (from.min(to), from.max(to));
+            let need = text::visible(item.label()).chars().count() + remark(item).len() + 5;
+            let need = need.div_ceil((high - low).max(1)).min(MAX_GAP);
+            if let Some(gaps) = gaps.get_mut(low..high.max(low + 1)) {
+                for gap in gaps {
+                    *gap = (*gap).max(need);
+                }
+            }
+        }
+        for (at, lane) in ladder.lanes.iter().enumerate().take(lanes) {
+            // A head stands in the middle over its lane: half of it on each side.
+            let head = head_width(&lane.title).max(head_width(&lane.address)) + 2;
+            for gap in [at.checked_sub(1), Some(at)].into_iter().flatten() {
+                if let Some(gap) = gaps.get_mut(gap) {
+                    *gap = (*gap).max(head);
+                }
+            }
+        }
+        let mut columns = Vec::with_capacity(lanes);
+        let mut at = MARGIN + 10;
+        for gap in &gaps {
+            columns.push(at);
+            at += gap;
+        }
+        Self {
+            ladder,
+            columns,
+            width: at,
+        }
+    }
+
+    fn heads(&self, out: &mut String) {
+        self.head_line(out, |lane| &lane.title);
+        if self
+            .ladder
+            .lanes
+            .iter()
+            .any(|lane| lane.title != lane.address)
+        {
+            let other = |lane: &'a Lane| {
+                if lane.title == lane.address {
+                    ""
+                } else {
+                    &lane.address
+                }
+            };
+            self.head_line(out, other);
+        }
+        self.line(out, "", "", "");
+    }
+
+    fn head_line(&self, out: &mut String, words: impl Fn(&'a Lane) -> &'a str) {
+        let mut line = vec![' '; self.width];
+        for (lane, column) in self.ladder.lanes.iter().zip(&self.columns) {
+            let words = text::visible(words(lane));
+            let words = text::shortened(&words, MAX_GAP - 4);
+            put(
+                &mut line,
+                column.saturating_sub(words.chars().count() / 2),
+                &words,
+            );
+        }
+        finish(out, &line);
+    }
+
+    /// A line with the lanes and something written behind them.
+    fn line(&self, out: &mut String, number: &str, time: &str, behind: &str) {
+        let mut line = self.lanes_only(number, time);
+        put(&mut line, MARGIN + 12, behind);
+        finish(out, &line);
+    }
+
+    fn lanes_only(&self, number: &str, time: &str) -> Vec<char> {
+        let mut line = vec![' '; self.width];
+        put(&mut line, 6_usize.saturating_sub(number.len()), number);
+        put(&mut line, 8, time);
+        for column in &self.columns {
+            put(&mut line, *column, "|");
+        }
+        line
+    }
+
+    fn item(&self, out: &mut String, item: &LadderItem, wait: Option<i64>) {
+        let number = match item {
+            LadderItem::Arrow(arrow) => arrow.message.to_string(),
+            LadderItem::Bar(_) => String::new(),
+        };
+        let time = text::clock(item.time(), 6);
+        let (from, to) = item.lanes();
+        let (Some(&a), Some(&b)) = (self.columns.get(from), self.columns.get(to)) else {
+            self.line(out, &number, &time, item.label());
+            return;
+        };
+        let words = text::visible(item.label());
+        let words = format!("{words}{}", remark(item));
+        let wait = wait.map(text::delta).unwrap_or_default();
+        let mut label = self.lanes_only(&number, &time);
+        let mut shaft = self.lanes_only("", &format!("{wait:>15}"));
+        if a == b {
+            put(&mut label, a + 2, &words);
+            put(&mut shaft, a + 1, "<--.");
+            finish(out, &label);
+            finish(out, &shaft);
+            return;
+        }
+        let (low, high) = (a.min(b), a.max(b));
+        let room = high - low - 1;
+        let words = text::shortened(&words, room);
+        let start = low + 1 + room.saturating_sub(words.chars().count()) / 2;
+        put(&mut label, start, &words);
+        let line = stroke(item);
+        for (index, column) in (low + 1..high).enumerate() {
+            if let (Some(c), Some(place)) =
+                (line.get(index % line.len().max(1)), shaft.get_mut(column))
+            {
+                *place = *c;
+            }
+        }
+        let bar = matches!(item, LadderItem::Bar(_));
+        let (column, head) = if b > a { (b - 1, ">") } else { (b + 1, "<") };
+        if !bar || !words.contains(", 0 packets") {
+            put(&mut shaft, column, head);
+        }
+        finish(out, &label);
+        finish(out, &shaft);
+    }
+}
+
+/// The pattern of a line, by class.
+fn stroke(item: &LadderItem) -> &'static [char] {
+    match item {
+        LadderItem::Bar(bar) if bar.packets == 0 => &[' ', 'x', ' ', ' '],
+        LadderItem::Bar(_) => &['='],
+        LadderItem::Arrow(arrow) if arrow.retransmission || arrow.copy => &['.'],
+        LadderItem::Arrow(arrow) => match arrow.class {
+            ArrowClass::Provisional => &['-', ' '],
+            _ => &['-'],
+        },
+    }
+}
+
+/// What is added to a label in plain text, where there is neither colour nor dash.
+fn remark(item: &LadderItem) -> &'static str {
+    match item {
+        LadderItem::Arrow(arrow) if arrow.copy => " [copy]",
+        LadderItem::Arrow(arrow) if arrow.retransmission => " [again]",
+        _ => "",
+    }
+}
+
+fn head_width(words: &str) -> usize {
+    words.chars().count().min(MAX_GAP - 4)
+}
+
+fn put(line: &mut Vec<char>, at: usize, words: &str) {
+    for (index, c) in words.chars().enumerate() {
+        let place = at + index;
+        if place >= line.len() {
+            line.resize(place + 1, ' ');
+        }
+        if let Some(cell) = line.get_mut(place) {
+            *cell = c;
+        }
+    }
+}
+
+fn finish(out: &mut String, line: &[char]) {
+    let start = out.len();
+    out.extend(line.iter());
+    let kept = out.get(start..).map_or(0, |line| line.trim_end().len());
+    out.truncate(start + kept);
+    out.push('\n');
+}
