@@ -128,6 +128,12 @@ pub fn write_summary(sdp: &SdpBrief, body: &[u8], out: &mut Vec<u8>) {
 pub fn places(sdp: &SdpBrief) -> impl Iterator<Item = (u16, Endpoint)> + '_ {
     sdp.media().iter().zip(0u16..).filter_map(|(media, index)| {
         let ip = media.address.filter(|ip| !ip.is_unspecified())?;
-        (media.port != 0).then_some((index, Endpoint { ip, port: media.port }))
+        (media.port != 0).then_some((
+            index,
+            Endpoint {
+                ip,
+                port: media.port,
+            },
+        ))
     })
 }
