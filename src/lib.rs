@@ -7,3 +7,4 @@ pub mod present;
 pub mod sdp;
 pub mod sip;
 pub mod span;
+mod swar;

@@ -7,13 +7,14 @@
 use serde::Serialize;
 
 use super::lex;
-use super::lines::{self, RawField, Step};
+use super::lines;
 use super::method::Method;
 use super::multipart;
 use super::start_line;
 pub use super::start_line::StartKind;
 use crate::piece::Piece;
 use crate::span::Span;
+use crate::swar;
 
 /// What is known of a message from the packet that brought it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,9 +146,10 @@ pub struct Scan {
 
 /// Scans one message; `None` when the bytes do not begin with a SIP start line.
 pub fn scan(bytes: &[u8], framing: Framing) -> Option<Scan> {
-    start_line::recognise(bytes)?;
-    let bytes = Piece::whole(bytes).bytes();
-    let (start, line) = start_line::parse(bytes);
+    let kind = start_line::recognise(bytes)?;
+    let whole = Piece::whole(bytes);
+    let bytes = whole.bytes();
+    let (start, line) = start_line::parse_as(kind, bytes);
     let mut scan = Scan::empty(start.kind);
     scan.status = start.status;
     scan.ruri_or_reason = match start.kind {
@@ -156,19 +158,28 @@ pub fn scan(bytes: &[u8], framing: Framing) -> Option<Scan> {
     };
     let mut server = Span::default();
     let mut at = line.next;
-    loop {
-        match lines::step(bytes, at) {
-            Step::Field(field) => {
-                scan.field(&field, &mut server);
-                at = field.next;
-            }
-            Step::End { body, .. } => {
-                at = body;
-                break;
-            }
+    // The same walk as `lines::step`, but nothing is built for headers that nobody asks for.
+    let body = loop {
+        let line = lines::folded_line_at(bytes, at);
+        if line.start == line.end {
+            break line.next;
         }
-    }
-    scan.finish(bytes, at, framing, &start, server);
+        let text = bytes.get(line.start..line.end).unwrap_or_default();
+        let Some(colon) = swar::find_octet(text, b':') else {
+            if lines::is_session_description(text) {
+                break line.start;
+            }
+            at = line.next;
+            continue;
+        };
+        let known = known(text.get(..colon).unwrap_or_default());
+        if known != Known::Skipped {
+            let value = line.start.wrapping_add(colon).wrapping_add(1);
+            scan.field(known, whole.range(value, line.end).trim(), &mut server);
+        }
+        at = line.next;
+    };
+    scan.finish(bytes, body, framing, &start, server);
     Some(scan)
 }
 
@@ -227,9 +238,8 @@ impl Scan {
     }
 
     #[inline]
-    fn field(&mut self, field: &RawField<'_>, server: &mut Span) {
-        let value = field.value;
-        match known(field.name.bytes()) {
+    fn field(&mut self, known: Known, value: Piece<'_>, server: &mut Span) {
+        match known {
             Known::Skipped => {}
             Known::Via => self.via(value),
             Known::From if self.from_uri.is_empty() && !value.is_empty() => {
