@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bytes;
+pub mod cli;
 pub mod diagnostic;
 pub mod export;
 pub mod index;

@@ -1,4 +1,4 @@
-//! What a panel or the command line shows, as plain data.
+//! What a panel or a command shows, as plain data: no egui, no colour, no files.
 
 pub mod header_tree;
 pub mod ladder;
