@@ -78,20 +78,18 @@ impl Pieces {
         }
     }
 
-    /// Takes the part that covers `at`, leaving those before it where they are.
+    /// Takes the octets from `at` to the end of the part that covers it; those before stay.
     pub(super) fn take_covering(&mut self, at: u64) -> Option<(Vec<u8>, Extent)> {
-        let (&start, (data, _)) = self.parts.range(..=at).next_back()?;
-        if start.saturating_add(data.len() as u64) <= at {
-            return None;
+        let (&start, (data, extent)) = self.parts.range_mut(..=at).next_back()?;
+        let skip = usize::try_from(at - start).ok().filter(|skip| *skip < data.len())?;
+        let tail = data.split_off(skip);
+        let place = extent.part(skip, tail.len());
+        *extent = extent.part(0, skip);
+        self.octets = self.octets.saturating_sub(tail.len());
+        if skip == 0 {
+            self.parts.remove(&start);
         }
-        let (mut data, mut extent) = self.parts.remove(&start)?;
-        self.octets = self.octets.saturating_sub(data.len());
-        let skip = usize::try_from(at - start).unwrap_or(usize::MAX);
-        if skip > 0 {
-            data.drain(..skip.min(data.len()));
-            extent = extent.part(skip, data.len());
-        }
-        Some((data, extent))
+        Some((tail, place))
     }
 
     /// The octets right before `place`, at most `most` of them, and where they start.
