@@ -14,3 +14,4 @@ pub mod sdp;
 pub mod sip;
 pub mod source;
 pub mod span;
+mod swar;
