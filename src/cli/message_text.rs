@@ -70,8 +70,8 @@ pub(super) fn payload_formats(capture: &Capture, stream: &Stream) -> Vec<Payload
     let Some(media) = brief.media().get(usize::from(announcement.media)) else {
         return Vec::new();
     };
-    media
-        .payloads()
+    brief
+        .payloads(media)
         .iter()
         .filter_map(|payload| {
             let name = payload.codec.of(body);

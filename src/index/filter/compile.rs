@@ -81,7 +81,7 @@ pub(super) enum Check {
     RetransmissionKind(Vec<&'static str>),
     Flag(Id),
     /// Needs the octets.
-    Octets(OctetCheck),
+    Octets(Box<OctetCheck>),
 }
 
 /// A decision on the octets of a message.
@@ -436,11 +436,11 @@ fn octets(test: &Test) -> Check {
     let literal = literal.filter(|l| {
         !l.is_empty() && (test.subject == Subject::Field(Id::Text) || !l.contains([' ', '\t']))
     });
-    Check::Octets(OctetCheck {
+    Check::Octets(Box::new(OctetCheck {
         subject: test.subject.clone(),
         relation: test.relation.clone(),
         finder: literal.map(|l| memchr::memmem::Finder::new(l.as_bytes()).into_owned()),
-    })
+    }))
 }
 
 /// The octets of a message, decoded when first needed.
