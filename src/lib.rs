@@ -4,6 +4,8 @@
 pub mod bytes;
 pub mod diagnostic;
 pub mod export;
+#[cfg(feature = "gui")]
+pub mod gui;
 pub mod index;
 pub mod ingest;
 pub mod packet;

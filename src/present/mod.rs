@@ -2,4 +2,5 @@
 
 pub mod ladder;
 pub mod ladder_text;
+pub mod rows;
 pub mod text;
