@@ -9,7 +9,7 @@ pub mod gui;
 pub mod index;
 pub mod ingest;
 pub mod packet;
-mod piece;
+pub mod piece;
 pub mod present;
 pub mod sdp;
 pub mod sip;

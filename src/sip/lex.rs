@@ -340,6 +340,16 @@ fn until_slash(text: Piece<'_>) -> (Piece<'_>, Piece<'_>) {
     )
 }
 
+/// A tag ends where a token cannot go on: at a comma or at white space.
+#[inline]
+pub(crate) fn tag(value: Piece<'_>) -> Piece<'_> {
+    let end = value
+        .bytes()
+        .iter()
+        .position(|b| matches!(b, b',' | b' ' | b'\t' | b'\r' | b'\n'));
+    value.take(end.unwrap_or(value.len()))
+}
+
 /// Octets of a media type without parameters and white space compare equal to `type/subtype`.
 pub(crate) fn is_media_type(value: Piece<'_>, wanted: (&str, &str)) -> bool {
     let end = value.find(b';').unwrap_or(value.len());

@@ -69,8 +69,6 @@ pub(crate) struct RawField<'a> {
     pub(crate) has_colon: bool,
     /// First octet of the next field.
     pub(crate) next: usize,
-    /// How the last line of the field ends.
-    pub(crate) line_end: LineEnd,
 }
 
 /// What stands at a place in the header.
@@ -84,8 +82,6 @@ pub(crate) enum Step<'a> {
         body: usize,
         /// True when an empty line closed the header.
         blank_line: bool,
-        /// How the empty line ends.
-        line_end: LineEnd,
     },
 }
 
@@ -98,13 +94,12 @@ pub(crate) fn step(bytes: &[u8], at: usize) -> Step<'_> {
         return Step::End {
             body: line.next,
             blank_line,
-            line_end: line.line_end,
         };
     }
     // A line that begins with white space continues the one before.
     while let Some(b' ' | b'\t') = bytes.get(line.next) {
         let more = line_at(bytes, line.next);
-        (line.end, line.next, line.line_end) = (more.end, more.next, more.line_end);
+        (line.end, line.next) = (more.end, more.next);
     }
     let text = Piece::whole(bytes).range(line.start, line.end);
     let colon = text.bytes().iter().position(|&byte| byte == b':');
@@ -113,7 +108,6 @@ pub(crate) fn step(bytes: &[u8], at: usize) -> Step<'_> {
             return Step::End {
                 body: at,
                 blank_line: false,
-                line_end: LineEnd::None,
             };
         }
         return Step::Field(RawField {
@@ -122,7 +116,6 @@ pub(crate) fn step(bytes: &[u8], at: usize) -> Step<'_> {
             value: text.trim(),
             has_colon: false,
             next: line.next,
-            line_end: line.line_end,
         });
     };
     Step::Field(RawField {
@@ -131,7 +124,6 @@ pub(crate) fn step(bytes: &[u8], at: usize) -> Step<'_> {
         value: text.skip(colon.wrapping_add(1)).trim(),
         has_colon: true,
         next: line.next,
-        line_end: line.line_end,
     })
 }
 

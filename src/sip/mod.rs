@@ -5,12 +5,18 @@
 //! whether bytes are SIP and where a message ends in a stream.
 
 pub mod framing;
+pub mod header_name;
+pub mod headers;
+pub mod message;
 pub mod method;
 pub mod scan;
 pub mod start_line;
 pub mod status;
+pub mod uri;
 
+mod check;
 mod lex;
 mod lines;
 pub(crate) mod multipart;
 mod registry;
+mod sink;

@@ -232,18 +232,18 @@ impl Scan {
         match known(field.name.bytes()) {
             Known::Skipped => {}
             Known::Via => self.via(value),
-            Known::From if self.from_uri.is_empty() => {
+            Known::From if self.from_uri.is_empty() && !value.is_empty() => {
                 let address = lex::raw_address(value);
                 (self.from_uri, self.from_name) = (some(address.uri), some(address.name));
                 self.from_tag = tag(address.rest);
             }
-            Known::To if self.to_uri.is_empty() => {
+            Known::To if self.to_uri.is_empty() && !value.is_empty() => {
                 let address = lex::raw_address(value);
                 (self.to_uri, self.to_name) = (some(address.uri), some(address.name));
                 self.to_tag = tag(address.rest);
             }
             Known::CallId => first(&mut self.call_id, value),
-            Known::CSeq if self.cseq_method_span.is_empty() => {
+            Known::CSeq if self.cseq_method_span.is_empty() && !value.is_empty() => {
                 let (number, method) = cseq_parts(value);
                 self.cseq = number
                     .number()
@@ -286,8 +286,8 @@ impl Scan {
                     .record_route_count
                     .saturating_add(lex::first_and_count(value).1);
             }
-            Known::Credentials => self.has_credentials = true,
-            Known::Challenge => self.has_challenge = true,
+            Known::Credentials => self.has_credentials |= !value.is_empty(),
+            Known::Challenge => self.has_challenge |= !value.is_empty(),
             Known::MaxForwards => first_number(&mut self.max_forwards, value),
             Known::From | Known::To | Known::CSeq | Known::ContentLength => {}
         }
@@ -432,7 +432,10 @@ pub(crate) fn number(value: Piece<'_>) -> Option<u32> {
 
 #[inline]
 fn tag(params: Piece<'_>) -> Span {
-    param(params, "tag")
+    let found = lex::params(params).find(|param| param.name.is("tag"));
+    found
+        .and_then(|param| param.value)
+        .map_or(Span::default(), |value| some(lex::tag(value)))
 }
 
 #[inline]
