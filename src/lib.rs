@@ -9,7 +9,7 @@ pub mod gui;
 pub mod index;
 pub mod ingest;
 pub mod packet;
-pub mod piece;
+mod piece;
 pub mod present;
 pub mod sdp;
 pub mod sip;

@@ -10,7 +10,9 @@ pub const SECOND: u64 = 1_000 * MS;
 /// Transactions in which a message gets lost, in a thousand.
 const LOSS: u64 = 14;
 /// Sendings after the first by timer E (RFC 3261, 17.1.2.2), from the first one.
-const TIMER_E: [u64; 10] = [500, 1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500];
+const TIMER_E: [u64; 10] = [
+    500, 1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500,
+];
 
 /// Writes the script of one call, front to back.
 pub struct Builder<'a> {
@@ -107,7 +109,11 @@ impl<'a> Builder<'a> {
     /// A request inside the dialog of a leg.
     pub fn inside(&mut self, method: &'static str, backwards: bool, leg: u8) -> Step {
         let tag = self.tags[usize::from(leg)];
-        Step { tag, leg, ..self.request(method, backwards) }
+        Step {
+            tag,
+            leg,
+            ..self.request(method, backwards)
+        }
     }
 
     /// Sends a step over one hop, now.
@@ -117,7 +123,11 @@ impl<'a> Builder<'a> {
         if opens && step.tag != 0 {
             self.opened(step.tag);
         }
-        self.call.steps.push(Step { at: self.now, pos, ..step });
+        self.call.steps.push(Step {
+            at: self.now,
+            pos,
+            ..step
+        });
         self.call.steps.len() as u32 - 1
     }
 
@@ -131,13 +141,25 @@ impl<'a> Builder<'a> {
     /// Sends the same bytes again.
     pub fn again(&mut self, index: u32, at: u64) {
         let first = self.call.steps[index as usize];
-        let original = if first.original == NONE { index } else { first.original };
-        self.call.steps.push(Step { at, original, ..first });
+        let original = if first.original == NONE {
+            index
+        } else {
+            first.original
+        };
+        self.call.steps.push(Step {
+            at,
+            original,
+            ..first
+        });
     }
 
     fn path(&self, backwards: bool) -> Vec<u8> {
         let last = self.call.common as u8;
-        if backwards { (0..=last).rev().collect() } else { (0..=last).collect() }
+        if backwards {
+            (0..=last).rev().collect()
+        } else {
+            (0..=last).collect()
+        }
     }
 
     fn loses(&mut self) -> bool {
@@ -158,9 +180,16 @@ impl<'a> Builder<'a> {
                 }
             }
             self.gap(300, 3000);
-            let to_proxy = if invite.backwards { pos > 0 } else { pos < self.call.common as u8 };
+            let to_proxy = if invite.backwards {
+                pos > 0
+            } else {
+                pos < self.call.common as u8
+            };
             if to_proxy || self.rng.chance(300) {
-                let trying = Step { by_proxy: to_proxy, ..invite.response(100, Body::None) };
+                let trying = Step {
+                    by_proxy: to_proxy,
+                    ..invite.response(100, Body::None)
+                };
                 let trying = self.send(trying, pos);
                 if self.lossy && pos == 0 && self.rng.chance(LOSS / 3) {
                     let next = self.now + 500 * MS;
@@ -181,8 +210,16 @@ impl<'a> Builder<'a> {
 
     /// Passes a response back over all hops.
     pub fn respond(&mut self, request: Step, status: u16, body: Body, rseq: u32) -> Vec<u32> {
-        let tag = if request.backwards { request.tag } else { self.tag_of(&request) };
-        let response = Step { tag, rseq, ..request.response(status, body) };
+        let tag = if request.backwards {
+            request.tag
+        } else {
+            self.tag_of(&request)
+        };
+        let response = Step {
+            tag,
+            rseq,
+            ..request.response(status, body)
+        };
         let mut sent = Vec::with_capacity(3);
         for pos in self.path(!request.backwards) {
             sent.push(self.send(response, pos));
@@ -255,12 +292,26 @@ impl<'a> Builder<'a> {
     /// position `from` to the one at `to` on the way to the one who asked.
     pub fn fail(&mut self, invite: Step, status: u16, tag: u8, hops: &[u8]) {
         for (n, pos) in hops.iter().copied().enumerate() {
-            let by_proxy = if invite.backwards { pos > 0 } else { pos < self.call.common as u8 };
+            let by_proxy = if invite.backwards {
+                pos > 0
+            } else {
+                pos < self.call.common as u8
+            };
             let by_proxy = by_proxy && n == 0;
-            let response = Step { tag, by_proxy, ..invite.response(status, Body::None) };
+            let response = Step {
+                tag,
+                by_proxy,
+                ..invite.response(status, Body::None)
+            };
             let response = self.send(response, pos);
-            let ack =
-                Step { method: "ACK", tag, hop_only: true, body: Body::None, auth: false, ..invite };
+            let ack = Step {
+                method: "ACK",
+                tag,
+                hop_only: true,
+                body: Body::None,
+                auth: false,
+                ..invite
+            };
             if self.loses() {
                 self.now += 500 * MS;
                 self.again(response, self.now);
@@ -296,7 +347,11 @@ impl<'a> Builder<'a> {
             self.gap(300, 2000);
             let to_proxy = pos < self.call.common as u8;
             let tag = self.tags[usize::from(invite.leg)];
-            let ok = Step { tag, by_proxy: to_proxy, ..cancel.response(200, Body::None) };
+            let ok = Step {
+                tag,
+                by_proxy: to_proxy,
+                ..cancel.response(200, Body::None)
+            };
             let ok = self.send(ok, pos);
             if self.loses() {
                 let again = self.now + 500 * MS;
@@ -353,7 +408,14 @@ impl<'a> Builder<'a> {
 
     /// A request that nobody answers, repeated by timer E until timer F gives up.
     pub fn unanswered(&mut self, request: Step, sendings: usize) {
-        let first = self.send(request, if request.backwards { self.call.common as u8 } else { 0 });
+        let first = self.send(
+            request,
+            if request.backwards {
+                self.call.common as u8
+            } else {
+                0
+            },
+        );
         if self.lossy {
             for after in TIMER_E.iter().take(sendings.saturating_sub(1)) {
                 self.again(first, self.now + after * MS);

@@ -101,7 +101,13 @@ impl Step {
 
     /// A response to this request.
     pub fn response(&self, status: u16, body: Body) -> Self {
-        Self { status, body, auth: false, original: NONE, ..*self }
+        Self {
+            status,
+            body,
+            auth: false,
+            original: NONE,
+            ..*self
+        }
     }
 
     /// Whether the packet travels away from the caller's end.
@@ -142,7 +148,11 @@ impl Node {
             SocketAddr::V4(v4) => v4.ip().to_string(),
             SocketAddr::V6(v6) => format!("[{}]", v6.ip()),
         };
-        Self { addr, host, host_port }
+        Self {
+            addr,
+            host,
+            host_port,
+        }
     }
 }
 
@@ -258,12 +268,20 @@ impl Call {
     /// Index of the hop at a position of a leg's path.
     pub fn hop_index(&self, pos: u8, leg: u8) -> usize {
         let pos = usize::from(pos);
-        if pos < self.common { pos } else { self.common + usize::from(leg) }
+        if pos < self.common {
+            pos
+        } else {
+            self.common + usize::from(leg)
+        }
     }
 
     /// The node before position `pos`; position `common + 1` is the callee of the leg.
     pub fn node(&self, pos: usize, leg: u8) -> &Node {
-        let at = if pos <= self.common { pos } else { self.common + 1 + usize::from(leg) };
+        let at = if pos <= self.common {
+            pos
+        } else {
+            self.common + 1 + usize::from(leg)
+        };
         &self.nodes[at]
     }
 
@@ -276,14 +294,21 @@ impl Call {
     /// Node of that party.
     pub fn author_node(&self, step: &Step) -> &Node {
         let callee = (step.status != 0) != step.backwards;
-        if callee { self.node(self.common + 1, step.leg) } else { &self.nodes[0] }
+        if callee {
+            self.node(self.common + 1, step.leg)
+        } else {
+            &self.nodes[0]
+        }
     }
 
     /// Branch of a transaction at the node that sends it.
     pub fn branch(&self, tx: u32, node: usize, leg: u8) -> u64 {
         // Up to the fork there is one branch for all legs.
         let leg = if node < self.common { 0 } else { leg };
-        mix2(self.seed ^ 0xb7a9, u64::from(tx) << 16 | (node as u64) << 8 | u64::from(leg))
+        mix2(
+            self.seed ^ 0xb7a9,
+            u64::from(tx) << 16 | (node as u64) << 8 | u64::from(leg),
+        )
     }
 
     /// The caller's tag (0), or one of the callee's.

@@ -11,10 +11,13 @@
 mod body;
 mod builder;
 mod call;
+mod calls;
 mod people;
 mod rng;
 mod scenario;
+mod services;
 mod simulation;
+mod talk;
 mod tcp;
 mod text;
 mod truth;
@@ -97,14 +100,20 @@ fn main() -> Result<(), Box<dyn Error>> {
     if arguments.truth_messages && messages > 200_000 {
         return Err("a list of more than 200,000 messages is too long".into());
     }
-    let rtp = arguments.rtp.unwrap_or(if set == Set::R { 2_000_000 } else { 0 });
+    let rtp = arguments
+        .rtp
+        .unwrap_or(if set == Set::R { 2_000_000 } else { 0 });
     let world = World::new(arguments.seed, set == Set::H, rtp, set == Set::R);
     let capture = Capture::create(&arguments.out, arguments.nanoseconds)?;
     let wanted = Wanted {
         // In R there are as many calls as the RTP needs.
         messages: if set == Set::R { 0 } else { messages },
         one_dialog: set == Set::X,
-        pause: if set == Set::R { 250_000_000 } else { 30_000_000 },
+        pause: if set == Set::R {
+            250_000_000
+        } else {
+            30_000_000
+        },
     };
     let truth = Truth::new(arguments.truth_messages);
     let (capture, truth) = Simulation::new(world, capture, truth, wanted).run()?;

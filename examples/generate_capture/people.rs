@@ -20,9 +20,17 @@ pub struct Profile {
     pub outbound: bool,
 }
 
-const CLASSIC: &[(u8, &str)] = &[(0, "PCMU/8000"), (8, "PCMA/8000"), (18, "G729/8000|annexb=no")];
-const WIDE: &[(u8, &str)] =
-    &[(9, "G722/8000"), (8, "PCMA/8000"), (0, "PCMU/8000"), (3, "GSM/8000")];
+const CLASSIC: &[(u8, &str)] = &[
+    (0, "PCMU/8000"),
+    (8, "PCMA/8000"),
+    (18, "G729/8000|annexb=no"),
+];
+const WIDE: &[(u8, &str)] = &[
+    (9, "G722/8000"),
+    (8, "PCMA/8000"),
+    (0, "PCMU/8000"),
+    (3, "GSM/8000"),
+];
 const MOBILE: &[(u8, &str)] = &[
     (116, "AMR-WB/16000/1|mode-change-capability=2;max-red=0"),
     (118, "AMR/8000/1|mode-change-capability=2;max-red=0"),
@@ -146,12 +154,46 @@ pub const SERVERS: &[&str] = &[
 ];
 
 const FIRST_NAMES: &[&str] = &[
-    "Alice", "Bob", "Jürgen", "Zoë", "Łukasz", "François", "민준", "Søren", "Ingrid", "Marta",
-    "José", "Anna", "Čeněk", "Priya", "Олена", "Emma", "Noah", "Mehmet", "Åsa", "Giulia",
+    "Alice",
+    "Bob",
+    "Jürgen",
+    "Zoë",
+    "Łukasz",
+    "François",
+    "민준",
+    "Søren",
+    "Ingrid",
+    "Marta",
+    "José",
+    "Anna",
+    "Čeněk",
+    "Priya",
+    "Олена",
+    "Emma",
+    "Noah",
+    "Mehmet",
+    "Åsa",
+    "Giulia",
 ];
 const LAST_NAMES: &[&str] = &[
-    "Müller", "Smith", "Żak", "Dupont", "김", "Nilsen", "Kowalska", "García", "Novák", "Patel",
-    "Шевченко", "Johnson", "Öztürk", "Rossi", "van den Berg", "O'Neill", "Weiß", "Lindström",
+    "Müller",
+    "Smith",
+    "Żak",
+    "Dupont",
+    "김",
+    "Nilsen",
+    "Kowalska",
+    "García",
+    "Novák",
+    "Patel",
+    "Шевченко",
+    "Johnson",
+    "Öztürk",
+    "Rossi",
+    "van den Berg",
+    "O'Neill",
+    "Weiß",
+    "Lindström",
 ];
 const DOMAINS: &[&str] = &[
     "example.com",
@@ -215,7 +257,16 @@ impl User {
         };
         let ip = if v6 {
             let (high, low) = ((n >> 16) as u16, n as u16);
-            IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0x10 + self.site() as u16, 1, 0, 0, high, low))
+            IpAddr::V6(Ipv6Addr::new(
+                0x2001,
+                0xdb8,
+                0x10 + self.site() as u16,
+                1,
+                0,
+                0,
+                high,
+                low,
+            ))
         } else {
             let n = n as u32;
             IpAddr::V4(Ipv4Addr::from(0x0a20_0000 + n))
@@ -230,8 +281,14 @@ impl User {
     /// Tags of the network its device is in: most sites have none, a few one or two.
     pub fn vlan(self) -> Vlan {
         match self.site() {
-            0 | 7 => Vlan { outer: 0, inner: 110 + self.site() as u16 },
-            13 => Vlan { outer: 2001, inner: 313 },
+            0 | 7 => Vlan {
+                outer: 0,
+                inner: 110 + self.site() as u16,
+            },
+            13 => Vlan {
+                outer: 2001,
+                inner: 313,
+            },
             _ => Vlan::default(),
         }
     }
@@ -254,7 +311,16 @@ pub fn registrar(n: u64, v6: bool) -> SocketAddr {
 
 fn server(n: u64, v6: bool) -> SocketAddr {
     let ip = if v6 {
-        IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, (n >> 8) as u16, 0, 0, 0, n as u16 & 0xff))
+        IpAddr::V6(Ipv6Addr::new(
+            0x2001,
+            0xdb8,
+            0xffff,
+            (n >> 8) as u16,
+            0,
+            0,
+            0,
+            n as u16 & 0xff,
+        ))
     } else {
         IpAddr::V4(Ipv4Addr::from(0xac10_0010 + n as u32))
     };

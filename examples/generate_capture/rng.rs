@@ -23,7 +23,9 @@ pub struct Rng {
 impl Rng {
     /// A source that gives the same numbers for the same seed.
     pub fn new(seed: u64) -> Self {
-        Self { s: [mix(seed), mix(seed ^ 1), mix(seed ^ 2), mix(seed ^ 3)] }
+        Self {
+            s: [mix(seed), mix(seed ^ 1), mix(seed ^ 2), mix(seed ^ 3)],
+        }
     }
 
     /// Any 64 bits.

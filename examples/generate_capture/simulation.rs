@@ -6,6 +6,8 @@ use crate::call::Call;
 use crate::people::edge;
 use crate::rng::mix2;
 use crate::scenario;
+use crate::services;
+use crate::talk;
 use crate::text::write_message;
 use crate::truth::Truth;
 use crate::wire::{Capture, Route, Vlan};
@@ -111,7 +113,7 @@ impl Simulation {
     fn start(&mut self, now: u64) -> std::io::Result<()> {
         if self.wanted.one_dialog {
             let count = self.wanted.messages as usize;
-            let call = scenario::long_dialog(&mut self.world, now, count);
+            let call = talk::long_dialog(&mut self.world, now, count);
             self.add(call);
             return Ok(());
         }
@@ -129,15 +131,19 @@ impl Simulation {
                 self.close(call, now);
             }
             let call = match left {
-                1 => scenario::lone_ping(&mut self.world, now),
-                _ => scenario::ping(&mut self.world, now, false),
+                1 => services::lone_ping(&mut self.world, now),
+                _ => services::ping(&mut self.world, now, false),
             };
             self.add(call);
         }
-        if self.world.rng.chance(40) && !self.world.media_only {
+        if self.world.rng.chance(40) && !self.world.media_only && !self.world.harsh {
             self.keep_alive(now)?;
         }
-        let more = if wanted == 0 { self.world.rtp_left > 0 } else { self.planned < wanted };
+        let more = if wanted == 0 {
+            self.world.rtp_left > 0
+        } else {
+            self.planned < wanted
+        };
         if more {
             let pause = 1 + self.world.rng.below(2 * self.wanted.pause);
             self.schedule(now + pause, Event::Start);
@@ -163,7 +169,9 @@ impl Simulation {
     }
 
     fn step(&mut self, slot: usize, now: u64) -> std::io::Result<()> {
-        let Some(Some(call)) = self.calls.get_mut(slot) else { return Ok(()) };
+        let Some(Some(call)) = self.calls.get_mut(slot) else {
+            return Ok(());
+        };
         let index = call.next;
         let step = call.steps[index];
         call.next += 1;
@@ -175,7 +183,11 @@ impl Simulation {
         if let Some(connection) = hop.connection {
             let reverse = away == hop.flipped;
             let mark = (slot, index as u32);
-            if self.world.connections.write(connection, reverse, &self.message, mark) {
+            if self
+                .world
+                .connections
+                .write(connection, reverse, &self.message, mark)
+            {
                 let delay = self.world.rng.below(1_500_000);
                 self.schedule(now + delay, Event::Connection(connection));
             }
@@ -183,7 +195,11 @@ impl Simulation {
             let near = call.node(usize::from(step.pos), step.leg).addr;
             let far = call.node(usize::from(step.pos) + 1, step.leg).addr;
             let (src, dst) = if away { (near, far) } else { (far, near) };
-            let route = Route { src, dst, vlan: hop.vlan };
+            let route = Route {
+                src,
+                dst,
+                vlan: hop.vlan,
+            };
             let reversed = self.message.len() > 1400 && self.world.rng.chance(200);
             let written = self.capture.udp(now, &route, &self.message, reversed)?;
             self.truth.message(call, index as u32, written);
@@ -196,13 +212,17 @@ impl Simulation {
     }
 
     fn rtp(&mut self, slot: usize, direction: usize, now: u64) -> std::io::Result<()> {
-        let Some(Some(call)) = self.calls.get_mut(slot) else { return Ok(()) };
+        let Some(Some(call)) = self.calls.get_mut(slot) else {
+            return Ok(());
+        };
         let ends = [call.nodes[0].addr, call.nodes[call.common + 1].addr];
         let ports = [call.parties[0].media_port, call.parties[1].media_port];
         let ssrc = call.number(0x55c + direction as u64) as u32;
         let vlan = call.parties[0].user.vlan();
         let address = |n: usize, port: u16| SocketAddr::new(ends[n].ip(), port);
-        let Some(rtp) = &mut call.rtp else { return Ok(()) };
+        let Some(rtp) = &mut call.rtp else {
+            return Ok(());
+        };
         if rtp.left[direction] == 0 {
             self.end_if_over(slot, now);
             return Ok(());
@@ -233,13 +253,16 @@ impl Simulation {
             self.message.clear();
             let payload_type = if event > 0 { 101 } else { rtp.payload_type };
             let marker = if tick == 0 || event == 5 { 0x80 } else { 0 };
-            self.message.extend_from_slice(&[0x80, payload_type | marker]);
+            self.message
+                .extend_from_slice(&[0x80, payload_type | marker]);
             self.message.extend_from_slice(&sequence.to_be_bytes());
             self.message.extend_from_slice(&timestamp.to_be_bytes());
             self.message.extend_from_slice(&ssrc.to_be_bytes());
             if event > 0 {
-                self.message.extend_from_slice(&[5, if event < 3 { 0x8a } else { 10 }]);
-                self.message.extend_from_slice(&(160 * (6 - u16::from(event))).to_be_bytes());
+                self.message
+                    .extend_from_slice(&[5, if event < 3 { 0x8a } else { 10 }]);
+                self.message
+                    .extend_from_slice(&(160 * (6 - u16::from(event))).to_be_bytes());
             } else {
                 let sound = mix2(u64::from(ssrc), tick / 4).to_le_bytes();
                 for _ in 0..20 {
@@ -259,11 +282,13 @@ impl Simulation {
             // A sender report without report blocks (RFC 3550, 6.4.1), then CNAME.
             self.message.extend_from_slice(&[0x80, 200, 0, 6]);
             self.message.extend_from_slice(&ssrc.to_be_bytes());
-            self.message.extend_from_slice(&(now / 1_000_000_000 + 2_208_988_800).to_be_bytes()[4..]);
+            self.message
+                .extend_from_slice(&(now / 1_000_000_000 + 2_208_988_800).to_be_bytes()[4..]);
             self.message.extend_from_slice(&[0; 4]);
             self.message.extend_from_slice(&timestamp.to_be_bytes());
             self.message.extend_from_slice(&(tick as u32).to_be_bytes());
-            self.message.extend_from_slice(&(tick as u32 * 160).to_be_bytes());
+            self.message
+                .extend_from_slice(&(tick as u32 * 160).to_be_bytes());
             self.message.extend_from_slice(&[0x81, 202, 0, 3]);
             self.message.extend_from_slice(&ssrc.to_be_bytes());
             self.message.extend_from_slice(b"\x01\x03a@b\0\0\0");
@@ -271,7 +296,10 @@ impl Simulation {
             self.truth.rtcp_packets += 1;
         }
         let jitter = self.world.rng.below(400_000);
-        self.schedule(now - now % 1_000 + 19_800_000 + jitter, Event::Rtp(slot, direction));
+        self.schedule(
+            now - now % 1_000 + 19_800_000 + jitter,
+            Event::Rtp(slot, direction),
+        );
         Ok(())
     }
 
@@ -279,14 +307,20 @@ impl Simulation {
         let v6 = self.world.v6();
         let user = self.world.user();
         let proxy = edge(self.world.rng.below(6), v6);
-        let route = Route { src: user.address(v6), dst: proxy, vlan: Vlan::default() };
+        let route = Route {
+            src: user.address(v6),
+            dst: proxy,
+            vlan: Vlan::default(),
+        };
         self.capture.udp(now, &route, b"\r\n\r\n", false)?;
         self.truth.udp_keep_alives += 1;
         Ok(())
     }
 
     fn end_if_over(&mut self, slot: usize, now: u64) {
-        let Some(Some(call)) = self.calls.get(slot) else { return };
+        let Some(Some(call)) = self.calls.get(slot) else {
+            return;
+        };
         let talks = call.rtp.as_ref().is_some_and(|rtp| rtp.left != [0, 0]);
         if call.done < call.steps.len() || talks {
             return;

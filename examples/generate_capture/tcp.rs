@@ -36,12 +36,22 @@ struct Direction {
     islands: Vec<(usize, usize)>,
     /// Received without a hole, from the start of the batch.
     contiguous: usize,
+    /// Its SYN is not in the capture: the first batch stays in order, or nobody could tell where the
+    /// stream begins.
+    unannounced: bool,
 }
 
 /// A frame of the near future.
 enum Planned {
-    Data { direction: usize, start: usize, end: usize },
-    Control { direction: usize, flags: u8 },
+    Data {
+        direction: usize,
+        start: usize,
+        end: usize,
+    },
+    Control {
+        direction: usize,
+        flags: u8,
+    },
 }
 
 /// A connection between two nodes, opened again (same addresses, other sequence numbers) when needed.
@@ -87,7 +97,13 @@ pub struct Connections {
 impl Connections {
     /// None yet; `harsh` puts every batch out of order.
     pub fn new(harsh: bool) -> Self {
-        Self { list: Vec::new(), free: Vec::new(), trunks: HashMap::new(), pairs: Pairs::default(), harsh }
+        Self {
+            list: Vec::new(),
+            free: Vec::new(),
+            trunks: HashMap::new(),
+            pairs: Pairs::default(),
+            harsh,
+        }
     }
 
     /// A connection of one call.
@@ -133,16 +149,22 @@ impl Connections {
 
     /// Appends a message to a stream. True when the connection was idle: [`Self::run`] is due soon.
     pub fn write(&mut self, slot: usize, flipped: bool, bytes: &[u8], mark: Mark) -> bool {
-        let Some(Some(connection)) = self.list.get_mut(slot) else { return false };
+        let Some(Some(connection)) = self.list.get_mut(slot) else {
+            return false;
+        };
         let direction = &mut connection.directions[usize::from(flipped)];
         direction.pending.extend_from_slice(bytes);
-        direction.pending_marks.push((direction.pending.len(), mark));
+        direction
+            .pending_marks
+            .push((direction.pending.len(), mark));
         !std::mem::replace(&mut connection.busy, true)
     }
 
     /// Closes a connection of a call that is over. True when [`Self::run`] is due.
     pub fn close(&mut self, slot: usize) -> bool {
-        let Some(Some(connection)) = self.list.get_mut(slot) else { return false };
+        let Some(Some(connection)) = self.list.get_mut(slot) else {
+            return false;
+        };
         connection.closing = true;
         !std::mem::replace(&mut connection.busy, true)
     }
@@ -160,7 +182,9 @@ impl Connections {
         done: &mut Vec<(Mark, Written)>,
     ) -> std::io::Result<Option<u64>> {
         let (harsh, pairs) = (self.harsh, &mut self.pairs);
-        let Some(Some(connection)) = self.list.get_mut(slot) else { return Ok(None) };
+        let Some(Some(connection)) = self.list.get_mut(slot) else {
+            return Ok(None);
+        };
         if let Some((_, planned)) = connection.planned.pop_front() {
             connection.emit(now, &planned, capture, done)?;
         }
@@ -214,14 +238,27 @@ impl Connection {
             Planned::Control { flags, .. } => {
                 let seq = own.seq.wrapping_add(own.contiguous as u32);
                 let ack = if flags & ACK == 0 { 0 } else { acked };
-                capture.tcp(now, &route, TcpFields { seq, ack, flags: *flags }, &[])?;
+                capture.tcp(
+                    now,
+                    &route,
+                    TcpFields {
+                        seq,
+                        ack,
+                        flags: *flags,
+                    },
+                    &[],
+                )?;
                 if flags & (SYN | FIN) != 0 {
                     own.seq = own.seq.wrapping_add(1);
                 }
             }
             Planned::Data { start, end, .. } => {
                 let seq = own.seq.wrapping_add(*start as u32);
-                let fields = TcpFields { seq, ack: acked, flags: PSH | ACK };
+                let fields = TcpFields {
+                    seq,
+                    ack: acked,
+                    flags: PSH | ACK,
+                };
                 let written = capture.tcp(now, &route, fields, &own.batch[*start..*end])?;
                 own.receive(*start, *end);
                 while let Some((end, mark)) = own.marks.front().copied() {
@@ -245,16 +282,8 @@ impl Connection {
         }
     }
 
-    fn plan(
-        &mut self,
-        now: u64,
-        harsh: bool,
-        pairs: &mut Pairs,
-        rng: &mut Rng,
-        truth: &mut Truth,
-    ) {
+    fn plan(&mut self, now: u64, harsh: bool, pairs: &mut Pairs, rng: &mut Rng, truth: &mut Truth) {
         let mut at = now;
-        let mut calm = false;
         if !self.open {
             truth.tcp_connections += 1;
             if self.used && rng.chance(500) {
@@ -267,17 +296,20 @@ impl Connection {
                 direction.seq = rng.bits() as u32;
             }
             // A few connections were there before the capture began.
-            if fresh && rng.chance(50) {
-                calm = true;
-            } else {
+            let unannounced = fresh && rng.chance(50);
+            for direction in &mut self.directions {
+                direction.unannounced = unannounced;
+            }
+            if !unannounced {
                 for (direction, flags) in [(0, SYN), (1, SYN | ACK), (0, ACK)] {
-                    self.planned.push_back((at, Planned::Control { direction, flags }));
+                    self.planned
+                        .push_back((at, Planned::Control { direction, flags }));
                     at += 120_000;
                 }
             }
             (self.open, self.used) = (true, true);
         }
-        let ping = !calm && rng.chance(40);
+        let ping = rng.chance(40);
         let mut frames: Vec<(u64, Planned)> = Vec::new();
         for direction in 0..2 {
             let d = &mut self.directions[direction];
@@ -291,16 +323,31 @@ impl Connection {
             }
             let before = d.batch.len();
             d.batch.append(&mut d.pending);
-            d.marks.extend(d.pending_marks.drain(..).map(|(end, mark)| (end + before, mark)));
+            d.marks.extend(
+                d.pending_marks
+                    .drain(..)
+                    .map(|(end, mark)| (end + before, mark)),
+            );
             if d.batch.is_empty() {
                 continue;
             }
             let pieces = cut(d.batch.len(), harsh, rng);
-            let pieces = if calm { pieces } else { disturb(pieces, d.batch.len(), harsh, rng) };
+            let pieces = if std::mem::take(&mut d.unannounced) {
+                pieces
+            } else {
+                disturb(pieces, d.batch.len(), harsh, rng)
+            };
             let step = BATCH / (pieces.len() as u64 + 1);
             let offset = rng.below(step.max(1));
             frames.extend(pieces.into_iter().enumerate().map(|(n, (start, end))| {
-                (at + offset + n as u64 * step, Planned::Data { direction, start, end })
+                (
+                    at + offset + n as u64 * step,
+                    Planned::Data {
+                        direction,
+                        start,
+                        end,
+                    },
+                )
             }));
         }
         frames.sort_by_key(|(at, _)| *at);
@@ -308,8 +355,12 @@ impl Connection {
         self.planned.extend(frames);
         for direction in 0..2 {
             if !self.directions[1 - direction].batch.is_empty() && rng.chance(500) {
-                let control = Planned::Control { direction, flags: ACK };
-                self.planned.push_back((last + 40_000 * (direction as u64 + 1), control));
+                let control = Planned::Control {
+                    direction,
+                    flags: ACK,
+                };
+                self.planned
+                    .push_back((last + 40_000 * (direction as u64 + 1), control));
             }
         }
     }
@@ -321,8 +372,12 @@ impl Connection {
             &[(0, FIN | ACK), (1, FIN | ACK), (0, ACK)]
         };
         for (n, (direction, flags)) in frames.iter().enumerate() {
-            let control = Planned::Control { direction: *direction, flags: *flags };
-            self.planned.push_back((now + 60_000 * (n as u64 + 1), control));
+            let control = Planned::Control {
+                direction: *direction,
+                flags: *flags,
+            };
+            self.planned
+                .push_back((now + 60_000 * (n as u64 + 1), control));
         }
         self.open = false;
     }
@@ -353,7 +408,11 @@ fn cut(length: usize, harsh: bool, rng: &mut Rng) -> Vec<(usize, usize)> {
             rest.min(MSS)
         };
         // Tiny segments happen, but not hundreds of them.
-        let size = if pieces.len() > 30 { rest.min(MSS) } else { size };
+        let size = if pieces.len() > 30 {
+            rest.min(MSS)
+        } else {
+            size
+        };
         pieces.push((start, start + size));
         start += size;
     }

@@ -83,7 +83,11 @@ pub fn write_message(call: &Call, step: &Step, scratch: &mut Vec<u8>, out: &mut 
         identity(call, step, out);
     }
     if step.status == 0 {
-        let hops = if step.hop_only { 0 } else { position(call, step) };
+        let hops = if step.hop_only {
+            0
+        } else {
+            position(call, step)
+        };
         put!(out, "Max-Forwards: ", 70 - hops as u64, "\r\n");
     }
     contact(call, step, out);
@@ -106,13 +110,23 @@ fn name(call: &Call, long: &str, compact: &str, out: &mut Vec<u8>) {
 /// How many nodes have forwarded it before this hop.
 fn position(call: &Call, step: &Step) -> usize {
     let pos = usize::from(step.pos);
-    if step.backwards { call.common - pos } else { pos }
+    if step.backwards {
+        call.common - pos
+    } else {
+        pos
+    }
 }
 
 fn contact_uri(call: &Call, party: usize, out: &mut Vec<u8>) {
     let leg = party.saturating_sub(1) as u8;
     let pos = if party == 0 { 0 } else { call.common + 1 };
-    put!(out, "sip:", call.parties[party].name, "@", call.node(pos, leg).host_port);
+    put!(
+        out,
+        "sip:",
+        call.parties[party].name,
+        "@",
+        call.node(pos, leg).host_port
+    );
     let hop = call.hop_index(if party == 0 { 0 } else { call.common as u8 }, leg);
     if call.hops[hop].connection.is_some() {
         put!(out, ";transport=tcp");
@@ -121,13 +135,28 @@ fn contact_uri(call: &Call, party: usize, out: &mut Vec<u8>) {
 
 fn start_line(call: &Call, step: &Step, out: &mut Vec<u8>) {
     if step.status != 0 {
-        put!(out, "SIP/2.0 ", step.status, " ", reason(step.status), "\r\n");
+        put!(
+            out,
+            "SIP/2.0 ",
+            step.status,
+            " ",
+            reason(step.status),
+            "\r\n"
+        );
         return;
     }
     put!(out, step.method, " ");
     let last = usize::from(step.pos) == call.common;
     if !step.initial {
-        contact_uri(call, if step.backwards { 0 } else { 1 + usize::from(step.leg) }, out);
+        contact_uri(
+            call,
+            if step.backwards {
+                0
+            } else {
+                1 + usize::from(step.leg)
+            },
+            out,
+        );
     } else if last && call.common > 0 && call.kind != "registration" {
         contact_uri(call, 1 + usize::from(step.leg), out);
     } else if step.target > 0 {
@@ -141,7 +170,11 @@ fn start_line(call: &Call, step: &Step, out: &mut Vec<u8>) {
 fn vias(call: &Call, step: &Step, out: &mut Vec<u8>) {
     let pos = usize::from(step.pos);
     let top = if step.backwards { pos + 1 } else { pos };
-    let count = if step.hop_only { 1 } else { 1 + position(call, step) };
+    let count = if step.hop_only {
+        1
+    } else {
+        1 + position(call, step)
+    };
     for n in 0..count {
         let node = if step.backwards { top + n } else { top - n };
         let sent_on = if step.backwards { node - 1 } else { node };
@@ -151,7 +184,11 @@ fn vias(call: &Call, step: &Step, out: &mut Vec<u8>) {
         } else {
             name(call, "Via: ", "v: ", out);
         }
-        let transport = if hop.connection.is_some() { "TCP" } else { "UDP" };
+        let transport = if hop.connection.is_some() {
+            "TCP"
+        } else {
+            "UDP"
+        };
         let place = call.node(node, step.leg);
         let branch = call.branch(step.tx, node, step.leg);
         put!(out, "SIP/2.0/", transport, " ", place.host_port);
@@ -166,7 +203,13 @@ fn vias(call: &Call, step: &Step, out: &mut Vec<u8>) {
         if node == 0 || node > call.common {
             put!(out, Hex(branch, 16));
         } else {
-            put!(out, Hex(branch >> 48, 4), ".", Hex(branch.rotate_left(13), 16), ".0");
+            put!(
+                out,
+                Hex(branch >> 48, 4),
+                ".",
+                Hex(branch.rotate_left(13), 16),
+                ".0"
+            );
         }
         if !call.comma_lists || n + 1 == count {
             put!(out, "\r\n");
@@ -196,12 +239,27 @@ fn proxies(call: &Call, header: &str, nodes: impl Iterator<Item = usize>, out: &
     let mut open = false;
     for node in nodes {
         let hop = call.hops[call.hop_index(node as u8, 0)];
-        put!(out, if open && call.comma_lists { "," } else { header });
+        put!(
+            out,
+            if open && call.comma_lists {
+                ","
+            } else {
+                header
+            }
+        );
         put!(out, "<sip:", call.node(node, 0).host_port);
         if hop.connection.is_some() {
             put!(out, ";transport=tcp");
         }
-        put!(out, ";lr", if call.seed & 64 == 0 { ";ftag=" } else { ";did=" });
+        put!(
+            out,
+            ";lr",
+            if call.seed & 64 == 0 {
+                ";ftag="
+            } else {
+                ";did="
+            }
+        );
         put!(out, Hex(call.tag(0), 6), ">");
         if !call.comma_lists {
             put!(out, "\r\n");
@@ -214,20 +272,48 @@ fn proxies(call: &Call, header: &str, nodes: impl Iterator<Item = usize>, out: &
 }
 
 fn identity(call: &Call, step: &Step, out: &mut Vec<u8>) {
-    let to_uri = if call.kind == "registration" { &call.from_uri } else { &call.to_uri };
+    let to_uri = if call.kind == "registration" {
+        &call.from_uri
+    } else {
+        &call.to_uri
+    };
     let first = step.initial && step.status == 0 && step.method != "ACK";
     let tagged = step.tag != 0 && !first;
     name(call, "From: ", "f: ", out);
     let caller = &call.parties[0];
     if step.backwards {
         let callee = &call.parties[1 + usize::from(step.leg)];
-        put!(out, callee.display, "<", *to_uri, ">;tag=", Hex(call.tag(step.tag), 10), "\r\n");
+        put!(
+            out,
+            callee.display,
+            "<",
+            *to_uri,
+            ">;tag=",
+            Hex(call.tag(step.tag), 10),
+            "\r\n"
+        );
     } else {
-        put!(out, caller.display, "<", call.from_uri, ">;tag=", Hex(call.tag(0), 8), "\r\n");
+        put!(
+            out,
+            caller.display,
+            "<",
+            call.from_uri,
+            ">;tag=",
+            Hex(call.tag(0), 8),
+            "\r\n"
+        );
     }
     name(call, "To: ", "t: ", out);
     if step.backwards {
-        put!(out, caller.display, "<", call.from_uri, ">;tag=", Hex(call.tag(0), 8), "\r\n");
+        put!(
+            out,
+            caller.display,
+            "<",
+            call.from_uri,
+            ">;tag=",
+            Hex(call.tag(0), 8),
+            "\r\n"
+        );
     } else {
         put!(out, "<", *to_uri, ">");
         if tagged {
@@ -236,7 +322,15 @@ fn identity(call: &Call, step: &Step, out: &mut Vec<u8>) {
         put!(out, "\r\n");
     }
     name(call, "Call-ID: ", "i: ", out);
-    put!(out, call.call_id, "\r\nCSeq: ", step.cseq, " ", step.method, "\r\n");
+    put!(
+        out,
+        call.call_id,
+        "\r\nCSeq: ",
+        step.cseq,
+        " ",
+        step.method,
+        "\r\n"
+    );
 }
 
 fn contact(call: &Call, step: &Step, out: &mut Vec<u8>) {
@@ -273,8 +367,23 @@ fn contact(call: &Call, step: &Step, out: &mut Vec<u8>) {
 
 fn instance(party: &Party, out: &mut Vec<u8>) {
     let id = crate::rng::mix2(party.user.0, 0x1d);
-    put!(out, ";reg-id=1;+sip.instance=\"<urn:uuid:", Hex(id, 8), "-", Hex(id >> 9, 4), "-4");
-    put!(out, Hex(id >> 21, 3), "-8", Hex(id >> 33, 3), "-", Hex(id.rotate_left(29), 12), ">\"");
+    put!(
+        out,
+        ";reg-id=1;+sip.instance=\"<urn:uuid:",
+        Hex(id, 8),
+        "-",
+        Hex(id >> 9, 4),
+        "-4"
+    );
+    put!(
+        out,
+        Hex(id >> 21, 3),
+        "-8",
+        Hex(id >> 33, 3),
+        "-",
+        Hex(id.rotate_left(29), 12),
+        ">\""
+    );
 }
 
 /// Header fields that belong to one method or status.
@@ -299,9 +408,19 @@ fn particulars(call: &Call, step: &Step, out: &mut Vec<u8>) {
             if ended {
                 put!(out, "Subscription-State: terminated;reason=noresource\r\n");
             } else if step.rseq == 1 {
-                put!(out, "Subscription-State: pending;expires=", step.expires, "\r\n");
+                put!(
+                    out,
+                    "Subscription-State: pending;expires=",
+                    step.expires,
+                    "\r\n"
+                );
             } else {
-                put!(out, "Subscription-State: active;expires=", step.expires, "\r\n");
+                put!(
+                    out,
+                    "Subscription-State: active;expires=",
+                    step.expires,
+                    "\r\n"
+                );
             }
         }
         ("REFER", 0) => {
@@ -314,18 +433,30 @@ fn particulars(call: &Call, step: &Step, out: &mut Vec<u8>) {
             put!(out, "Reason: SIP;cause=487;text=\"ORIGINATOR_CANCEL\"\r\n");
         }
         ("BYE", 0) if call.seed & 128 == 0 => {
-            put!(out, "Reason: Q.850;cause=16;text=\"Normal call clearing\"\r\n");
-            put!(out, "X-Asterisk-HangupCause: Normal Clearing\r\n");
-            put!(out, "X-Asterisk-HangupCauseCode: 16\r\n");
+            put!(
+                out,
+                "Reason: Q.850;cause=16;text=\"Normal call clearing\"\r\n"
+            );
         }
         (_, 503) => put!(out, "Retry-After: 30\r\n"),
         (_, 423) => put!(out, "Min-Expires: 60\r\n"),
         (_, 489) => put!(out, "Allow-Events: presence, message-summary\r\n"),
         _ => {}
     }
-    if step.initial && step.method == "INVITE" && step.status == 0 && step.pos > 0 {
-        put!(out, "P-Asserted-Identity: ", call.parties[0].display, "<", call.from_uri, ">\r\n");
-        put!(out, "P-Charging-Vector: icid-value=", Hex(call.number(0x1c1d), 16));
+    if step.initial && step.method == "INVITE" && step.status == 0 && step.pos > 1 {
+        put!(
+            out,
+            "P-Asserted-Identity: ",
+            call.parties[0].display,
+            "<",
+            call.from_uri,
+            ">\r\n"
+        );
+        put!(
+            out,
+            "P-Charging-Vector: icid-value=",
+            Hex(call.number(0x1c1d), 16)
+        );
         put!(out, ";icid-generated-at=", call.node(1, 0).host, "\r\n");
     }
 }
@@ -341,8 +472,10 @@ fn capabilities(call: &Call, step: &Step, out: &mut Vec<u8>) {
         put!(out, "User-Agent: ", party.profile.agent, "\r\n");
     }
     let full = match (step.method, step.status) {
-        ("INVITE" | "REGISTER" | "OPTIONS" | "UPDATE" | "SUBSCRIBE", 0) => true,
-        ("INVITE" | "UPDATE" | "OPTIONS", 101..=299) => true,
+        ("INVITE" | "REGISTER", 0) => call.seed & 3072 != 0,
+        ("OPTIONS" | "UPDATE" | "SUBSCRIBE", 0) => call.seed & 1024 == 0,
+        ("INVITE" | "OPTIONS", 200) => call.seed & 1024 == 0,
+        ("INVITE", 101..=199) => call.seed & 3072 == 0,
         _ => false,
     };
     if full {
@@ -350,8 +483,11 @@ fn capabilities(call: &Call, step: &Step, out: &mut Vec<u8>) {
         name(call, "Supported: ", "k: ", out);
         put!(out, party.profile.supported, "\r\n");
     }
-    if step.method == "OPTIONS" && step.status == 0 || full && call.seed & 256 == 0 {
-        put!(out, "Accept: application/sdp, application/dtmf-relay, text/plain\r\n");
+    if step.method == "OPTIONS" && step.status == 0 || full && call.seed & 0x700 == 0x400 {
+        put!(
+            out,
+            "Accept: application/sdp, application/dtmf-relay, text/plain\r\n"
+        );
         name(call, "Allow-Events: ", "u: ", out);
         put!(out, "presence, dialog, message-summary, refer\r\n");
     }
@@ -370,20 +506,57 @@ fn credentials(call: &Call, step: &Step, out: &mut Vec<u8>) {
     let realm = call.parties[0].user.domain();
     match step.status {
         401 | 407 => {
-            let header =
-                if step.status == 401 { "WWW-Authenticate: " } else { "Proxy-Authenticate: " };
+            let header = if step.status == 401 {
+                "WWW-Authenticate: "
+            } else {
+                "Proxy-Authenticate: "
+            };
             put!(out, header, "Digest realm=\"", realm, "\", nonce=\"");
-            put!(out, Hex(call.number(u64::from(step.cseq)), 16), Hex(call.number(77), 16));
+            put!(
+                out,
+                Hex(call.number(u64::from(step.cseq)), 16),
+                Hex(call.number(77), 16)
+            );
             put!(out, "\", algorithm=MD5, qop=\"auth\"\r\n");
         }
         0 if step.auth => {
             let register = matches!(step.method, "REGISTER" | "SUBSCRIBE" | "PUBLISH");
-            let header = if register { "Authorization: " } else { "Proxy-Authorization: " };
-            put!(out, header, "Digest username=\"", call.parties[0].name, "\", realm=\"", realm);
-            put!(out, "\", nonce=\"", Hex(call.number(u64::from(step.cseq - 1)), 16));
-            put!(out, Hex(call.number(77), 16), "\", uri=\"", call.to_uri, "\", response=\"");
-            put!(out, Hex(call.number(u64::from(step.cseq) + 500), 16), Hex(call.number(78), 16));
-            put!(out, "\", algorithm=MD5, cnonce=\"", Hex(call.number(79), 8), "\", qop=auth");
+            let header = if register {
+                "Authorization: "
+            } else {
+                "Proxy-Authorization: "
+            };
+            put!(
+                out,
+                header,
+                "Digest username=\"",
+                call.parties[0].name,
+                "\", realm=\"",
+                realm
+            );
+            put!(
+                out,
+                "\", nonce=\"",
+                Hex(call.number(u64::from(step.cseq - 1)), 16)
+            );
+            put!(
+                out,
+                Hex(call.number(77), 16),
+                "\", uri=\"",
+                call.to_uri,
+                "\", response=\""
+            );
+            put!(
+                out,
+                Hex(call.number(u64::from(step.cseq) + 500), 16),
+                Hex(call.number(78), 16)
+            );
+            put!(
+                out,
+                "\", algorithm=MD5, cnonce=\"",
+                Hex(call.number(79), 8),
+                "\", qop=auth"
+            );
             put!(out, ", nc=00000001\r\n");
         }
         _ => {}

@@ -66,7 +66,10 @@ pub struct Truth {
 impl Truth {
     /// Counts only, or with every message and call.
     pub fn new(with_lists: bool) -> Self {
-        Self { lists: with_lists.then(Lists::default), ..Self::default() }
+        Self {
+            lists: with_lists.then(Lists::default),
+            ..Self::default()
+        }
     }
 
     /// Notes a message that is now whole, and what it means for its call.
@@ -82,7 +85,10 @@ impl Truth {
             let own = step.method != "ACK" || !step.hop_only;
             self.transactions += u64::from(own && !repeated);
         } else {
-            *self.responses.entry((step.method, step.status)).or_default() += 1;
+            *self
+                .responses
+                .entry((step.method, step.status))
+                .or_default() += 1;
         }
         if step.pos == 0 && !repeated {
             note_time(call, &step, written.time);
@@ -90,7 +96,12 @@ impl Truth {
         if let Some(lists) = &mut self.lists {
             let retransmission_of = repeated.then(|| call.numbers[step.original as usize]);
             let frame = written.frame;
-            lists.messages.push(MessageTruth { frame, step, call: call.id, retransmission_of });
+            lists.messages.push(MessageTruth {
+                frame,
+                step,
+                call: call.id,
+                retransmission_of,
+            });
         }
     }
 
@@ -134,7 +145,9 @@ impl Truth {
         capture: &Capture,
     ) -> std::io::Result<()> {
         let totals = serde_json::to_string_pretty(&self.totals(set, seed, capture))?;
-        let Some(lists) = &self.lists else { return writeln!(out, "{totals}") };
+        let Some(lists) = &self.lists else {
+            return writeln!(out, "{totals}");
+        };
         // One line for each call and message: such files are read by people, too.
         write!(out, "{}", totals.trim_end_matches(['}', '\n']))?;
         write!(out, ",\n  \"call_list\": [")?;
@@ -162,7 +175,10 @@ impl Truth {
         let mut by_method: BTreeMap<&str, BTreeMap<String, u64>> = BTreeMap::new();
         for ((method, status), count) in &self.responses {
             *by_code.entry(status.to_string()).or_default() += count;
-            by_method.entry(method).or_default().insert(status.to_string(), *count);
+            by_method
+                .entry(method)
+                .or_default()
+                .insert(status.to_string(), *count);
         }
         let mut by_kind: BTreeMap<&str, u64> = BTreeMap::new();
         let mut by_state: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();

@@ -76,7 +76,11 @@ impl Capture {
     /// Creates the file and writes its header.
     pub fn create(path: &Path, nanoseconds: bool) -> std::io::Result<Self> {
         let mut out = BufWriter::with_capacity(1 << 20, File::create(path)?);
-        let magic: u32 = if nanoseconds { 0xa1b2_3c4d } else { 0xa1b2_c3d4 };
+        let magic: u32 = if nanoseconds {
+            0xa1b2_3c4d
+        } else {
+            0xa1b2_c3d4
+        };
         out.write_all(&magic.to_le_bytes())?;
         out.write_all(&2u16.to_le_bytes())?;
         out.write_all(&4u16.to_le_bytes())?;
@@ -139,7 +143,7 @@ impl Capture {
         packet.extend_from_slice(&[0, 0]);
         packet.extend_from_slice(payload);
         // IPv4 allows "no checksum" (RFC 768); a few devices use it.
-        if route.src.is_ipv6() || host_hash(route.src.ip()) % 16 != 0 {
+        if route.src.is_ipv6() || !host_hash(route.src.ip()).is_multiple_of(16) {
             let sum = match transport_checksum(route, 17, &packet) {
                 0 => 0xffff,
                 sum => sum,
@@ -297,7 +301,10 @@ impl Capture {
         self.out.write_all(&header)?;
         self.out.write_all(frame)?;
         self.bytes += 16 + u64::from(length);
-        Ok(Written { frame: self.frames, time })
+        Ok(Written {
+            frame: self.frames,
+            time,
+        })
     }
 }
 
@@ -311,7 +318,14 @@ fn host_hash(ip: IpAddr) -> u64 {
 fn hardware_address(ip: IpAddr) -> [u8; 6] {
     let hash = host_hash(ip);
     let [a, b, c] = OUIS[(hash % OUIS.len() as u64) as usize];
-    [a, b, c, (hash >> 8) as u8, (hash >> 16) as u8, (hash >> 24) as u8]
+    [
+        a,
+        b,
+        c,
+        (hash >> 8) as u8,
+        (hash >> 16) as u8,
+        (hash >> 24) as u8,
+    ]
 }
 
 fn transport_checksum(route: &Route, protocol: u8, data: &[u8]) -> u16 {

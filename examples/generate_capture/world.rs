@@ -18,6 +18,8 @@ pub struct World {
     pub connections: Connections,
     /// Devices on TCP, in a thousand.
     pub tcp: u64,
+    /// Everything over TCP, and every batch of segments out of order.
+    pub harsh: bool,
     /// The capture will end soon: some calls will still be up.
     pub ending: bool,
     /// The capture has just begun: some calls were up before.
@@ -48,6 +50,7 @@ impl World {
             rng: Rng::new(seed),
             connections: Connections::new(harsh),
             tcp: if harsh { 1000 } else { 90 },
+            harsh,
             ending: false,
             beginning: true,
             rtp_left: rtp,
@@ -56,6 +59,15 @@ impl World {
             seed,
             calls: 0,
         }
+    }
+
+    /// Switches TCP off, unless everything is to be TCP; gives what it was.
+    pub fn udp_only(&mut self) -> u64 {
+        let before = self.tcp;
+        if !self.harsh {
+            self.tcp = 0;
+        }
+        before
     }
 
     /// Somebody.
@@ -107,13 +119,22 @@ impl World {
         let mut hops = Vec::with_capacity(3);
         for n in 0..proxies.len() {
             let (near, far) = (nodes[n].addr, nodes[n + 1].addr);
-            let vlan = if n == 0 { caller.vlan() } else { Vlan::default() };
+            let vlan = if n == 0 {
+                caller.vlan()
+            } else {
+                Vlan::default()
+            };
             let tcp = self.rng.chance(self.tcp);
             let connection = tcp.then(|| match n {
                 0 => self.connections.own(near, far, vlan, &mut self.rng),
                 _ => self.connections.trunk(near, far, &mut self.rng),
             });
-            hops.push(Hop { connection, flipped: false, own: n == 0, vlan });
+            hops.push(Hop {
+                connection,
+                flipped: false,
+                own: n == 0,
+                vlan,
+            });
         }
         let last = nodes[nodes.len() - 1].addr;
         for (n, callee) in callees.iter().enumerate() {
@@ -136,19 +157,31 @@ impl World {
                 (false, true) => self.connections.own(last, addr, vlan, &mut self.rng),
                 (false, false) => self.connections.trunk(last, addr, &mut self.rng),
             });
-            hops.push(Hop { connection, flipped, own: device || direct, vlan });
+            hops.push(Hop {
+                connection,
+                flipped,
+                own: device || direct,
+                vlan,
+            });
             parties.push(party(user, 1 + n as u64));
             nodes.push(Node::new(addr));
         }
         let callee = &parties[1];
         let from_uri = format!("sip:{}@{}", parties[0].name, caller.domain());
         let to_uri = match seed >> 60 {
-            0 => format!("sip:{};phone-context=+49@{};user=phone", callee.name, caller.domain()),
+            0 => format!(
+                "sip:{};phone-context=+49@{};user=phone",
+                callee.name,
+                caller.domain()
+            ),
             1 => format!("sips:{}@{}", callee.name, callee.user.domain()),
             _ => format!("sip:{}@{}", callee.name, callee.user.domain()),
         };
-        let next_uri =
-            format!("sip:{}@{}", User(mix2(seed, 5) % POPULATION).name(), caller.domain());
+        let next_uri = format!(
+            "sip:{}@{}",
+            User(mix2(seed, 5) % POPULATION).name(),
+            caller.domain()
+        );
         let call_id = call_id(seed, &nodes[0]);
         Call {
             id: self.calls,
@@ -156,7 +189,7 @@ impl World {
             kind,
             state: "completed",
             ended_by: None,
-            compact: seed % 17 == 0,
+            compact: seed.is_multiple_of(17),
             comma_lists: seed % 13 == 1,
             rport: seed >> 20 & 1 == 0,
             from_first: seed >> 21 & 7 == 0,

@@ -1,4 +1,6 @@
-//! Pictures and tables out of plain data; each target has one escaping function.
+//! What leaves the program: packets as captures, later pictures and tables.
 
 pub mod csv;
+pub mod packets;
+pub mod save;
 pub mod svg;

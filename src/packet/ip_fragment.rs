@@ -78,6 +78,22 @@ impl Pieces {
         }
     }
 
+    /// Takes the part that covers `at`, leaving those before it where they are.
+    pub(super) fn take_covering(&mut self, at: u64) -> Option<(Vec<u8>, Extent)> {
+        let (&start, (data, _)) = self.parts.range(..=at).next_back()?;
+        if start.saturating_add(data.len() as u64) <= at {
+            return None;
+        }
+        let (mut data, mut extent) = self.parts.remove(&start)?;
+        self.octets = self.octets.saturating_sub(data.len());
+        let skip = usize::try_from(at - start).unwrap_or(usize::MAX);
+        if skip > 0 {
+            data.drain(..skip.min(data.len()));
+            extent = extent.part(skip, data.len());
+        }
+        Some((data, extent))
+    }
+
     pub(super) fn first(&self) -> Option<u64> {
         self.parts.keys().next().copied()
     }

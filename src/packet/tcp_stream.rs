@@ -4,6 +4,10 @@
 //! 30 s of capture time have passed or too much has piled up behind it; then the stream goes on
 //! behind the hole. What a stream carries is for the [`StreamSink`] to say; a direction that it has
 //! no use for costs a look at the start of each segment and holds no octets.
+//!
+//! A stream whose SYN was not seen (yet) is entered where something of interest begins; when octets
+//! from before that place come later, they are read from their own beginning. Such stretches are
+//! the *islands* of a connection; with its SYN a connection has one.
 
 use std::collections::VecDeque;
 
@@ -23,8 +27,10 @@ pub const MAX_HOLE_AGE_NANOS: i64 = 30_000_000_000;
 const MAX_UNSYNCED_OCTETS: usize = 64 << 10;
 /// An unused direction is forgotten after this much capture time.
 const IDLE_NANOS: i64 = 64_000_000_000;
-/// A jump of sequence numbers beyond this is another connection.
-const MAX_JUMP: i64 = 1 << 28;
+/// A segment this far from the newest octets belongs to another connection on the same addresses.
+const MAX_JUMP: i64 = 512 << 10;
+/// Places at which a stream of unknown start was entered by content.
+const MAX_ISLANDS: usize = 64;
 
 /// What the octets of a stream are to its reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,26 +75,80 @@ pub struct Way {
 
 type Key = (Endpoint, Endpoint, u32);
 
-struct Direction<S> {
-    way: Way,
-    /// Sequence number that `next` stands for.
-    next_seq: u32,
-    /// Position of the next octet, counted from the start of the stream.
+/// A stretch of a stream that is read in order.
+struct Island<S> {
+    start: u64,
     next: u64,
-    /// The first octet of the stream is known: its SYN, or its start by content.
-    synced: bool,
-    saw_syn: bool,
-    wanted: bool,
+    state: S,
+}
+
+struct Connection<S> {
+    way: Way,
+    /// A sequence number, and the place in the stream that it stands for.
+    seq: u32,
+    place: u64,
+    /// Place of the first octet, from the SYN.
+    first: Option<u64>,
+    islands: Vec<Island<S>>,
+    /// Octets that wait for those before them.
     pieces: Pieces,
+    wanted: bool,
     hole_since: Option<i64>,
     last_seen: i64,
+    /// Octets of unknown context so far.
     searched: usize,
-    state: S,
+    /// The connection before this one on the same addresses.
+    previous: Option<Box<Connection<S>>>,
+}
+
+impl<S> Connection<S> {
+    fn new(way: Way, seq: u32, syn: bool, time: i64) -> Self {
+        let place = 1 << 40;
+        Self {
+            way,
+            seq,
+            place,
+            first: syn.then_some(place),
+            islands: Vec::new(),
+            pieces: Pieces::default(),
+            wanted: true,
+            hole_since: None,
+            last_seen: time,
+            searched: 0,
+            previous: None,
+        }
+    }
+
+    /// Distance of a sequence number from the newest octets.
+    fn jump(&self, seq: u32) -> i64 {
+        i64::from(seq.wrapping_sub(self.seq) as i32)
+    }
+
+    fn place_of(&self, seq: u32) -> u64 {
+        self.place.saturating_add_signed(self.jump(seq))
+    }
+
+    /// True when a segment can be part of this connection.
+    fn takes(&self, seq: u32, syn: bool) -> bool {
+        if self.jump(seq).abs() > MAX_JUMP {
+            return false;
+        }
+        match self.first {
+            Some(first) => !syn || self.place_of(seq) == first,
+            // A late SYN stands before everything that was seen.
+            None if syn => {
+                let at = self.place_of(seq);
+                self.islands.first().is_none_or(|i| at <= i.start)
+                    && self.pieces.first().is_none_or(|p| at <= p)
+            }
+            None => true,
+        }
+    }
 }
 
 /// All streams of a capture.
 pub struct TcpStreams<S: StreamSink> {
-    open: HashMap<Key, Direction<S::State>>,
+    open: HashMap<Key, Connection<S::State>>,
     holes: VecDeque<(i64, Key)>,
     held: usize,
     last_sweep: i64,
@@ -119,66 +179,67 @@ impl<S: StreamSink> TcpStreams<S> {
         if seg.data.is_empty() && !syn {
             return;
         }
-        let first_seq = seg.seq.wrapping_add(u32::from(syn));
-        let fresh = || Direction {
-            way,
-            next_seq: first_seq,
-            next: 1 << 32,
-            synced: syn,
-            saw_syn: syn,
-            wanted: true,
-            pieces: Pieces::default(),
-            hole_since: None,
-            last_seen: time,
-            searched: 0,
-            state: S::State::default(),
+        let seq = seg.seq.wrapping_add(u32::from(syn));
+        let newest =
+            self.open.entry(key).or_insert_with(|| Connection::new(way, seq, syn, time));
+        let belongs = newest.takes(seq, syn);
+        let conn = if !belongs && newest.previous.as_ref().is_some_and(|p| p.takes(seq, syn)) {
+            match newest.previous.as_deref_mut() {
+                Some(previous) => previous,
+                None => return,
+            }
+        } else {
+            if !belongs {
+                let fresh = Connection::new(way, seq, syn, time);
+                let mut old = std::mem::replace(newest, fresh);
+                if let Some(mut oldest) = old.previous.take() {
+                    close(sink, &mut oldest, time, &mut self.held, &mut self.gaps);
+                }
+                newest.previous = Some(Box::new(old));
+            }
+            newest
         };
-        let dir = self.open.entry(key).or_insert_with(fresh);
-        let jump = i64::from(first_seq.wrapping_sub(dir.next_seq) as i32);
-        let known = dir.next != 1 << 32 || !dir.pieces.is_empty();
-        // Another connection on the same addresses: a SYN that does not belong, or numbers far off.
-        let other = (syn
-            && known
-            && !(dir.saw_syn && jump <= 0 && -jump < MAX_JUMP && same_isn(dir, first_seq)))
-            || jump.abs() > MAX_JUMP;
-        if other {
-            Self::flush(sink, dir, time, &mut self.held, &mut self.gaps);
-            sink.end(&mut dir.state, &dir.way, time);
-            *dir = fresh();
-        } else if syn && !dir.saw_syn && !known {
-            *dir = fresh();
+        conn.way = way;
+        conn.last_seen = time;
+        let before = conn.pieces.cost();
+        if syn && conn.first.is_none() {
+            conn.first = Some(conn.place_of(seq));
+            // What waited for its beginning has it now.
+            enter_at_syn(sink, conn, time);
         }
-        dir.way = way;
-        dir.last_seen = time;
         if !seg.data.is_empty() {
-            let before = dir.pieces.cost();
-            take(sink, dir, first_seq, seg.data, extent, time);
-            let cost = dir.pieces.cost();
-            self.held = (self.held + cost).saturating_sub(before);
-            if !dir.pieces.is_empty() && dir.hole_since.is_none() {
-                dir.hole_since = Some(time);
-                self.holes.push_back((time, key));
-            } else if dir.pieces.is_empty() {
-                dir.hole_since = None;
-            }
-            if cost > MAX_DIRECTION_OCTETS {
-                self.gaps_by_limit += 1;
-                Self::flush(sink, dir, time, &mut self.held, &mut self.gaps);
-            }
+            take(sink, conn, seq, seg.data, extent, time);
+        }
+        let cost = conn.pieces.cost();
+        self.held = (self.held + cost).saturating_sub(before);
+        if conn.pieces.is_empty() {
+            conn.hole_since = None;
+        } else if conn.hole_since.is_none() {
+            conn.hole_since = Some(time);
+            self.holes.push_back((time, key));
+        }
+        if cost > MAX_DIRECTION_OCTETS {
+            self.gaps_by_limit += 1;
+            flush(sink, conn, time, &mut self.held, &mut self.gaps);
         }
         while self.held > MAX_HELD_OCTETS {
-            let Some((since, key)) = self.holes.pop_front() else {
-                break;
-            };
-            if let Some(dir) = self
-                .open
-                .get_mut(&key)
-                .filter(|d| d.hole_since == Some(since))
-            {
-                self.gaps_by_limit += 1;
-                Self::flush(sink, dir, time, &mut self.held, &mut self.gaps);
-            }
+            let Some((since, key)) = self.holes.pop_front() else { break };
+            self.gaps_by_limit += u64::from(self.give_up(sink, key, since, time));
         }
+    }
+
+    /// Gives up the hole at `key` that has been open since `since`; false if it is closed.
+    fn give_up(&mut self, sink: &mut S, key: Key, since: i64, now: i64) -> bool {
+        let Some(newest) = self.open.get_mut(&key) else { return false };
+        let mut at = Some(newest);
+        while let Some(conn) = at {
+            if conn.hole_since == Some(since) {
+                flush(sink, conn, now, &mut self.held, &mut self.gaps);
+                return true;
+            }
+            at = conn.previous.as_deref_mut();
+        }
+        false
     }
 
     /// Gives up holes that are too old at capture time `now`; call it in the order of the packets.
@@ -188,18 +249,14 @@ impl<S: StreamSink> TcpStreams<S> {
                 break;
             }
             self.holes.pop_front();
-            if let Some(dir) = self
-                .open
-                .get_mut(&key)
-                .filter(|d| d.hole_since == Some(since))
-            {
-                Self::flush(sink, dir, now, &mut self.held, &mut self.gaps);
-            }
+            self.give_up(sink, key, since, now);
         }
         if now.saturating_sub(self.last_sweep) > IDLE_NANOS {
             self.last_sweep = now;
-            self.open.retain(|_, d| {
-                d.wanted && d.synced || now.saturating_sub(d.last_seen) < IDLE_NANOS
+            self.open.retain(|_, conn| {
+                let idle = now.saturating_sub(conn.last_seen) >= IDLE_NANOS;
+                // What has no octets in hand can be forgotten, unless it is a SIP stream.
+                !idle || conn.wanted && !conn.islands.is_empty() || !conn.pieces.is_empty()
             });
         }
     }
@@ -209,142 +266,215 @@ impl<S: StreamSink> TcpStreams<S> {
         let mut keys: Vec<Key> = self.open.keys().copied().collect();
         keys.sort();
         for key in keys {
-            if let Some(mut dir) = self.open.remove(&key) {
-                Self::flush(sink, &mut dir, time, &mut self.held, &mut self.gaps);
-                sink.end(&mut dir.state, &dir.way, time);
+            let Some(mut conn) = self.open.remove(&key) else { continue };
+            if let Some(mut previous) = conn.previous.take() {
+                close(sink, &mut previous, time, &mut self.held, &mut self.gaps);
             }
+            close(sink, &mut conn, time, &mut self.held, &mut self.gaps);
         }
         self.holes.clear();
     }
-
-    /// Goes on behind the holes of one direction.
-    fn flush(
-        sink: &mut S,
-        dir: &mut Direction<S::State>,
-        time: i64,
-        held: &mut usize,
-        gaps: &mut u64,
-    ) {
-        *held = held.saturating_sub(dir.pieces.cost());
-        while let Some(at) = dir.pieces.first() {
-            if dir.synced {
-                *gaps += 1;
-                sink.gap(&mut dir.state, &dir.way, time);
-            }
-            let step = u32::try_from(at.wrapping_sub(dir.next) & 0xffff_ffff).unwrap_or(0);
-            dir.next_seq = dir.next_seq.wrapping_add(step);
-            dir.next = at;
-            if dir.synced {
-                drain(sink, dir, time);
-            } else {
-                // Never began by content: what was held for it is of no use.
-                dir.pieces.clear();
-            }
-        }
-        dir.hole_since = None;
-    }
 }
 
-fn same_isn<S>(dir: &Direction<S>, first_seq: u32) -> bool {
-    let start = u32::try_from((dir.next - (1 << 32)) & 0xffff_ffff).unwrap_or(0);
-    dir.next_seq.wrapping_sub(start) == first_seq
+/// Ends a connection.
+fn close<S: StreamSink>(
+    sink: &mut S,
+    conn: &mut Connection<S::State>,
+    time: i64,
+    held: &mut usize,
+    gaps: &mut u64,
+) {
+    flush(sink, conn, time, held, gaps);
+    for island in &mut conn.islands {
+        sink.end(&mut island.state, &conn.way, time);
+    }
+    conn.islands.clear();
+}
+
+/// Goes on behind the holes of a connection.
+fn flush<S: StreamSink>(
+    sink: &mut S,
+    conn: &mut Connection<S::State>,
+    time: i64,
+    held: &mut usize,
+    gaps: &mut u64,
+) {
+    *held = held.saturating_sub(conn.pieces.cost());
+    while let Some(at) = conn.pieces.first() {
+        let Some(index) = island_before(&conn.islands, at) else {
+            // Stands before everything that could be entered: of no use.
+            conn.pieces.take_at(at);
+            continue;
+        };
+        let Some(island) = conn.islands.get_mut(index) else { break };
+        if at > island.next {
+            *gaps += 1;
+            sink.gap(&mut island.state, &conn.way, time);
+            island.next = at;
+        }
+        drain(sink, conn, index, time);
+        if conn.pieces.first() == Some(at) {
+            // Delivered already, on another island.
+            conn.pieces.take_at(at);
+        }
+    }
+    conn.pieces.clear();
+    conn.hole_since = None;
+}
+
+/// The island that a place belongs to.
+fn island_before<S>(islands: &[Island<S>], place: u64) -> Option<usize> {
+    islands.partition_point(|i| i.start <= place).checked_sub(1)
 }
 
 fn take<S: StreamSink>(
     sink: &mut S,
-    dir: &mut Direction<S::State>,
+    conn: &mut Connection<S::State>,
     seq: u32,
     data: &[u8],
     extent: Extent,
     time: i64,
 ) {
-    if !dir.wanted {
+    let mut place = conn.place_of(seq);
+    if place > conn.place {
+        (conn.place, conn.seq) = (place, seq);
+    }
+    if !conn.wanted {
         // Somebody may begin to speak SIP later, or a proxy header came first.
         if !sink.starts(data) {
             return;
         }
-        dir.wanted = true;
-        dir.synced = true;
-        dir.next_seq = seq;
-        dir.state = S::State::default();
+        conn.wanted = true;
+        conn.islands = vec![Island { start: place, next: place, state: S::State::default() }];
     }
-    let delta = i64::from(seq.wrapping_sub(dir.next_seq) as i32);
-    let place = dir.next.saturating_add_signed(delta);
-    if !dir.synced {
-        return unsynced(sink, dir, (seq, place), data, extent, time);
+    let mut data = data;
+    let mut extent = extent;
+    while !data.is_empty() && conn.wanted {
+        let index = island_before(&conn.islands, place);
+        let next = index.map_or(0, |i| i + 1);
+        let limit = conn.islands.get(next).map_or(u64::MAX, |i| i.start);
+        let room = usize::try_from(limit - place).unwrap_or(usize::MAX).min(data.len());
+        let (part, rest) = data.split_at(room);
+        let here = extent.part(0, part.len());
+        match index {
+            Some(index) => continue_island(sink, conn, index, (place, part), here, time),
+            None => enter(sink, conn, (place, part), here, time),
+        }
+        place += part.len() as u64;
+        extent = extent.part(part.len(), rest.len());
+        data = rest;
     }
-    if place > dir.next {
-        dir.pieces.insert(place, data, extent);
-        return;
-    }
-    let skip = usize::try_from(dir.next - place).unwrap_or(usize::MAX);
-    let Some(rest) = data.get(skip..).filter(|r| !r.is_empty()) else {
-        return;
-    };
-    deliver(sink, dir, rest, extent.part(skip, rest.len()), time);
-    drain(sink, dir, time);
 }
 
-/// A stream whose SYN was not captured: wait for something that looks like a beginning.
-fn unsynced<S: StreamSink>(
+fn continue_island<S: StreamSink>(
     sink: &mut S,
-    dir: &mut Direction<S::State>,
-    (seq, place): (u32, u64),
-    data: &[u8],
+    conn: &mut Connection<S::State>,
+    index: usize,
+    (place, data): (u64, &[u8]),
     extent: Extent,
     time: i64,
 ) {
-    let found = if sink.starts(data) {
-        Some(0)
-    } else {
-        sink.find_start(data)
-    };
-    if let Some(at) = found {
-        dir.synced = true;
-        dir.next_seq = seq.wrapping_add(u32::try_from(at).unwrap_or(0));
-        dir.next = place + at as u64;
-        if let Some(rest) = data.get(at..) {
-            deliver(sink, dir, rest, extent.part(at, rest.len()), time);
-        }
-        drain(sink, dir, time);
+    let Some(island) = conn.islands.get(index) else { return };
+    if place > island.next {
+        conn.pieces.insert(place, data, extent);
         return;
     }
-    dir.searched += data.len();
-    let text = data
-        .iter()
-        .take(64)
-        .filter(|b| matches!(b, b' '..=b'~' | b'\r' | b'\n' | b'\t'))
-        .count();
-    if dir.searched > MAX_UNSYNCED_OCTETS || text < data.len().min(64) {
-        dir.wanted = false;
-        dir.pieces.clear();
-    } else {
-        dir.pieces.insert(place, data, extent);
+    let skip = usize::try_from(island.next - place).unwrap_or(usize::MAX);
+    let Some(rest) = data.get(skip..).filter(|r| !r.is_empty()) else { return };
+    deliver(sink, conn, index, rest, extent.part(skip, rest.len()), time);
+    drain(sink, conn, index, time);
+}
+
+/// Octets before any place where the stream was entered.
+fn enter<S: StreamSink>(
+    sink: &mut S,
+    conn: &mut Connection<S::State>,
+    (place, data): (u64, &[u8]),
+    extent: Extent,
+    time: i64,
+) {
+    if let Some(first) = conn.first {
+        if place < first {
+            return;
+        }
+        conn.pieces.insert(place, data, extent);
+        enter_at_syn(sink, conn, time);
+        return;
     }
+    let found = if sink.starts(data) { Some(0) } else { sink.find_start(data) };
+    if let Some(at) = found.filter(|_| conn.islands.len() < MAX_ISLANDS) {
+        if let Some((before, rest)) = data.split_at_checked(at) {
+            if !before.is_empty() {
+                conn.pieces.insert(place, before, extent.part(0, at));
+            }
+            let start = place + at as u64;
+            let index = conn.islands.partition_point(|i| i.start <= start);
+            let state = S::State::default();
+            conn.islands.insert(index, Island { start, next: start, state });
+            deliver(sink, conn, index, rest, extent.part(at, rest.len()), time);
+            drain(sink, conn, index, time);
+        }
+        return;
+    }
+    conn.searched += data.len();
+    let is_text = |b: &&u8| matches!(b, b' '..=b'~' | b'\r' | b'\n' | b'\t');
+    let text = data.iter().take(64).filter(is_text).count();
+    let unused = conn.islands.is_empty()
+        && (conn.searched > MAX_UNSYNCED_OCTETS || text < data.len().min(64));
+    if unused {
+        conn.wanted = false;
+        conn.pieces.clear();
+    } else if conn.searched <= MAX_UNSYNCED_OCTETS {
+        conn.pieces.insert(place, data, extent);
+    }
+}
+
+/// The first octet is known: the stream is read from there.
+fn enter_at_syn<S: StreamSink>(sink: &mut S, conn: &mut Connection<S::State>, time: i64) {
+    let Some(first) = conn.first else { return };
+    if conn.islands.first().is_none_or(|i| i.start > first) {
+        let state = S::State::default();
+        conn.islands.insert(0, Island { start: first, next: first, state });
+    }
+    drain(sink, conn, 0, time);
 }
 
 fn deliver<S: StreamSink>(
     sink: &mut S,
-    dir: &mut Direction<S::State>,
+    conn: &mut Connection<S::State>,
+    index: usize,
     data: &[u8],
     extent: Extent,
     time: i64,
 ) {
-    dir.next += data.len() as u64;
-    dir.next_seq = dir
-        .next_seq
-        .wrapping_add(u32::try_from(data.len()).unwrap_or(0));
-    if sink.data(&mut dir.state, &dir.way, data, extent, time) == Verdict::Unwanted {
-        dir.wanted = false;
-        dir.pieces.clear();
+    let Some(island) = conn.islands.get_mut(index) else { return };
+    island.next += data.len() as u64;
+    let verdict = sink.data(&mut island.state, &conn.way, data, extent, time);
+    if verdict == Verdict::Unwanted {
+        conn.wanted = false;
+        conn.islands.clear();
+        conn.pieces.clear();
     }
 }
 
-fn drain<S: StreamSink>(sink: &mut S, dir: &mut Direction<S::State>, time: i64) {
-    while dir.wanted {
-        let Some((data, extent)) = dir.pieces.take_at(dir.next) else {
-            break;
-        };
-        deliver(sink, dir, &data, extent, time);
+/// Delivers what has waited for the octets before it.
+fn drain<S: StreamSink>(
+    sink: &mut S,
+    conn: &mut Connection<S::State>,
+    index: usize,
+    time: i64,
+) {
+    loop {
+        let Some(island) = conn.islands.get(index) else { return };
+        let next = island.next;
+        let limit = conn.islands.get(index + 1).map_or(u64::MAX, |i| i.start);
+        if next >= limit || conn.pieces.first().is_none_or(|at| at > next) {
+            return;
+        }
+        // Older pieces belong to islands before this one.
+        let Some((data, extent)) = conn.pieces.take_covering(next) else { return };
+        let room = usize::try_from(limit - next).unwrap_or(usize::MAX).min(data.len());
+        let data = data.get(..room).unwrap_or_default();
+        deliver(sink, conn, index, data, extent.part(0, room), time);
     }
 }

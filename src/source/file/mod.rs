@@ -441,14 +441,17 @@ impl CaptureFile {
     fn end_lost(&mut self, end: u64) {
         self.position = end;
         if let Some(lost) = self.lost.take() {
-            let why = match self.input.fault() {
-                Some(fault) if lost.cut => fault.to_owned(),
-                _ => lost.why.clone(),
-            };
             if !lost.cut {
                 note_damage(&mut self.info, &lost, end.saturating_sub(lost.at));
             }
-            self.info.truncate(lost.at, why);
+            // Where the input itself was cut, that is why things end here.
+            let fault = self.input.fault().map(str::to_owned);
+            let at = if lost.cut || fault.is_none() {
+                lost.at
+            } else {
+                end
+            };
+            self.info.truncate(at, fault.unwrap_or(lost.why));
         }
         self.finish();
     }
@@ -557,8 +560,9 @@ impl Reader {
 
     /// The thing at `at` stands, odd as it is.
     fn approve(&mut self, at: u64) {
-        if let Self::Pcap(reader) = self {
-            reader.approve(at);
+        match self {
+            Self::Pcap(reader) => reader.approve(at),
+            Self::Pcapng(reader) => reader.approve(at),
         }
     }
 

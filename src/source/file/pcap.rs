@@ -159,7 +159,8 @@ impl Pcap {
             let mut bytes = [0; 16];
             let n = input.peek(at, &mut bytes);
             if n < bytes.len() {
-                return n == 0;
+                // A cut file proves nothing for the odd lengths.
+                return header == self.record_header || input.end() == Some(at);
             }
             let record = self.record(&bytes);
             let near = before.is_none_or(|b| record.seconds.abs_diff(b) <= YEAR);
@@ -381,7 +382,13 @@ impl Pcap {
         } else {
             next.captured
         };
-        !next.is_zero() && shortest <= USUAL_BYTES && next.seconds.abs_diff(record.seconds) <= YEAR
+        let apart = next.seconds.abs_diff(record.seconds);
+        // A second packet of unusual length needs more to be believed.
+        let usual = shortest <= USUAL_BYTES
+            || (apart <= DAY
+                && next.captured <= next.original
+                && next.fraction < self.fraction_limit());
+        !next.is_zero() && usual && apart <= YEAR
     }
 
     pub(super) fn probe(&self, input: &mut Input, at: u64, next: u64) -> bool {

@@ -31,6 +31,8 @@ const BYTE_ORDER: u32 = 0x1a2b_3c4d;
 
 /// Most sections described one by one.
 const MAX_SECTIONS: usize = 1_000;
+/// Longest block that may be whole although its two lengths differ.
+const LENIENT_BYTES: usize = 64 << 10;
 /// Octets read when a search behind damage needs more: twice the longest block, so that a
 /// search reads each octet about twice at most.
 const SEARCH_BYTES: usize = 2 * MAX_BLOCK_BYTES as usize;
@@ -44,6 +46,7 @@ pub(super) struct Pcapng {
     guessed: Option<Known>,
     number: u32,
     last_time: i64,
+    approved_at: Option<u64>,
 }
 
 /// What is needed of an interface for each packet.
@@ -61,6 +64,7 @@ struct Known {
 #[derive(Clone, Copy)]
 enum Ticks {
     Times(u64),
+    /// By zero: units too small for a nanosecond to be made of them.
     Divided(u64),
     /// Units of 2^-n seconds.
     Binary(u32),
@@ -75,7 +79,7 @@ impl Ticks {
         }
         let ticks = match n {
             0..=9 => Self::Times(10_u64.pow(9_u32.saturating_sub(n))),
-            _ => Self::Divided(10_u64.checked_pow(n.saturating_sub(9)).unwrap_or(u64::MAX)),
+            _ => Self::Divided(10_u64.checked_pow(n.saturating_sub(9)).unwrap_or(0)),
         };
         (ticks, format!("10^-{n}"))
     }
@@ -121,6 +125,7 @@ impl Pcapng {
             guessed: None,
             number: 0,
             last_time: 0,
+            approved_at: None,
         })
     }
 
@@ -206,7 +211,16 @@ impl Pcapng {
             padded.min(usize::try_from(left).unwrap_or(padded))
         });
         if rest.len() < wanted {
-            return Err(Step::More(wanted));
+            // A lie about the length must not make us read megabytes for every few octets.
+            if length <= LENIENT_BYTES || self.approved_at == Some(offset) {
+                return Err(Step::More(wanted));
+            }
+            return Err(Step::Doubt {
+                at: offset,
+                next: offset.saturating_add(length as u64),
+                too_long: None,
+                why: "the two lengths of a block differ".into(),
+            });
         }
         let size = [length, padded].into_iter().find(|size| {
             let behind = rest.get(..*size).and_then(|block| block.last_chunk::<4>());
@@ -215,7 +229,15 @@ impl Pcapng {
         let size = match size {
             Some(size) => size,
             None => {
-                // Only the second length may be wrong: then a block follows.
+                // Only the second length may be wrong: then a block follows, and none is inside.
+                let inside = Window {
+                    data: rest.get(..length).unwrap_or_default(),
+                    base: offset,
+                    end: Some(offset.saturating_add(length as u64)),
+                };
+                if length > LENIENT_BYTES || matches!(self.find(&inside, 1), Find::Found(_)) {
+                    return Err(damage("the two lengths of a block differ".into()));
+                }
                 let end = window.left(at) == Some(length as u64);
                 match rest.get(length..).and_then(|next| next.first_chunk::<12>()) {
                     _ if end => {}
@@ -264,7 +286,9 @@ impl Pcapng {
             NAMES => self.names(fields, offset, info),
             STATISTICS => self.statistics(fields, offset, info),
             SECRETS => self.secrets(fields, offset, info),
+            // Not packets for us, yet Wireshark gives custom blocks and journal entries numbers.
             CUSTOM | CUSTOM_NO_COPY => {
+                self.number = self.number.saturating_add(1);
                 let number = { fields }.u32().unwrap_or(0);
                 info.skip(
                     format!("custom blocks of enterprise {number}"),
@@ -275,6 +299,7 @@ impl Pcapng {
                 Some(())
             }
             JOURNAL => {
+                self.number = self.number.saturating_add(1);
                 info.skip("systemd journal entries", size, offset, || {
                     "not packets".into()
                 });
@@ -604,13 +629,22 @@ impl Pcapng {
         Some(())
     }
 
-    /// A block too long to hold stands when its second length agrees.
+    /// A long block stands when its second length agrees, with or without padding before it.
     pub(super) fn probe(&self, input: &mut Input, at: u64, next: u64) -> bool {
-        let (mut front, mut behind) = ([0; 12], [0; 4]);
-        if input.peek(at, &mut front) < 12 || input.peek(next.saturating_sub(4), &mut behind) < 4 {
+        let mut front = [0; 12];
+        if input.peek(at, &mut front) < front.len() {
             return false;
         }
-        front.get(4..8) == Some(behind.as_slice())
+        let padded = at.saturating_add(next.saturating_sub(at).next_multiple_of(4));
+        [next, padded].into_iter().any(|end| {
+            let mut behind = [0; 4];
+            input.peek(end.saturating_sub(4), &mut behind) == behind.len()
+                && front.get(4..8) == Some(behind.as_slice())
+        })
+    }
+
+    pub(super) fn approve(&mut self, at: u64) {
+        self.approved_at = Some(at);
     }
 
     pub(super) fn find(&self, window: &Window<'_>, from: usize) -> Find {
