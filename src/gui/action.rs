@@ -101,7 +101,10 @@ pub struct CallOrder {
 
 impl Default for CallOrder {
     fn default() -> Self {
-        Self { column: CallColumn::Start, descending: false }
+        Self {
+            column: CallColumn::Start,
+            descending: false,
+        }
     }
 }
 
@@ -147,7 +150,7 @@ impl PanelName {
 
     /// The id of the part that takes keys.
     pub fn id(self) -> egui::Id {
-        egui::Id::new(("panel", self))
+        egui::Id::unique(("panel", self))
     }
 }
 
@@ -180,11 +183,18 @@ mod tests {
             Action::ShowKind(CallKind::Options),
             Action::SelectCall(CallId::at(6)),
             Action::SelectField(Some(FieldPath("Via > branch".to_owned()))),
-            Action::SortCalls(CallOrder { column: CallColumn::Pdd, descending: true }),
+            Action::SortCalls(CallOrder {
+                column: CallColumn::Pdd,
+                descending: true,
+            }),
             Action::FocusNext { back: true },
         ] {
             let text = serde_json::to_string(&action).unwrap();
-            assert_eq!(serde_json::from_str::<Action>(&text).unwrap(), action, "{text}");
+            assert_eq!(
+                serde_json::from_str::<Action>(&text).unwrap(),
+                action,
+                "{text}"
+            );
         }
     }
 }

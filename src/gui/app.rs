@@ -72,7 +72,12 @@ impl SipscopeApp {
             theme::choose(ctx, self.session.prefs.theme);
         }
         let dropped: Vec<PathBuf> = ctx.input(|input| {
-            input.raw.dropped_files.iter().map(|file| file.path().to_path_buf()).collect()
+            input
+                .raw
+                .dropped_files
+                .iter()
+                .map(|file| file.path().to_path_buf())
+                .collect()
         });
         self.session.apply(Action::OpenFiles(dropped));
         self.session.begin_frame();
@@ -130,7 +135,16 @@ impl SipscopeApp {
     }
 
     fn panels_ui(&mut self, ui: &mut Ui, actions: &mut Vec<Action>) {
-        let Self { session, top, calls, messages, ladder, tree, raw, .. } = self;
+        let Self {
+            session,
+            top,
+            calls,
+            messages,
+            ladder,
+            tree,
+            raw,
+            ..
+        } = self;
         let view = Arc::clone(&session.view);
         let (lists, rows) = (session.lists(), session.rows());
         let (call, detail) = (session.call_detail(), session.detail());
@@ -156,20 +170,28 @@ impl SipscopeApp {
             notices: &session.notices,
             reveal_message: session.reveal_message,
         };
-        let bar = Frame::new().fill(theme.head).inner_margin(egui::Margin::symmetric(6, 3));
+        let bar = Frame::new()
+            .fill(theme.head)
+            .inner_margin(egui::Margin::symmetric(6, 3));
         Panel::top("menus")
             .frame(bar)
             .show(ui, |ui| menus_ui(&ctx, ui, session.prefs.theme, actions));
         if session.path_field {
-            Panel::top("path").frame(bar).show(ui, |ui| path_field_ui(&ctx, ui, top, actions));
+            Panel::top("path")
+                .frame(bar)
+                .show(ui, |ui| path_field_ui(&ctx, ui, top, actions));
         } else {
             path_field_hidden(top);
         }
         if ctx.notice.is_some() {
             let frame = bar.fill(theme.alert_ground);
-            Panel::top("notice").frame(frame).show(ui, |ui| notice_ui(&ctx, ui, actions));
+            Panel::top("notice")
+                .frame(frame)
+                .show(ui, |ui| notice_ui(&ctx, ui, actions));
         }
-        Panel::bottom("status").frame(bar).show(ui, |ui| status_bar_ui(&ctx, ui, actions));
+        Panel::bottom("status")
+            .frame(bar)
+            .show(ui, |ui| status_bar_ui(&ctx, ui, actions));
         let mut layout = session.prefs.layout;
         let ground = Frame::new().fill(theme.ground);
         CentralPanel::default().frame(ground).show(ui, |ui| {
@@ -177,7 +199,9 @@ impl SipscopeApp {
                 return welcome_ui(&ctx, ui, actions);
             }
             let parts = split(ui, theme, &mut layout);
-            within(ui, "calls", parts.calls, |ui| call_list_ui(&ctx, ui, calls, actions));
+            within(ui, "calls", parts.calls, |ui| {
+                call_list_ui(&ctx, ui, calls, actions)
+            });
             within(ui, "messages", parts.messages, |ui| {
                 tabs_ui(&ctx, ui, actions);
                 match ctx.tab {
@@ -251,7 +275,10 @@ fn split(ui: &mut Ui, theme: &Theme, layout: &mut Layout) -> Parts {
             false => Rect::from_x_y_ranges(room.x_range(), at - SPLIT_POINTS..=at + SPLIT_POINTS),
         };
         let response = ui.interact(zone(at(*share)), ui.scope_id().with(name), Sense::DRAG);
-        if let Some(pointer) = response.interact_pointer_pos().filter(|_| response.dragged()) {
+        if let Some(pointer) = response
+            .interact_pointer_pos()
+            .filter(|_| response.dragged())
+        {
             let pointer = if horizontal { pointer.x } else { pointer.y };
             *share = ((pointer - start) / length.max(1.0)).clamp(0.08, 0.92);
         }
@@ -301,12 +328,18 @@ fn drop_overlay_ui(ui: &Ui, theme: &Theme) {
     if ui.input(|input| input.raw.hovered_files.is_empty()) {
         return;
     }
-    let layer = egui::LayerId::new(egui::Order::Foreground, egui::Id::new("drop"));
+    let layer = egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop"));
     let painter = ui.ctx().layer_painter(layer);
     let all = ui.ctx().content_rect();
     painter.rect_filled(all, 0, theme.ground.gamma_multiply(0.85));
     let font = egui::FontId::proportional(24.0);
-    painter.text(all.center(), egui::Align2::CENTER_CENTER, "Drop to open", font, theme.text);
+    painter.text(
+        all.center(),
+        egui::Align2::CENTER_CENTER,
+        "Drop to open",
+        font,
+        theme.text,
+    );
 }
 
 /// Keys that work everywhere.
@@ -325,7 +358,9 @@ fn shortcuts(ui: &Ui, path_field: bool, actions: &mut Vec<Action>) {
         key(Modifiers::CTRL, Key::Q, Action::Quit);
         key(Modifiers::SHIFT, Key::F6, Action::FocusNext { back: true });
         key(Modifiers::NONE, Key::F6, Action::FocusNext { back: false });
-        for (number, panel) in [Key::Num1, Key::Num2, Key::Num3, Key::Num4].into_iter().zip(PanelName::ALL)
+        for (number, panel) in [Key::Num1, Key::Num2, Key::Num3, Key::Num4]
+            .into_iter()
+            .zip(PanelName::ALL)
         {
             key(Modifiers::CTRL, number, Action::FocusPanel(panel));
         }

@@ -44,7 +44,11 @@ pub struct CallDetail {
 
 /// Makes it.
 pub fn make(question: &CallQuestion) -> Option<CallDetail> {
-    let CallQuestion { view, call, version } = question;
+    let CallQuestion {
+        view,
+        call,
+        version,
+    } = question;
     Some(CallDetail {
         stamp: *version,
         messages: view.messages_of_call(*call),

@@ -33,7 +33,11 @@ pub struct Frames {
 impl Frames {
     /// A screen of that many points.
     pub fn new(size: Vec2) -> Self {
-        Self { ctx: Context::default(), size, time: 0.0 }
+        Self {
+            ctx: Context::default(),
+            size,
+            time: 0.0,
+        }
     }
 
     /// One frame at 60 Hz; `logic` runs before `ui`, and both are counted.
@@ -71,7 +75,11 @@ impl Frames {
                 egui::epaint::Primitive::Callback(_) => 0,
             })
             .sum();
-        FrameReport { cpu, repaint, triangles }
+        FrameReport {
+            cpu,
+            repaint,
+            triangles,
+        }
     }
 }
 
@@ -95,7 +103,8 @@ impl Driver {
     /// One frame.
     pub fn frame(&mut self, events: Vec<Event>) -> FrameReport {
         let logic = |app: &mut SipscopeApp, ctx: &Context| app.frame_logic(ctx);
-        self.frames.run(&mut self.app, events, logic, |app, ui| app.frame_ui(ui))
+        self.frames
+            .run(&mut self.app, events, logic, |app, ui| app.frame_ui(ui))
     }
 
     /// Frames until everything is loaded and nothing is worked on; false after `patience`.

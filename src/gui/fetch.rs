@@ -46,7 +46,12 @@ pub struct Detail {
 
 /// Reads and decodes a message.
 pub fn fetch(question: &DetailQuestion) -> Option<Detail> {
-    let DetailQuestion { view, bytes, message, capture } = question;
+    let DetailQuestion {
+        view,
+        bytes,
+        message,
+        capture,
+    } = question;
     let row = view.message(*message)?;
     let mut detail = Detail {
         message: *message,
@@ -62,8 +67,13 @@ pub fn fetch(question: &DetailQuestion) -> Option<Detail> {
         }
         Ok(mut octets) => {
             octets.truncate(MAX_SHOWN_BYTES);
-            let udp = view.flow(row.flow).is_some_and(|flow| flow.transport == Transport::Udp);
-            let framing = Framing { datagram: udp, cut: row.is_cut() };
+            let udp = view
+                .flow(row.flow)
+                .is_some_and(|flow| flow.transport == Transport::Udp);
+            let framing = Framing {
+                datagram: udp,
+                cut: row.is_cut(),
+            };
             let (decoded, diagnostics) = decode(&octets, framing);
             detail.tree = header_tree(&octets, &decoded);
             detail.diagnostics = diagnostics;

@@ -26,7 +26,10 @@ pub struct FileDialogs {
 impl FileDialogs {
     /// None is open.
     pub fn new(wake: Wake) -> Self {
-        Self { wake, pending: None }
+        Self {
+            wake,
+            pending: None,
+        }
     }
 
     /// Opens one, unless one is open.
@@ -47,7 +50,11 @@ impl FileDialogs {
             drop(send.send(chosen.map_or(Chosen::Nothing, Chosen::Files)));
             wake();
         };
-        if std::thread::Builder::new().name("dialog".to_owned()).spawn(job).is_ok() {
+        if std::thread::Builder::new()
+            .name("dialog".to_owned())
+            .spawn(job)
+            .is_ok()
+        {
             self.pending = Some(receive);
         }
     }

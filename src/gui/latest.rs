@@ -52,8 +52,16 @@ impl<Q: Send + 'static, A: Send + Sync + 'static> Latest<Q, A> {
         wake: Arc<dyn Fn() + Send + Sync>,
         mut work: impl FnMut(Q, &Wanted<'_>) -> Option<A> + Send + 'static,
     ) -> Self {
-        let state = State { question: None, urgent: false, closed: false, busy: false };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let state = State {
+            question: None,
+            urgent: false,
+            closed: false,
+            busy: false,
+        };
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        });
         let answer = Arc::new(ArcSwapOption::empty());
         let (theirs, place) = (Arc::clone(&shared), Arc::clone(&answer));
         let job = move || {
@@ -72,7 +80,13 @@ impl<Q: Send + 'static, A: Send + Sync + 'static> Latest<Q, A> {
                 }
                 lock(&theirs.state).busy = false;
                 wake();
-                rest(&theirs, since.elapsed().saturating_mul(REST_FACTOR).min(LONGEST_REST));
+                rest(
+                    &theirs,
+                    since
+                        .elapsed()
+                        .saturating_mul(REST_FACTOR)
+                        .min(LONGEST_REST),
+                );
             }
         };
         if let Err(error) = std::thread::Builder::new().name(name.to_owned()).spawn(job) {
@@ -127,7 +141,10 @@ fn next<Q>(shared: &Shared<Q>) -> Option<Q> {
             state.busy = true;
             return Some(question);
         }
-        state = shared.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state = shared
+            .changed
+            .wait(state)
+            .unwrap_or_else(PoisonError::into_inner);
     }
 }
 
@@ -174,7 +191,9 @@ mod tests {
         let (done, woken) = mpsc::channel();
         let done = Mutex::new(done);
         let wake = Arc::new(move || drop(lock(&done).send(())));
-        let worker = Latest::spawn("test", wake, |q: u32, _| Some(100_u32.checked_div(q).unwrap()));
+        let worker = Latest::spawn("test", wake, |q: u32, _| {
+            Some(100_u32.checked_div(q).unwrap())
+        });
         worker.ask(0, true);
         woken.recv_timeout(Duration::from_secs(10)).unwrap();
         assert!(worker.answer().is_none());

@@ -112,8 +112,18 @@ pub struct ListMaker {
 impl ListMaker {
     /// Answers a question.
     pub fn make(&mut self, question: ListsQuestion, wanted: &Wanted<'_>) -> Option<Lists> {
-        let ListsQuestion { view, version, kind, order } = question;
-        let mut lists = Lists { version, kind: Some(kind), order, ..Lists::default() };
+        let ListsQuestion {
+            view,
+            version,
+            kind,
+            order,
+        } = question;
+        let mut lists = Lists {
+            version,
+            kind: Some(kind),
+            order,
+            ..Lists::default()
+        };
         for (i, call) in view.calls().iter().enumerate() {
             if let Some(count) = lists.counts.get_mut(call.kind as usize) {
                 *count += 1;
@@ -143,11 +153,18 @@ impl ListMaker {
             let id = CallId::at(*index as usize);
             let Some(call) = view.call(id) else { continue };
             let version = (call.last, call.messages);
-            if self.keys.get(index).is_some_and(|(known, _)| *known == version) {
+            if self
+                .keys
+                .get(index)
+                .is_some_and(|(known, _)| *known == version)
+            {
                 continue;
             }
-            let Some(line) = CallLine::of(view, id) else { continue };
-            self.keys.insert(*index, (version, SortKey::of(order.column, &line)));
+            let Some(line) = CallLine::of(view, id) else {
+                continue;
+            };
+            self.keys
+                .insert(*index, (version, SortKey::of(order.column, &line)));
         }
         let key = |index: &u32| self.keys.get(index).map(|(_, key)| key);
         lists.calls.sort_by(|a, b| {
@@ -155,7 +172,11 @@ impl ListMaker {
                 (Some(a), Some(b)) => a.compare(b),
                 (a, b) => a.is_some().cmp(&b.is_some()),
             };
-            let by_key = if order.descending { by_key.reverse() } else { by_key };
+            let by_key = if order.descending {
+                by_key.reverse()
+            } else {
+                by_key
+            };
             by_key.then(a.cmp(b))
         });
         Some(())
@@ -185,7 +206,11 @@ pub struct RowMaker {
 impl RowMaker {
     /// Answers a question: the rows asked for, and some that were asked for before.
     pub fn make(&mut self, question: RowsQuestion, wanted: &Wanted<'_>) -> Option<Rows> {
-        let RowsQuestion { view, calls, finished } = question;
+        let RowsQuestion {
+            view,
+            calls,
+            finished,
+        } = question;
         if self.known.len() > KEPT_ROWS {
             self.known.clear();
         }
@@ -203,6 +228,11 @@ impl RowMaker {
                 self.known.insert(id, (version, finished, Arc::new(line)));
             }
         }
-        Some(self.known.iter().map(|(id, (_, _, line))| (*id, Arc::clone(line))).collect())
+        Some(
+            self.known
+                .iter()
+                .map(|(id, (_, _, line))| (*id, Arc::clone(line)))
+                .collect(),
+        )
     }
 }

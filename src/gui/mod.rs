@@ -24,7 +24,8 @@ use std::path::PathBuf;
 use prefs::Prefs;
 
 /// Commands that need no window, for those who have no display.
-const WITHOUT_WINDOW: &str = "calls, messages, ladder, show and info need none: sipscope calls FILE";
+const WITHOUT_WINDOW: &str =
+    "calls, messages, ladder, show and info need none: sipscope calls FILE";
 
 /// Opens the window and waits until it is closed.
 ///
@@ -57,7 +58,8 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), String> {
         Ok(Box::new(app))
     };
     // Libraries below report some kinds of missing display by a panic.
-    let run = std::panic::AssertUnwindSafe(|| eframe::run_native("sipscope", options, Box::new(start)));
+    let run =
+        std::panic::AssertUnwindSafe(|| eframe::run_native("sipscope", options, Box::new(start)));
     match std::panic::catch_unwind(run) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(refusal(&error)),

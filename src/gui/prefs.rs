@@ -45,7 +45,11 @@ pub struct Layout {
 
 impl Default for Layout {
     fn default() -> Self {
-        Self { calls: 0.28, messages: 0.55, tree: 0.55 }
+        Self {
+            calls: 0.28,
+            messages: 0.55,
+            tree: 0.55,
+        }
     }
 }
 
@@ -101,20 +105,27 @@ impl Prefs {
     fn in_bounds(mut self) -> Self {
         let usual = Layout::default();
         let check = |share: &mut f32, usual: f32| {
-            *share = if share.is_finite() { share.clamp(0.05, 0.95) } else { usual };
+            *share = if share.is_finite() {
+                share.clamp(0.05, 0.95)
+            } else {
+                usual
+            };
         };
         check(&mut self.layout.calls, usual.calls);
         check(&mut self.layout.messages, usual.messages);
         check(&mut self.layout.tree, usual.tree);
-        self.window = self.window.filter(|(w, h)| {
-            (320.0..=16_384.0).contains(w) && (240.0..=16_384.0).contains(h)
-        });
+        self.window = self
+            .window
+            .filter(|(w, h)| (320.0..=16_384.0).contains(w) && (240.0..=16_384.0).contains(h));
         self
     }
 }
 
 fn unread(path: &Path, why: &str) -> String {
-    format!("The preferences could not be read and are back to their defaults: {why} ({})", path.display())
+    format!(
+        "The preferences could not be read and are back to their defaults: {why} ({})",
+        path.display()
+    )
 }
 
 /// Where they are kept; none when there is no home folder.
@@ -136,7 +147,11 @@ mod tests {
     fn what_is_saved_comes_back() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/prefs.json");
-        let prefs = Prefs { theme: ThemeChoice::Dark, window: Some((900.0, 700.0)), ..Prefs::default() };
+        let prefs = Prefs {
+            theme: ThemeChoice::Dark,
+            window: Some((900.0, 700.0)),
+            ..Prefs::default()
+        };
         prefs.save(&path).unwrap();
         assert_eq!(Prefs::load(&path), (prefs, None));
     }
@@ -149,7 +164,11 @@ mod tests {
         std::fs::write(&path, "{\"theme\": \"Plaid\"").unwrap();
         let (prefs, notice) = Prefs::load(&path);
         assert_eq!(prefs, Prefs::default());
-        assert!(notice.unwrap().starts_with("The preferences could not be read"));
+        assert!(
+            notice
+                .unwrap()
+                .starts_with("The preferences could not be read")
+        );
     }
 
     #[test]
@@ -159,7 +178,10 @@ mod tests {
         let text = r#"{"later": 1, "theme": "Light", "layout": {"calls": 7}, "window": [1, 1]}"#;
         std::fs::write(&path, text).unwrap();
         let (prefs, notice) = Prefs::load(&path);
-        assert_eq!((prefs.theme, prefs.layout.calls, prefs.window), (ThemeChoice::Light, 0.95, None));
+        assert_eq!(
+            (prefs.theme, prefs.layout.calls, prefs.window),
+            (ThemeChoice::Light, 0.95, None)
+        );
         assert_eq!(notice, None);
     }
 }

@@ -174,7 +174,13 @@ impl Session {
         }
         if let Some(capture) = &mut self.capture {
             if capture.files.is_none() && capture.loading.progress().finished {
-                capture.files = Some(capture.loading.loaded().map(|l| l.files).unwrap_or_default());
+                capture.files = Some(
+                    capture
+                        .loading
+                        .loaded()
+                        .map(|l| l.files)
+                        .unwrap_or_default(),
+                );
                 self.version += 1;
             }
             let newest = capture.loading.view();
@@ -189,10 +195,15 @@ impl Session {
 
     /// Something is always selected, and a kind that exists is shown, until a person chooses.
     fn choose_for_newcomers(&mut self) {
-        let Some(lists) = self.workers.lists.answer() else { return };
+        let Some(lists) = self.workers.lists.answer() else {
+            return;
+        };
         if !self.kind_chosen && lists.counts.get(self.kind as usize) == Some(&0) {
             let other = CallKind::ALL.into_iter().find(|kind| {
-                lists.counts.get(*kind as usize).is_some_and(|count| *count > 0)
+                lists
+                    .counts
+                    .get(*kind as usize)
+                    .is_some_and(|count| *count > 0)
             });
             self.kind = other.unwrap_or(self.kind);
         } else if !self.kind_chosen
@@ -218,7 +229,9 @@ impl Session {
         let lists = (self.version, self.kind, self.prefs.order);
         if workers.asked_lists != Some(lists) {
             let urgent = finished
-                || workers.asked_lists.is_none_or(|(_, k, o)| (k, o) != (lists.1, lists.2));
+                || workers
+                    .asked_lists
+                    .is_none_or(|(_, k, o)| (k, o) != (lists.1, lists.2));
             workers.asked_lists = Some(lists);
             let question = ListsQuestion {
                 view: Arc::clone(&self.view),
@@ -228,16 +241,31 @@ impl Session {
             };
             workers.lists.ask(question, urgent);
         }
-        if let Some((call, entry)) =
-            self.selection.call.and_then(|call| Some((call, self.view.call(call)?)))
+        if let Some((call, entry)) = self
+            .selection
+            .call
+            .and_then(|call| Some((call, self.view.call(call)?)))
         {
             let (last, messages) = (entry.last, entry.messages);
-            let stamp = CallStamp { call, last, messages, capture: serial, finished };
+            let stamp = CallStamp {
+                call,
+                last,
+                messages,
+                capture: serial,
+                finished,
+            };
             if workers.asked_call != Some(stamp) {
                 let urgent = workers.asked_call.is_none_or(|asked| asked.call != call) || finished;
                 workers.asked_call = Some(stamp);
                 let view = Arc::clone(&self.view);
-                workers.call.ask(CallQuestion { view, call, version: stamp }, urgent);
+                workers.call.ask(
+                    CallQuestion {
+                        view,
+                        call,
+                        version: stamp,
+                    },
+                    urgent,
+                );
             }
         }
         if let Some(message) = self.selection.message
@@ -246,7 +274,15 @@ impl Session {
         {
             workers.asked_detail = Some((serial, message));
             let view = Arc::clone(&self.view);
-            workers.detail.ask(DetailQuestion { view, bytes, message, capture: serial }, true);
+            workers.detail.ask(
+                DetailQuestion {
+                    view,
+                    bytes,
+                    message,
+                    capture: serial,
+                },
+                true,
+            );
         }
     }
 
@@ -254,13 +290,21 @@ impl Session {
     pub fn want_rows(&mut self, calls: Vec<CallId>) {
         let finished = self.is_finished();
         let asked = &mut self.workers.asked_rows;
-        if asked.as_ref().is_some_and(|(v, f, c)| (*v, *f) == (self.version, finished) && *c == calls)
+        if asked
+            .as_ref()
+            .is_some_and(|(v, f, c)| (*v, *f) == (self.version, finished) && *c == calls)
         {
             return;
         }
-        let urgent = asked.as_ref().is_none_or(|(_, f, c)| *f != finished || *c != calls);
+        let urgent = asked
+            .as_ref()
+            .is_none_or(|(_, f, c)| *f != finished || *c != calls);
         *asked = Some((self.version, finished, calls.clone()));
-        let question = RowsQuestion { view: Arc::clone(&self.view), calls, finished };
+        let question = RowsQuestion {
+            view: Arc::clone(&self.view),
+            calls,
+            finished,
+        };
         self.workers.rows.ask(question, urgent);
     }
 
@@ -276,12 +320,18 @@ impl Session {
 
     /// The newest answer on the selected call; while it is being made, that on another one.
     pub fn call_detail(&self) -> Option<Arc<CallDetail>> {
-        self.workers.call.answer().filter(|detail| detail.stamp.capture == self.serial)
+        self.workers
+            .call
+            .answer()
+            .filter(|detail| detail.stamp.capture == self.serial)
     }
 
     /// The newest answer on the selected message; while it is being read, that on another one.
     pub fn detail(&self) -> Option<Arc<Detail>> {
-        self.workers.detail.answer().filter(|detail| detail.capture == self.serial)
+        self.workers
+            .detail
+            .answer()
+            .filter(|detail| detail.capture == self.serial)
     }
 
     /// Something is open.
@@ -291,7 +341,9 @@ impl Session {
 
     /// Nothing more will come.
     pub fn is_finished(&self) -> bool {
-        self.capture.as_ref().is_some_and(|capture| capture.files.is_some())
+        self.capture
+            .as_ref()
+            .is_some_and(|capture| capture.files.is_some())
     }
 
     /// Nothing is loaded or worked on: what is shown is all there is.
@@ -307,12 +359,17 @@ impl Session {
 
     /// How far loading is.
     pub fn progress(&self) -> Option<Progress> {
-        self.capture.as_ref().map(|capture| capture.loading.progress())
+        self.capture
+            .as_ref()
+            .map(|capture| capture.loading.progress())
     }
 
     /// The inputs, as named by the user.
     pub fn paths(&self) -> &[PathBuf] {
-        self.capture.as_ref().map(|capture| capture.paths.as_slice()).unwrap_or_default()
+        self.capture
+            .as_ref()
+            .map(|capture| capture.paths.as_slice())
+            .unwrap_or_default()
     }
 
     /// What is to be said of the inputs; none while they are loaded.
@@ -338,7 +395,11 @@ impl Session {
         };
         let options = ingest::Options::default();
         let loading = ingest::spawn(paths.clone(), options, pace, Arc::clone(&self.wake));
-        self.capture = Some(Capture { paths, loading, files: None });
+        self.capture = Some(Capture {
+            paths,
+            loading,
+            files: None,
+        });
     }
 
     fn close(&mut self) {
@@ -361,7 +422,10 @@ impl Session {
 
     fn focus_next(&mut self, back: bool) {
         let all = PanelName::ALL;
-        let at = all.iter().position(|panel| *panel == self.focused).unwrap_or(0);
+        let at = all
+            .iter()
+            .position(|panel| *panel == self.focused)
+            .unwrap_or(0);
         let step = if back { all.len() - 1 } else { 1 };
         self.focus_wish = all.get((at + step) % all.len()).copied();
     }
@@ -391,7 +455,11 @@ pub struct PrefsKeeper {
 impl PrefsKeeper {
     /// Keeps them at `path`, where they are `saved` now.
     pub fn new(path: Option<PathBuf>, saved: Prefs) -> Self {
-        Self { path, saved, order: Arc::default() }
+        Self {
+            path,
+            saved,
+            order: Arc::default(),
+        }
     }
 
     /// Saves them when they have changed.
@@ -400,10 +468,14 @@ impl PrefsKeeper {
             return;
         }
         self.saved = prefs.clone();
-        let Some(path) = self.path.clone() else { return };
+        let Some(path) = self.path.clone() else {
+            return;
+        };
         let (prefs, order) = (prefs.clone(), Arc::clone(&self.order));
         std::thread::spawn(move || {
-            let _turn = order.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let _turn = order
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             if let Err(error) = prefs.save(&path) {
                 log::warn!("preferences not saved: {error}");
             }
@@ -412,7 +484,10 @@ impl PrefsKeeper {
 
     /// Saves them before the program ends.
     pub fn finish(&mut self, prefs: &Prefs) {
-        let _turn = self.order.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _turn = self
+            .order
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if let Some(path) = &self.path
             && *prefs != self.saved
             && let Err(error) = prefs.save(path)

@@ -147,13 +147,21 @@ impl Theme {
     }
 
     fn visuals(&self, dark: bool) -> Visuals {
-        let mut v = if dark { Visuals::dark() } else { Visuals::light() };
+        let mut v = if dark {
+            Visuals::dark()
+        } else {
+            Visuals::light()
+        };
         v.override_text_color = None;
         v.weak_text_color = Some(self.faint);
         v.panel_fill = self.ground;
         v.window_fill = if dark { self.head } else { self.ground };
         v.extreme_bg_color = self.stripe;
-        v.text_edit_bg_color = Some(if dark { rgb(0x10_12_16) } else { rgb(0xFF_FF_FF) });
+        v.text_edit_bg_color = Some(if dark {
+            rgb(0x10_12_16)
+        } else {
+            rgb(0xFF_FF_FF)
+        });
         v.faint_bg_color = self.stripe;
         v.code_bg_color = self.head;
         v.window_stroke = Stroke::new(1.0, self.line);
@@ -219,7 +227,11 @@ mod tests {
     fn luminance(colour: Color32) -> f64 {
         let part = |c: u8| {
             let c = f64::from(c) / 255.0;
-            if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
+            if c <= 0.04045 {
+                c / 12.92
+            } else {
+                ((c + 0.055) / 1.055).powf(2.4)
+            }
         };
         0.2126 * part(colour.r()) + 0.7152 * part(colour.g()) + 0.0722 * part(colour.b())
     }
@@ -233,16 +245,30 @@ mod tests {
     fn every_colour_of_text_can_be_read_on_every_ground() {
         for dark in [false, true] {
             let t = Theme::of(dark);
-            for text in
-                [t.request, t.success, t.redirect, t.challenge, t.failure, t.provisional, t.text, t.faint]
-            {
+            for text in [
+                t.request,
+                t.success,
+                t.redirect,
+                t.challenge,
+                t.failure,
+                t.provisional,
+                t.text,
+                t.faint,
+            ] {
                 for ground in [t.ground, t.head, t.stripe, t.hovered] {
                     let ratio = contrast(text, ground);
-                    assert!(ratio >= 4.5, "{text:?} on {ground:?}: {ratio:.2} (dark: {dark})");
+                    assert!(
+                        ratio >= 4.5,
+                        "{text:?} on {ground:?}: {ratio:.2} (dark: {dark})"
+                    );
                 }
             }
             for ground in [t.selected, t.field, t.pointed] {
-                let text = if ground == t.selected { t.selected_text } else { t.text };
+                let text = if ground == t.selected {
+                    t.selected_text
+                } else {
+                    t.text
+                };
                 assert!(contrast(text, ground) >= 4.5, "{text:?} on {ground:?}");
             }
         }

@@ -233,7 +233,9 @@ impl MessageLine {
 
 /// Method, or code and reason with the method it answers: `INVITE`, `200 OK (INVITE)`.
 pub fn message_label(view: &IndexView, id: MessageId) -> String {
-    let Some(row) = view.message(id) else { return String::new() };
+    let Some(row) = view.message(id) else {
+        return String::new();
+    };
     let method = view.method_name(id);
     if row.is_request() {
         return method.to_owned();
@@ -263,7 +265,10 @@ fn info(view: &IndexView, row: &MessageRow) -> String {
         Repeat::CopyOf(of) => parts.push(format!("copy of {of}")),
         Repeat::SeenAs(of) => parts.push(format!("{of}, seen on other addresses")),
     }
-    let body = row.body_text.map(|id| interned(view, id)).unwrap_or_default();
+    let body = row
+        .body_text
+        .map(|id| interned(view, id))
+        .unwrap_or_default();
     let sdp = match row.sdp {
         SdpKind::None => "",
         SdpKind::Offer => "SDP offer",
@@ -299,7 +304,9 @@ pub fn uri_words(uri: &str) -> &str {
         .iter()
         .find_map(|scheme| {
             let head = uri.get(..scheme.len())?;
-            head.eq_ignore_ascii_case(scheme).then(|| uri.get(scheme.len()..)).flatten()
+            head.eq_ignore_ascii_case(scheme)
+                .then(|| uri.get(scheme.len()..))
+                .flatten()
         })
         .unwrap_or(uri);
     // A semicolon before the `@` belongs to the user part.
@@ -337,13 +344,22 @@ pub fn duration_words(nanos: i64) -> String {
         10..1000 => format!("{ms} ms"),
         1000..60_000 => format!("{}.{} s", ms / 1000, ms / 100 % 10),
         60_000..3_600_000 => format!("{}:{:02}", ms / 60_000, ms / 1000 % 60),
-        _ => format!("{}:{:02}:{:02}", ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60),
+        _ => format!(
+            "{}:{:02}:{:02}",
+            ms / 3_600_000,
+            ms / 60_000 % 60,
+            ms / 1000 % 60
+        ),
     }
 }
 
 /// A count with its noun: `1 call`, `2,000 calls`.
 pub fn counted(count: u64, one: &str, many: &str) -> String {
-    format!("{} {}", text::grouped(count), if count == 1 { one } else { many })
+    format!(
+        "{} {}",
+        text::grouped(count),
+        if count == 1 { one } else { many }
+    )
 }
 
 #[cfg(test)]
@@ -354,9 +370,15 @@ mod tests {
     fn uris_lose_scheme_and_parameters() {
         for (uri, words) in [
             ("sip:alice@example.com;transport=tcp", "alice@example.com"),
-            ("SIPS:bob@[2001:db8::1]:5061?Subject=x", "bob@[2001:db8::1]:5061"),
+            (
+                "SIPS:bob@[2001:db8::1]:5061?Subject=x",
+                "bob@[2001:db8::1]:5061",
+            ),
             ("tel:+41441234567;phone-context=+41", "+41441234567"),
-            ("sip:+4144;isub=1@gw.example;user=phone", "+4144;isub=1@gw.example"),
+            (
+                "sip:+4144;isub=1@gw.example;user=phone",
+                "+4144;isub=1@gw.example",
+            ),
             ("urn:service:sos", "urn:service:sos"),
             ("sip:", ""),
             ("", ""),

@@ -28,7 +28,9 @@ impl CallListState {
         let seen = &self.table.visible;
         let margin = (seen.end - seen.start).max(8);
         let from = seen.start.saturating_sub(margin);
-        (from..seen.end.saturating_add(margin)).map_while(|row| ctx.lists.call(row)).collect()
+        (from..seen.end.saturating_add(margin))
+            .map_while(|row| ctx.lists.call(row))
+            .collect()
     }
 }
 
@@ -46,7 +48,10 @@ const COLUMNS: [(CallColumn, Column); 10] = [
         Column::number("PDD", 74.0)
             .hint("Post-dial delay: INVITE to the first ringing or answer (RFC 6076, 4.3)"),
     ),
-    (CallColumn::Talk, Column::number("Talk", 74.0).hint("From the answer to the first BYE")),
+    (
+        CallColumn::Talk,
+        Column::number("Talk", 74.0).hint("From the answer to the first BYE"),
+    ),
     (CallColumn::Messages, Column::number("Messages", 84.0)),
     (
         CallColumn::Retransmissions,
@@ -67,7 +72,9 @@ pub fn call_list_ui(
         return empty_ui(ui, ctx.theme, &nothing_here(ctx));
     }
     let selected = selected_row(ctx, state);
-    let order = COLUMNS.iter().position(|(column, _)| *column == ctx.order.column);
+    let order = COLUMNS
+        .iter()
+        .position(|(column, _)| *column == ctx.order.column);
     let mut columns = COLUMNS.map(|(_, column)| column.sortable());
     if let Some(start) = columns.get_mut(1) {
         start.name = match ctx.time_head() {
@@ -81,7 +88,10 @@ pub fn call_list_ui(
         columns: &columns,
         rows: ctx.lists.calls.len() as u64,
         selected,
-        order: order.map(|column| Order { column, descending: ctx.order.descending }),
+        order: order.map(|column| Order {
+            column,
+            descending: ctx.order.descending,
+        }),
     };
     let out = table.show(ui, &mut state.table, |row| content(ctx, row));
     if let Some(call) = out.select.and_then(|row| ctx.lists.call(row)) {
@@ -92,7 +102,10 @@ pub fn call_list_ui(
     }
     if let Some((column, _)) = out.sort.and_then(|column| COLUMNS.get(column)) {
         let descending = ctx.order.column == *column && !ctx.order.descending;
-        actions.push(Action::SortCalls(CallOrder { column: *column, descending }));
+        actions.push(Action::SortCalls(CallOrder {
+            column: *column,
+            descending,
+        }));
     }
 }
 
@@ -118,8 +131,16 @@ fn nothing_here(ctx: &PanelCtx<'_>) -> String {
     if !ctx.view.messages().is_empty() {
         return format!("{name}: none in this capture");
     }
-    let packets: u64 = ctx.files.unwrap_or_default().iter().map(|file| file.info.packets).sum();
-    match ctx.files.and_then(|files| files.iter().find_map(|file| file.error.as_deref())) {
+    let packets: u64 = ctx
+        .files
+        .unwrap_or_default()
+        .iter()
+        .map(|file| file.info.packets)
+        .sum();
+    match ctx
+        .files
+        .and_then(|files| files.iter().find_map(|file| file.error.as_deref()))
+    {
         Some(error) => error.to_owned(),
         None => format!("No SIP in {}", counted(packets, "packet", "packets")),
     }
@@ -129,7 +150,9 @@ fn selected_row(ctx: &PanelCtx<'_>, state: &mut CallListState) -> Option<u64> {
     let call = ctx.selection.call?;
     let key = (call, ctx.lists.version, ctx.lists.order);
     if state.found != Some(key) {
-        let same_list = state.found.is_some_and(|(c, v, o)| (c, v, o) != key && c == call && o == key.2);
+        let same_list = state
+            .found
+            .is_some_and(|(c, v, o)| (c, v, o) != key && c == call && o == key.2);
         state.found = Some(key);
         state.row = ctx.lists.row_of(call);
         // A growing list must not scroll by itself; another order or another call shall be seen.
@@ -141,10 +164,14 @@ fn selected_row(ctx: &PanelCtx<'_>, state: &mut CallListState) -> Option<u64> {
 }
 
 fn content(ctx: &PanelCtx<'_>, row: u64) -> Row {
-    let Some(call) = ctx.lists.call(row) else { return Row::default() };
+    let Some(call) = ctx.lists.call(row) else {
+        return Row::default();
+    };
     match ctx.rows.get(&call) {
         Some(line) => line_row(ctx, line),
-        None => CallLine::brief(ctx.view, call).map(|line| line_row(ctx, &line)).unwrap_or_default(),
+        None => CallLine::brief(ctx.view, call)
+            .map(|line| line_row(ctx, &line))
+            .unwrap_or_default(),
     }
 }
 
@@ -162,15 +189,22 @@ fn line_row(ctx: &PanelCtx<'_>, line: &CallLine) -> Row {
         line.state.map(state_words).unwrap_or("…"),
         uri_words(&line.caller),
         uri_words(&line.callee),
-        if result.is_empty() { "no final response" } else { &result },
+        if result.is_empty() {
+            "no final response"
+        } else {
+            &result
+        },
     );
-    let colour = line.status.map(|status| {
-        ctx.theme.status(status)
-    });
+    let colour = line.status.map(|status| ctx.theme.status(status));
     let number = |count: u32| Cell::new(grouped(count.into()));
     let time = rows::moment_words(line.start);
-    let duration = |nanos: Option<i64>| nanos.map_or_else(Cell::default, |n| Cell::new(duration_words(n)));
-    let again = if line.retransmissions == 0 { Cell::default() } else { number(line.retransmissions) };
+    let duration =
+        |nanos: Option<i64>| nanos.map_or_else(Cell::default, |n| Cell::new(duration_words(n)));
+    let again = if line.retransmissions == 0 {
+        Cell::default()
+    } else {
+        number(line.retransmissions)
+    };
     Row {
         label,
         cells: vec![
@@ -178,7 +212,10 @@ fn line_row(ctx: &PanelCtx<'_>, line: &CallLine) -> Row {
             Cell::new(ctx.time_words(line.start)).hover(time),
             uri_cell(&line.caller),
             uri_cell(&line.callee),
-            Cell { colour, ..Cell::new(result) },
+            Cell {
+                colour,
+                ..Cell::new(result)
+            },
             duration(line.pdd),
             duration(line.talk),
             number(line.messages),
@@ -192,5 +229,9 @@ fn line_row(ctx: &PanelCtx<'_>, line: &CallLine) -> Row {
 /// A URI without what is the same everywhere; in full for those who point at it.
 pub fn uri_cell(uri: &str) -> Cell {
     let words = uri_words(uri).to_owned();
-    if words == uri { Cell::new(words) } else { Cell::new(words).hover(uri) }
+    if words == uri {
+        Cell::new(words)
+    } else {
+        Cell::new(words).hover(uri)
+    }
 }

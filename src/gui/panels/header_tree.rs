@@ -12,7 +12,7 @@ use crate::diagnostic::Severity;
 use crate::gui::action::{Action, FieldPath, PanelName};
 use crate::gui::fetch::Detail;
 use crate::gui::panel_ctx::PanelCtx;
-use crate::gui::widgets::row_view::{MarkShape, Mark, one_line, paint_mark, shown};
+use crate::gui::widgets::row_view::{Mark, MarkShape, one_line, paint_mark, shown};
 use crate::gui::widgets::scroll::{BAR_POINTS, Scroll, move_cursor};
 use crate::index::ids::MessageId;
 use crate::present::header_tree::Node;
@@ -65,7 +65,14 @@ impl HeaderTreeState {
         let mut remarks: Vec<(Span, Severity, String, bool)> = detail
             .diagnostics
             .iter()
-            .map(|d| (d.span, d.severity, format!("{} ({})", d.text, d.kind.rfc()), false))
+            .map(|d| {
+                (
+                    d.span,
+                    d.severity,
+                    format!("{} ({})", d.text, d.kind.rfc()),
+                    false,
+                )
+            })
             .collect();
         let mut lines = Vec::new();
         add(&detail.tree, "", 0, &self.open, &mut lines);
@@ -91,7 +98,15 @@ impl HeaderTreeState {
             let path = FieldPath(format!("remark {text}"));
             let (name, value) = ("Remark".to_owned(), text.clone());
             let remark = Some((*severity, text.clone()));
-            lines.push(Line { path, depth: 0, name, value, span: *span, parent: false, remark });
+            lines.push(Line {
+                path,
+                depth: 0,
+                name,
+                value,
+                span: *span,
+                parent: false,
+                remark,
+            });
         }
         self.lines = lines;
     }
@@ -135,7 +150,11 @@ fn path_of<'a>(above: &str, node: &'a Node, counts: &mut Vec<(&'a str, usize)>) 
             1
         }
     };
-    let number = if count > 1 { format!("[{count}]") } else { String::new() };
+    let number = if count > 1 {
+        format!("[{count}]")
+    } else {
+        String::new()
+    };
     let between = if above.is_empty() { "" } else { " > " };
     FieldPath(format!("{above}{between}{}{number}", node.name))
 }
@@ -149,7 +168,9 @@ pub fn span_of(nodes: &[Node], path: &FieldPath) -> Option<Span> {
 pub fn field_at(nodes: &[Node], offset: u32) -> Option<FieldPath> {
     let mut found: Option<(FieldPath, Span)> = None;
     walk(nodes, "", &mut |path, span| {
-        let smaller = found.as_ref().is_none_or(|(_, known)| span.len() <= known.len());
+        let smaller = found
+            .as_ref()
+            .is_none_or(|(_, known)| span.len() <= known.len());
         if span.contains(offset) && smaller {
             found = Some((path.clone(), span));
         }
@@ -189,7 +210,11 @@ pub fn header_tree_ui(
 ) {
     state.pointed = None;
     let Some(detail) = ctx.detail else {
-        let text = if ctx.selection.message.is_some() { "Reading…" } else { "No message selected" };
+        let text = if ctx.selection.message.is_some() {
+            "Reading…"
+        } else {
+            "No message selected"
+        };
         return empty_ui(ui, ctx.theme, text);
     };
     if let Some(error) = &detail.error {
@@ -215,11 +240,28 @@ pub fn header_tree_ui(
     let visible = state.scroll.update(ui, list.id, body, rows, row_points);
     let mut toggle: Option<FieldPath> = None;
     for row in visible.first..visible.end {
-        let Some(line) = usize::try_from(row).ok().and_then(|row| state.lines.get(row)) else { break };
-        let rect =
-            Rect::from_min_size(pos2(body.left(), visible.y(row)), vec2(body.width(), row_points));
+        let Some(line) = usize::try_from(row)
+            .ok()
+            .and_then(|row| state.lines.get(row))
+        else {
+            break;
+        };
+        let rect = Rect::from_min_size(
+            pos2(body.left(), visible.y(row)),
+            vec2(body.width(), row_points),
+        );
         let is_selected = selected == usize::try_from(row).ok();
-        let done = line_ui(ctx, ui, state, line, rect.intersect(body), rect, body, is_selected, &list);
+        let done = line_ui(
+            ctx,
+            ui,
+            state,
+            line,
+            rect.intersect(body),
+            rect,
+            body,
+            is_selected,
+            &list,
+        );
         if done.pointed {
             state.pointed = Some(line.span);
         }
@@ -233,7 +275,9 @@ pub fn header_tree_ui(
     let page = ((body.height() / row_points) as u64).saturating_sub(1);
     let cursor = selected.map(|row| row as u64);
     if let Some(row) = move_cursor(ui, &list, cursor, rows, page) {
-        let line = usize::try_from(row).ok().and_then(|row| state.lines.get(row));
+        let line = usize::try_from(row)
+            .ok()
+            .and_then(|row| state.lines.get(row));
         if let Some(line) = line {
             actions.push(Action::SelectField(Some(line.path.clone())));
         }
@@ -259,8 +303,11 @@ fn keys(
     if !list.has_focus() {
         return None;
     }
-    let filter =
-        EventFilter { vertical_arrows: true, horizontal_arrows: true, ..EventFilter::default() };
+    let filter = EventFilter {
+        vertical_arrows: true,
+        horizontal_arrows: true,
+        ..EventFilter::default()
+    };
     ui.memory_mut(|memory| memory.set_focus_lock_filter(list.id, filter));
     let line = state.lines.get(selected?)?;
     let is_open = state.open.contains(&line.path);
@@ -320,17 +367,32 @@ fn line_ui(
     done.pointed = response.hovered();
     if response.clicked() {
         list.request_focus();
-        let on_triangle = response.interact_pointer_pos().is_some_and(|p| p.x < at + 14.0);
+        let on_triangle = response
+            .interact_pointer_pos()
+            .is_some_and(|p| p.x < at + 14.0);
         done.toggle = on_triangle && line.parent;
         done.select = !done.toggle;
     }
     done.toggle |= response.double_clicked() && line.parent && !done.toggle;
-    let text_colour = if selected { theme.selected_text } else { theme.text };
+    let text_colour = if selected {
+        theme.selected_text
+    } else {
+        theme.text
+    };
     if line.parent {
-        triangle(&painter, pos2(at + 5.0, rect.center().y), state.open.contains(&line.path), text_colour);
+        triangle(
+            &painter,
+            pos2(at + 5.0, rect.center().y),
+            state.open.contains(&line.path),
+            text_colour,
+        );
     }
     let font = TextStyle::Body.resolve(ui.style());
-    let name_colour = if selected { theme.selected_text } else { theme.request };
+    let name_colour = if selected {
+        theme.selected_text
+    } else {
+        theme.request
+    };
     let mut x = at + 16.0;
     if let Some((severity, _)) = &line.remark {
         let (shape, colour) = match severity {
@@ -338,11 +400,20 @@ fn line_ui(
             Severity::Warning => (MarkShape::Triangle, theme.challenge),
             Severity::Info => (MarkShape::Ring, theme.faint),
         };
-        let colour = if selected { theme.selected_text } else { colour };
-        paint_mark(&painter, pos2(x + 4.0, rect.center().y), 4.0, Mark { shape, colour });
+        let colour = if selected {
+            theme.selected_text
+        } else {
+            colour
+        };
+        paint_mark(
+            &painter,
+            pos2(x + 4.0, rect.center().y),
+            4.0,
+            Mark { shape, colour },
+        );
         x += 14.0;
     }
-    let mut put = |text: &str, colour, x: f32| {
+    let put = |text: &str, colour, x: f32| {
         let job = one_line(text, font.clone(), colour, rect.right() - 4.0 - x);
         let galley = painter.layout_job(job);
         let (size, elided) = (galley.size(), galley.elided);
@@ -350,7 +421,11 @@ fn line_ui(
         painter.galley(place.min, galley, colour);
         (size.x, elided)
     };
-    let head = if line.value.is_empty() { line.name.clone() } else { format!("{}:", line.name) };
+    let head = if line.value.is_empty() {
+        line.name.clone()
+    } else {
+        format!("{}:", line.name)
+    };
     let (width, mut elided) = put(&head, name_colour, x);
     if !line.value.is_empty() {
         elided |= put(&line.value, text_colour, x + width + 6.0).1;
@@ -369,9 +444,17 @@ fn line_ui(
 
 fn triangle(painter: &egui::Painter, at: egui::Pos2, open: bool, colour: egui::Color32) {
     let points = if open {
-        vec![at + vec2(-4.0, -2.0), at + vec2(4.0, -2.0), at + vec2(0.0, 3.5)]
+        vec![
+            at + vec2(-4.0, -2.0),
+            at + vec2(4.0, -2.0),
+            at + vec2(0.0, 3.5),
+        ]
     } else {
-        vec![at + vec2(-2.0, -4.0), at + vec2(3.5, 0.0), at + vec2(-2.0, 4.0)]
+        vec![
+            at + vec2(-2.0, -4.0),
+            at + vec2(3.5, 0.0),
+            at + vec2(-2.0, 4.0),
+        ]
     };
     painter.add(egui::Shape::convex_polygon(points, colour, Stroke::NONE));
 }

@@ -5,7 +5,8 @@
 
 use egui::accesskit::Role;
 use egui::{
-    Align2, Color32, FontId, Pos2, Rect, Sense, Shape, Stroke, TextStyle, Ui, WidgetInfo, pos2, vec2,
+    Align2, Color32, FontId, Pos2, Rect, Sense, Shape, Stroke, TextStyle, Ui, WidgetInfo, pos2,
+    vec2,
 };
 
 use super::empty_ui;
@@ -80,7 +81,9 @@ pub fn ladder_ui(
     );
     let list = ui.interact(body, PanelName::Messages.id(), Sense::click());
     list.widget_info(|| WidgetInfo::labeled(Role::ListBox, true, "Ladder"));
-    let visible = state.scroll.update(ui, list.id, body, rows, LADDER_ROW_POINTS);
+    let visible = state
+        .scroll
+        .update(ui, list.id, body, rows, LADDER_ROW_POINTS);
     let frame = place(ctx, ui, state, ladder, head, body, visible);
 
     let painter = ui.painter_at(body);
@@ -92,8 +95,23 @@ pub fn ladder_ui(
         }
     }
     for row in visible.first..visible.end {
-        let Some(item) = usize::try_from(row).ok().and_then(|row| ladder.items.get(row)) else { break };
-        row_ui(ctx, ui, &frame, item, row, selected == Some(row), &list, state, actions);
+        let Some(item) = usize::try_from(row)
+            .ok()
+            .and_then(|row| ladder.items.get(row))
+        else {
+            break;
+        };
+        row_ui(
+            ctx,
+            ui,
+            &frame,
+            item,
+            row,
+            selected == Some(row),
+            &list,
+            state,
+            actions,
+        );
     }
     heads_ui(ctx, ui, &frame, ladder);
 
@@ -102,13 +120,16 @@ pub fn ladder_ui(
         state.scroll.reveal(row);
         choose(ladder, row, state, actions);
     }
-    if list.has_focus() && ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Enter)) {
+    if list.has_focus() && ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Enter))
+    {
         actions.push(Action::FocusPanel(PanelName::Tree));
     }
 }
 
 fn choose(ladder: &Ladder, row: u64, state: &mut LadderState, actions: &mut Vec<Action>) {
-    let Ok(row) = usize::try_from(row) else { return };
+    let Ok(row) = usize::try_from(row) else {
+        return;
+    };
     match ladder.items.get(row) {
         Some(LadderItem::Arrow(arrow)) => {
             state.bar = None;
@@ -126,16 +147,19 @@ fn selected_row(
     stamp: CallStamp,
     ladder: &Ladder,
 ) -> Option<u64> {
-    let other_call = state.shown.is_none_or(|s| (s.call, s.capture) != (stamp.call, stamp.capture));
+    let other_call = state
+        .shown
+        .is_none_or(|s| (s.call, s.capture) != (stamp.call, stamp.capture));
     if other_call {
         state.scroll = Scroll::default();
         state.bar = None;
     }
     if state.shown != Some(stamp) {
         state.shown = Some(stamp);
-        state.found = state.found.filter(|_| !other_call).and_then(|(message, _)| {
-            ladder.row_of(message).map(|row| (message, row))
-        });
+        state.found = state
+            .found
+            .filter(|_| !other_call)
+            .and_then(|(message, _)| ladder.row_of(message).map(|row| (message, row)));
     }
     let message = ctx.selection.message?;
     if state.found.is_none_or(|(found, _)| found != message) {
@@ -144,10 +168,15 @@ fn selected_row(
         if let Some((_, row)) = state.found {
             state.scroll.reveal(row as u64);
         }
-    } else if ctx.reveal_message && let Some((_, row)) = state.found {
+    } else if ctx.reveal_message
+        && let Some((_, row)) = state.found
+    {
         state.scroll.reveal(row as u64);
     }
-    state.bar.or(state.found.map(|(_, row)| row)).map(|row| row as u64)
+    state
+        .bar
+        .or(state.found.map(|(_, row)| row))
+        .map(|row| row as u64)
 }
 
 fn place(
@@ -161,7 +190,9 @@ fn place(
 ) -> Frame {
     let font = TextStyle::Body.resolve(ui.style());
     let sample = ctx.time_words(ladder.items.last().map_or(0, LadderItem::time));
-    let time = ui.painter().layout_no_wrap(sample, font.clone(), ctx.theme.faint);
+    let time = ui
+        .painter()
+        .layout_no_wrap(sample, font.clone(), ctx.theme.faint);
     let time_points = time.size().x + 14.0;
     let gaps = ladder.lanes.len().saturating_sub(1).max(1) as f32;
     // Lanes use the width there is; when there are many they keep a distance and scroll.
@@ -169,33 +200,51 @@ fn place(
     let gap = (room / gaps).clamp(NARROWEST_GAP, LANE_GAP_POINTS * 2.0);
     let content = time_points + 2.0 * SIDE_POINTS + gaps * gap;
     let left = state.scroll.clamp_left(content, body);
-    Frame { body, head, left, time_points, gap, visible, font }
+    Frame {
+        body,
+        head,
+        left,
+        time_points,
+        gap,
+        visible,
+        font,
+    }
 }
 
 fn heads_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, frame: &Frame, ladder: &Ladder) {
     let painter = ui.painter_at(frame.head);
     painter.rect_filled(frame.head, 0, ctx.theme.head);
-    painter.hline(frame.head.x_range(), frame.head.bottom() - 0.5, Stroke::new(1.0, ctx.theme.line));
+    painter.hline(
+        frame.head.x_range(),
+        frame.head.bottom() - 0.5,
+        Stroke::new(1.0, ctx.theme.line),
+    );
     let time = Rect::from_min_max(
         frame.head.min,
-        pos2(frame.head.left() + frame.time_points - 4.0, frame.head.bottom()),
+        pos2(
+            frame.head.left() + frame.time_points - 4.0,
+            frame.head.bottom(),
+        ),
     );
     for (i, lane) in ladder.lanes.iter().enumerate() {
         let x = frame.x(i);
         let width = (frame.gap - 8.0).max(20.0);
-        let place = Rect::from_center_size(pos2(x, frame.head.center().y), vec2(width, HEAD_POINTS));
+        let place =
+            Rect::from_center_size(pos2(x, frame.head.center().y), vec2(width, HEAD_POINTS));
         let mut seen = place.intersect(frame.head);
         seen.min.x = seen.min.x.max(time.right());
         if !seen.is_positive() {
             continue;
         }
         let clipped = painter.with_clip_rect(seen);
-        let mut line = |text: &str, y: f32, colour: Color32| {
+        let line = |text: &str, y: f32, colour: Color32| {
             let galley = clipped.layout_job(one_line(text, frame.font.clone(), colour, width));
             let elided = galley.elided;
             // Text that would begin behind the edge of the window moves into it.
             let half = galley.size().x / 2.0;
-            let from = (x - half).max(time.right()).min(frame.head.right() - 2.0 * half - 2.0);
+            let from = (x - half)
+                .max(time.right())
+                .min(frame.head.right() - 2.0 * half - 2.0);
             clipped.galley(pos2(from, y), galley, colour);
             elided
         };
@@ -203,9 +252,18 @@ fn heads_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, frame: &Frame, ladder: &Ladder) {
         if lane.title != lane.address {
             line(&lane.address, frame.head.top() + 19.0, ctx.theme.faint);
         }
-        let response = ui.interact(seen, PanelName::Messages.id().with(("lane", i)), Sense::HOVER);
+        let response = ui.interact(
+            seen,
+            PanelName::Messages.id().with(("lane", i)),
+            Sense::HOVER,
+        );
         response.widget_info(|| WidgetInfo::labeled(Role::ColumnHeader, true, &lane.title));
-        let ends: Vec<String> = lane.endpoints.iter().take(12).map(ToString::to_string).collect();
+        let ends: Vec<String> = lane
+            .endpoints
+            .iter()
+            .take(12)
+            .map(ToString::to_string)
+            .collect();
         response.on_hover_text(format!("{}\n{}", lane.title, ends.join("\n")));
     }
     let clipped = painter.with_clip_rect(time);
@@ -216,7 +274,8 @@ fn heads_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, frame: &Frame, ladder: &Ladder) {
         ctx.theme.text,
         time.width() - 8.0,
     ));
-    let at = Align2::LEFT_CENTER.anchor_size(pos2(time.left() + 6.0, time.center().y), galley.size());
+    let at =
+        Align2::LEFT_CENTER.anchor_size(pos2(time.left() + 6.0, time.center().y), galley.size());
     clipped.galley(at.min, galley, ctx.theme.text);
 }
 
@@ -272,7 +331,11 @@ fn row_ui(
         LadderItem::Bar(bar) => paint_bar(&painter, theme, frame, bar, rect, selected),
     };
     let text = ctx.time_words(item.time());
-    let colour = if selected { theme.selected_text } else { theme.faint };
+    let colour = if selected {
+        theme.selected_text
+    } else {
+        theme.faint
+    };
     // The time stays while lanes are moved aside.
     let column = rect.with_max_x(rect.left() + frame.time_points - 4.0);
     let ground = match (selected, response.hovered()) {
@@ -293,14 +356,23 @@ fn row_ui(
 fn hover(ctx: &PanelCtx<'_>, item: &LadderItem, elided: bool, response: egui::Response) {
     let mut lines: Vec<String> = Vec::new();
     if let LadderItem::Arrow(arrow) = item {
-        let Some(line) = rows::MessageLine::of(ctx.view, arrow.message) else { return };
-        lines.push(if elided { arrow.label.clone() } else { line.label.clone() });
+        let Some(line) = rows::MessageLine::of(ctx.view, arrow.message) else {
+            return;
+        };
+        lines.push(if elided {
+            arrow.label.clone()
+        } else {
+            line.label.clone()
+        });
         if let (Some(from), Some(to)) = (line.source, line.destination) {
             let transport = line.transport.map(|t| t.name()).unwrap_or_default();
             lines.push(format!("{from} to {to}, {transport}"));
         }
         if let Some(delta) = line.delta {
-            lines.push(format!("{} after the message before it", rows::duration_words(delta)));
+            lines.push(format!(
+                "{} after the message before it",
+                rows::duration_words(delta)
+            ));
         }
         if !line.info.is_empty() {
             lines.push(line.info);
@@ -317,7 +389,11 @@ fn hover(ctx: &PanelCtx<'_>, item: &LadderItem, elided: bool, response: egui::Re
 }
 
 fn arrow_colour(theme: &Theme, class: ArrowClass, selected: bool) -> Color32 {
-    if selected { theme.selected_text } else { theme.message(class) }
+    if selected {
+        theme.selected_text
+    } else {
+        theme.message(class)
+    }
 }
 
 /// Paints an arrow with its label; true when the label does not fit.
@@ -364,7 +440,11 @@ fn label(
     let galley = painter.layout_job(job);
     let elided = galley.elided;
     let x = (left + right - galley.size().x) / 2.0;
-    painter.galley(pos2(x, rect.bottom() - 7.5 - galley.size().y), galley, colour);
+    painter.galley(
+        pos2(x, rect.bottom() - 7.5 - galley.size().y),
+        galley,
+        colour,
+    );
     elided
 }
 
@@ -385,13 +465,27 @@ fn paint_loop(
     let dash = Dash::of(arrow);
     line(painter, pos2(x, top), pos2(out, top), stroke, dash);
     line(painter, pos2(out, top), pos2(out, bottom), stroke, dash);
-    line(painter, pos2(out, bottom), pos2(x + side * ARROW_HEAD_POINTS * 0.8, bottom), stroke, dash);
+    line(
+        painter,
+        pos2(out, bottom),
+        pos2(x + side * ARROW_HEAD_POINTS * 0.8, bottom),
+        stroke,
+        dash,
+    );
     paint_head(painter, pos2(x + side, bottom), -side, colour, arrow);
     let room = frame.gap - 44.0;
     let galley = painter.layout_job(one_line(&arrow.label, frame.font.clone(), colour, room));
     let elided = galley.elided;
-    let from = if last { out - 6.0 - galley.size().x } else { out + 6.0 };
-    painter.galley(pos2(from, rect.center().y - galley.size().y / 2.0), galley, colour);
+    let from = if last {
+        out - 6.0 - galley.size().x
+    } else {
+        out + 6.0
+    };
+    painter.galley(
+        pos2(from, rect.center().y - galley.size().y / 2.0),
+        galley,
+        colour,
+    );
     elided
 }
 
@@ -416,8 +510,10 @@ impl Dash {
 fn line(painter: &egui::Painter, from: Pos2, to: Pos2, stroke: Stroke, dash: Dash) {
     // Only the part that is seen: a line over hundreds of lanes has no end of dashes.
     let clip = painter.clip_rect().x_range().expand(16.0);
-    let (from, to) =
-        (pos2(clip.clamp(from.x), from.y), pos2(clip.clamp(to.x), to.y));
+    let (from, to) = (
+        pos2(clip.clamp(from.x), from.y),
+        pos2(clip.clamp(to.x), to.y),
+    );
     if from == to {
         return;
     }
@@ -440,7 +536,11 @@ fn paint_head(painter: &egui::Painter, tip: Pos2, toward: f32, colour: Color32, 
         painter.line_segment([down, tip], stroke);
         painter.line_segment([pos2(back, tip.y), tip], Stroke::new(1.0, colour));
     } else {
-        painter.add(Shape::convex_polygon(vec![tip, up, down], colour, Stroke::NONE));
+        painter.add(Shape::convex_polygon(
+            vec![tip, up, down],
+            colour,
+            Stroke::NONE,
+        ));
     }
     if matches!(arrow.class, ArrowClass::Failure) && !arrow.retransmission {
         // A bar behind the head: a failure is seen without its colour.
@@ -465,17 +565,38 @@ fn paint_bar(
         _ => theme.text,
     };
     let toward = if to >= from { 1.0 } else { -1.0 };
-    let (left, right) = (from.min(to) + 3.0, from.max(to).max(from.min(to) + 40.0) - 3.0);
-    let place = Rect::from_min_max(pos2(left, rect.top() + 3.0), pos2(right, rect.bottom() - 3.0));
-    let ground = if bar.packets == 0 { theme.alert_ground } else { theme.pointed };
+    let (left, right) = (
+        from.min(to) + 3.0,
+        from.max(to).max(from.min(to) + 40.0) - 3.0,
+    );
+    let place = Rect::from_min_max(
+        pos2(left, rect.top() + 3.0),
+        pos2(right, rect.bottom() - 3.0),
+    );
+    let ground = if bar.packets == 0 {
+        theme.alert_ground
+    } else {
+        theme.pointed
+    };
     painter.rect(
         place,
         3,
         if selected { theme.selected } else { ground },
-        Stroke::new(1.0, if bar.packets == 0 { theme.failure } else { theme.lane }),
+        Stroke::new(
+            1.0,
+            if bar.packets == 0 {
+                theme.failure
+            } else {
+                theme.lane
+            },
+        ),
         egui::StrokeKind::Inside,
     );
-    let x = if toward > 0.0 { place.right() - 3.0 } else { place.left() + 3.0 };
+    let x = if toward > 0.0 {
+        place.right() - 3.0
+    } else {
+        place.left() + 3.0
+    };
     let tip = pos2(x, place.center().y);
     let back = tip.x - toward * ARROW_HEAD_POINTS;
     let points = vec![tip, pos2(back, tip.y - 4.0), pos2(back, tip.y + 4.0)];

@@ -56,7 +56,11 @@ pub fn message_list_ui(
         };
         Some(row as u64)
     });
-    let table_state = if all { &mut state.of_all } else { &mut state.of_call };
+    let table_state = if all {
+        &mut state.of_all
+    } else {
+        &mut state.of_call
+    };
     let reveal = ctx.selection.message.map(|message| (ctx.tab, message));
     if reveal != state.revealed || ctx.reveal_message {
         state.revealed = reveal;
@@ -66,7 +70,11 @@ pub fn message_list_ui(
     }
     let columns = columns(ctx);
     let table = RowView {
-        name: if all { "All messages" } else { "Messages of the call" },
+        name: if all {
+            "All messages"
+        } else {
+            "Messages of the call"
+        },
         id: PanelName::Messages.id(),
         columns: &columns,
         rows: count as u64,
@@ -108,7 +116,9 @@ fn content(ctx: &PanelCtx<'_>, line: &MessageLine) -> Row {
     let end = |end: Option<crate::packet::Endpoint>| {
         let text = end.map(|end| end.to_string()).unwrap_or_default();
         match line.transport {
-            Some(transport) => Cell::new(text.clone()).hover(format!("{text} {}", transport.name())),
+            Some(transport) => {
+                Cell::new(text.clone()).hover(format!("{text} {}", transport.name()))
+            }
             None => Cell::new(text),
         }
     };

@@ -19,7 +19,9 @@ pub fn empty_ui(ui: &mut Ui, theme: &Theme, text: &str) {
     let room = ui.available_rect_before_wrap();
     let font = TextStyle::Body.resolve(ui.style());
     let width = (room.width() - 24.0).max(40.0);
-    let galley = ui.painter().layout(text.to_owned(), font, theme.faint, width);
+    let galley = ui
+        .painter()
+        .layout(text.to_owned(), font, theme.faint, width);
     let place = Align2::CENTER_CENTER.anchor_size(room.center(), galley.size());
     ui.painter_at(room).galley(place.min, galley, theme.faint);
     let response = ui.interact(room, ui.scope_id().with("empty"), egui::Sense::HOVER);

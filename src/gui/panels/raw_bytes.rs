@@ -83,13 +83,24 @@ pub fn raw_bytes_ui(
         state.lines = text_lines(&detail.bytes, columns);
     }
     // In a narrow panel there are fewer bytes in a line.
-    let per_line = if columns >= hex_letters(HEX_COLUMNS) { HEX_COLUMNS } else { HEX_COLUMNS / 2 };
+    let per_line = if columns >= hex_letters(HEX_COLUMNS) {
+        HEX_COLUMNS
+    } else {
+        HEX_COLUMNS / 2
+    };
     let hex = ctx.raw == RawTab::Hex;
-    let rows = if hex { detail.bytes.len().div_ceil(per_line) } else { state.lines.len() } as u64;
+    let rows = if hex {
+        detail.bytes.len().div_ceil(per_line)
+    } else {
+        state.lines.len()
+    } as u64;
 
     let shown = Some((detail.message, field.cloned(), ctx.raw));
     if state.shown != shown {
-        let other = state.shown.as_ref().is_none_or(|(message, ..)| *message != detail.message);
+        let other = state
+            .shown
+            .as_ref()
+            .is_none_or(|(message, ..)| *message != detail.message);
         state.shown = shown;
         let row = selected.map(|span| match hex {
             true => u64::from(span.start) / per_line as u64,
@@ -106,15 +117,28 @@ pub fn raw_bytes_ui(
     keys(ui, &list, scroll, body.height() / row_points);
     let visible = scroll.update(ui, list.id, body, rows, row_points);
     let mut clicked: Option<u32> = None;
-    let pointer = list.clicked().then(|| list.interact_pointer_pos()).flatten();
+    let pointer = list
+        .clicked()
+        .then(|| list.interact_pointer_pos())
+        .flatten();
     if list.clicked() {
         list.request_focus();
     }
     for row in visible.first..visible.end {
-        let Ok(index) = usize::try_from(row) else { break };
+        let Ok(index) = usize::try_from(row) else {
+            break;
+        };
         let at = pos2(body.left() + PAD, visible.y(row));
         let rect = Rect::from_min_size(pos2(body.left(), at.y), vec2(body.width(), row_points));
-        let place = Place { ui, body, at, rect, font: &font, letter, colour: ctx.theme.text };
+        let place = Place {
+            ui,
+            body,
+            at,
+            rect,
+            font: &font,
+            letter,
+            colour: ctx.theme.text,
+        };
         let pointer = pointer.filter(|pointer| rect.contains(*pointer));
         if hex {
             let from = index.saturating_mul(per_line);
@@ -158,7 +182,10 @@ fn text_line(
     let painter = place.ui.painter_at(place.body);
     let galley = painter.layout_no_wrap(line.text.clone(), place.font.clone(), place.colour);
     let x = |letter: usize| {
-        place.at.x + galley.pos_from_cursor(egui::text::CCursor::new(letter)).left()
+        place.at.x
+            + galley
+                .pos_from_cursor(egui::text::CCursor::new(letter))
+                .left()
     };
     for (span, colour) in marks {
         let Some(span) = span else { continue };
@@ -175,7 +202,11 @@ fn text_line(
     match letter {
         Some(letter) => line.at.get(letter).copied(),
         // Behind the text is the end of the line.
-        None => line.span.end.checked_sub(1).filter(|_| !line.span.is_empty()),
+        None => line
+            .span
+            .end
+            .checked_sub(1)
+            .filter(|_| !line.span.is_empty()),
     }
 }
 
@@ -212,7 +243,11 @@ fn hex_line(
         }
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
-        letters.push(if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' });
+        letters.push(if byte.is_ascii_graphic() || *byte == b' ' {
+            char::from(*byte)
+        } else {
+            '.'
+        });
     }
     while text.len() < hex_text_at(per_line) {
         text.push(' ');
@@ -225,7 +260,11 @@ fn hex_line(
         let first = (span.start as usize).saturating_sub(offset).min(end);
         if first < end {
             place.mark(x(hex_at(first)), x(hex_at(end - 1) + 2), *colour);
-            place.mark(x(hex_text_at(per_line) + first), x(hex_text_at(per_line) + end), *colour);
+            place.mark(
+                x(hex_text_at(per_line) + first),
+                x(hex_text_at(per_line) + end),
+                *colour,
+            );
         }
     }
     let painter = place.ui.painter_at(place.body);
@@ -246,7 +285,10 @@ fn keys(ui: &mut Ui, list: &egui::Response, scroll: &mut Scroll, page: f32) {
     if !list.has_focus() {
         return;
     }
-    let filter = EventFilter { vertical_arrows: true, ..EventFilter::default() };
+    let filter = EventFilter {
+        vertical_arrows: true,
+        ..EventFilter::default()
+    };
     ui.memory_mut(|memory| memory.set_focus_lock_filter(list.id, filter));
     let page = f64::from((page - 1.0).max(1.0));
     ui.input_mut(|input| {
@@ -265,23 +307,37 @@ fn keys(ui: &mut Ui, list: &egui::Response, scroll: &mut Scroll, page: f32) {
 /// Cuts the message into lines of at most `columns` letters.
 fn text_lines(bytes: &[u8], columns: usize) -> Vec<TextLine> {
     let mut lines = Vec::new();
-    let mut line = TextLine { span: Span::new(0, 0), text: String::new(), at: Vec::new() };
+    let mut line = TextLine {
+        span: Span::new(0, 0),
+        text: String::new(),
+        at: Vec::new(),
+    };
     let mut offset = 0;
     for chunk in bytes.utf8_chunks() {
-        let valid = chunk.valid().char_indices().map(|(at, c)| (at, c, c.len_utf8()));
+        let valid = chunk
+            .valid()
+            .char_indices()
+            .map(|(at, c)| (at, c, c.len_utf8()));
         let broken = chunk.invalid().len();
         let broken = (broken > 0).then_some((chunk.valid().len(), '\u{fffd}', broken));
         for (at, c, len) in valid.chain(broken) {
             let start = offset + at;
             if line.at.len() >= columns && c != '\n' && c != '\r' {
-                let next = TextLine { span: Span::new(start, start), text: String::new(), at: Vec::new() };
+                let next = TextLine {
+                    span: Span::new(start, start),
+                    text: String::new(),
+                    at: Vec::new(),
+                };
                 lines.push(std::mem::replace(&mut line, next));
             }
             line.span = Span::new(line.span.start as usize, start + len);
             match c {
                 '\n' => {
-                    let next =
-                        TextLine { span: Span::new(start + 1, start + 1), text: String::new(), at: Vec::new() };
+                    let next = TextLine {
+                        span: Span::new(start + 1, start + 1),
+                        text: String::new(),
+                        at: Vec::new(),
+                    };
                     lines.push(std::mem::replace(&mut line, next));
                 }
                 // The end of a line is seen by the line being over.
@@ -314,8 +370,14 @@ mod tests {
         let lines = text_lines(bytes, 5);
         let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
         assert_eq!(texts, ["Via: ", "abc", "\u{fffd}xy z", "", "last"]);
-        assert_eq!(lines.get(1).map(|l| (l.span, l.at.clone())), Some((Span::new(5, 10), vec![5, 6, 7])));
-        assert_eq!(lines.get(2).map(|l| l.at.clone()), Some(vec![10, 11, 12, 13, 14]));
+        assert_eq!(
+            lines.get(1).map(|l| (l.span, l.at.clone())),
+            Some((Span::new(5, 10), vec![5, 6, 7]))
+        );
+        assert_eq!(
+            lines.get(2).map(|l| l.at.clone()),
+            Some(vec![10, 11, 12, 13, 14])
+        );
         assert_eq!(lines.last().map(|l| l.span), Some(Span::new(17, 21)));
     }
 

@@ -24,21 +24,35 @@ pub fn status_bar_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>)
                 (progress.done as f64 / progress.total as f64).min(1.0) as f32
             };
             let percent = format!("{} %", (share * 100.0) as u32);
-            let bar = egui::ProgressBar::new(share).desired_width(150.0).text(percent);
+            let bar = egui::ProgressBar::new(share)
+                .desired_width(150.0)
+                .text(percent);
             ui.add(bar);
-            if ui.button("Cancel").on_hover_text("Stop loading; what is there stays").clicked() {
+            if ui
+                .button("Cancel")
+                .on_hover_text("Stop loading; what is there stays")
+                .clicked()
+            {
                 actions.push(Action::CancelLoad);
             }
         }
         let view = ctx.view;
         let counts = [
             counted(view.messages().len() as u64, "message", "messages"),
-            counted(u64::from(ctx.lists.counts.first().copied().unwrap_or(0)), "call", "calls"),
+            counted(
+                u64::from(ctx.lists.counts.first().copied().unwrap_or(0)),
+                "call",
+                "calls",
+            ),
             counted(view.dialogs().len() as u64, "dialog", "dialogs"),
         ];
         ui.label(counts.join("   "));
         if view.totals.retransmissions > 0 {
-            let text = counted(view.totals.retransmissions, "retransmission", "retransmissions");
+            let text = counted(
+                view.totals.retransmissions,
+                "retransmission",
+                "retransmissions",
+            );
             ui.label(RichText::new(text).color(ctx.theme.faint));
         }
         if view.totals.copies > 0 {
@@ -66,17 +80,34 @@ fn files_ui(ctx: &PanelCtx<'_>, ui: &mut Ui) {
         let label = egui::Label::new(RichText::new(text).color(ctx.theme.failure)).truncate();
         let all: Vec<String> = errors
             .iter()
-            .map(|file| format!("{}: {}", file.path.display(), file.error.as_deref().unwrap_or("")))
+            .map(|file| {
+                format!(
+                    "{}: {}",
+                    file.path.display(),
+                    file.error.as_deref().unwrap_or("")
+                )
+            })
             .collect();
         ui.add(label).on_hover_text(all.join("\n"));
     }
     let damaged = files.iter().any(|file| file.info.truncated_at.is_some());
-    let kinds: usize = files.iter().map(|f| f.skipped.len() + f.info.skipped.len()).sum();
+    let kinds: usize = files
+        .iter()
+        .map(|f| f.skipped.len() + f.info.skipped.len())
+        .sum();
     if kinds == 0 && !damaged {
         return;
     }
-    let text = if damaged { "Damaged or cut: see what is missing" } else { "Some of it was passed over" };
-    let colour = if damaged { ctx.theme.challenge } else { ctx.theme.faint };
+    let text = if damaged {
+        "Damaged or cut: see what is missing"
+    } else {
+        "Some of it was passed over"
+    };
+    let colour = if damaged {
+        ctx.theme.challenge
+    } else {
+        ctx.theme.faint
+    };
     ui.menu_button(RichText::new(text).color(colour), |ui| {
         ui.set_max_width(560.0);
         for file in files {
@@ -102,12 +133,15 @@ fn notices_ui(ctx: &PanelCtx<'_>, ui: &mut Ui) {
     if ctx.notices.is_empty() {
         return;
     }
-    ui.menu_button(counted(ctx.notices.len() as u64, "notice", "notices"), |ui| {
-        ui.set_max_width(560.0);
-        for notice in ctx.notices.iter().rev() {
-            ui.label(notice);
-        }
-    });
+    ui.menu_button(
+        counted(ctx.notices.len() as u64, "notice", "notices"),
+        |ui| {
+            ui.set_max_width(560.0);
+            for notice in ctx.notices.iter().rev() {
+                ui.label(notice);
+            }
+        },
+    );
 }
 
 /// The newest notice, until it was read.

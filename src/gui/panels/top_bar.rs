@@ -16,12 +16,7 @@ pub struct TopBarState {
 }
 
 /// The menus.
-pub fn menus_ui(
-    ctx: &PanelCtx<'_>,
-    ui: &mut Ui,
-    theme: ThemeChoice,
-    actions: &mut Vec<Action>,
-) {
+pub fn menus_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, theme: ThemeChoice, actions: &mut Vec<Action>) {
     MenuBar::new().ui(ui, |ui| {
         ui.menu_button("File", |ui| {
             let mut item = |ui: &mut Ui, enabled: bool, text: &str, keys: &str, action: Action| {
@@ -32,8 +27,20 @@ pub fn menus_ui(
                 }
             };
             item(ui, true, "Open capture…", "Ctrl+O", Action::AskForFiles);
-            item(ui, true, "Open path…", "Ctrl+Shift+O", Action::ShowPathField(true));
-            item(ui, ctx.progress.is_some(), "Close capture", "Ctrl+W", Action::CloseCapture);
+            item(
+                ui,
+                true,
+                "Open path…",
+                "Ctrl+Shift+O",
+                Action::ShowPathField(true),
+            );
+            item(
+                ui,
+                ctx.progress.is_some(),
+                "Close capture",
+                "Ctrl+W",
+                Action::CloseCapture,
+            );
             ui.separator();
             item(ui, true, "Quit", "Ctrl+Q", Action::Quit);
         });
@@ -68,17 +75,31 @@ pub fn menus_ui(
                 choice(ui, ctx.tab == tab, text, Action::ShowTab(tab));
             }
             ui.separator();
-            for (tab, text) in [(RawTab::Text, "Bytes as text"), (RawTab::Hex, "Bytes in hex")] {
+            for (tab, text) in [
+                (RawTab::Text, "Bytes as text"),
+                (RawTab::Hex, "Bytes in hex"),
+            ] {
                 choice(ui, ctx.raw == tab, text, Action::ShowRaw(tab));
             }
         });
         if let Some(first) = ctx.paths.first() {
             let name = |path: &PathBuf| {
-                path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+                path.file_name()
+                    .unwrap_or(path.as_os_str())
+                    .to_string_lossy()
+                    .into_owned()
             };
             let more = ctx.paths.len() - 1;
-            let text = if more == 0 { name(first) } else { format!("{} and {more} more", name(first)) };
-            let all: Vec<String> = ctx.paths.iter().map(|path| path.display().to_string()).collect();
+            let text = if more == 0 {
+                name(first)
+            } else {
+                format!("{} and {more} more", name(first))
+            };
+            let all: Vec<String> = ctx
+                .paths
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
                 let label = egui::Label::new(RichText::new(text).color(ctx.theme.faint)).truncate();
                 ui.add(label).on_hover_text(all.join("\n"));
@@ -97,7 +118,7 @@ pub fn path_field_ui(
     ui.horizontal(|ui| {
         let label = ui.label("Path of a capture:");
         let width = (ui.available_width() - 150.0).max(120.0);
-        let id = Id::new("path field");
+        let id = Id::unique("path field");
         let hint = RichText::new("/home/me/call.pcap").color(ctx.theme.faint);
         let field = egui::TextEdit::singleline(&mut state.path)
             .id(id)
@@ -110,7 +131,10 @@ pub fn path_field_ui(
         }
         let entered = response.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));
         let path = state.path.trim();
-        if (ui.add_enabled(!path.is_empty(), egui::Button::new("Open")).clicked() || entered)
+        if (ui
+            .add_enabled(!path.is_empty(), egui::Button::new("Open"))
+            .clicked()
+            || entered)
             && !path.is_empty()
         {
             actions.push(Action::OpenFiles(vec![home(path)]));

@@ -21,7 +21,8 @@ pub fn welcome_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
         ui.add_space(14.0);
         let how = "Or drop files here, or start it with them: sipscope call.pcap";
         ui.label(RichText::new(how).color(ctx.theme.faint));
-        let what = "pcap and pcapng, also packed with gzip, zstd or lz4; several files are merged by time";
+        let what =
+            "pcap and pcapng, also packed with gzip, zstd or lz4; several files are merged by time";
         ui.label(RichText::new(what).color(ctx.theme.faint));
     });
 }

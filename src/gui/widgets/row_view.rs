@@ -9,8 +9,8 @@ use std::ops::Range;
 use egui::accesskit::Role;
 use egui::text::{LayoutJob, TextWrapping};
 use egui::{
-    Color32, CursorIcon, FontId, Id, Key, Modifiers, Rect, Sense, Stroke, TextFormat,
-    TextStyle, Ui, WidgetInfo, pos2, vec2,
+    Color32, CursorIcon, FontId, Id, Key, Modifiers, Rect, Sense, Stroke, TextFormat, TextStyle,
+    Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::scroll::{BAR_POINTS, Scroll, move_cursor};
@@ -41,12 +41,24 @@ pub struct Column {
 impl Column {
     /// A column of text.
     pub const fn text(name: &'static str, width: f32) -> Self {
-        Self { name, hint: "", width, right: false, sorts: false }
+        Self {
+            name,
+            hint: "",
+            width,
+            right: false,
+            sorts: false,
+        }
     }
 
     /// A column of numbers.
     pub const fn number(name: &'static str, width: f32) -> Self {
-        Self { name, hint: "", width, right: true, sorts: false }
+        Self {
+            name,
+            hint: "",
+            width,
+            right: true,
+            sorts: false,
+        }
     }
 
     /// With an explanation of its head.
@@ -56,7 +68,10 @@ impl Column {
 
     /// Sortable.
     pub const fn sortable(self) -> Self {
-        Self { sorts: true, ..self }
+        Self {
+            sorts: true,
+            ..self
+        }
     }
 }
 
@@ -100,22 +115,34 @@ pub enum MarkShape {
 impl Cell {
     /// A cell with a text.
     pub fn new(text: impl Into<Cow<'static, str>>) -> Self {
-        Self { text: text.into(), ..Self::default() }
+        Self {
+            text: text.into(),
+            ..Self::default()
+        }
     }
 
     /// In a colour.
     pub fn colour(self, colour: Color32) -> Self {
-        Self { colour: Some(colour), ..self }
+        Self {
+            colour: Some(colour),
+            ..self
+        }
     }
 
     /// With a text for those who point at it.
     pub fn hover(self, text: impl Into<String>) -> Self {
-        Self { hover: Some(text.into()), ..self }
+        Self {
+            hover: Some(text.into()),
+            ..self
+        }
     }
 
     /// With a mark.
     pub fn mark(self, shape: MarkShape, colour: Color32) -> Self {
-        Self { mark: Some(Mark { shape, colour }), ..self }
+        Self {
+            mark: Some(Mark { shape, colour }),
+            ..self
+        }
     }
 }
 
@@ -201,28 +228,41 @@ impl RowView<'_> {
         );
         let list = ui.interact(body, self.id, Sense::click());
         list.widget_info(|| WidgetInfo::labeled(Role::ListBox, true, self.name));
-        let visible = state.scroll.update(ui, self.id, body, self.rows, row_points);
+        let visible = state
+            .scroll
+            .update(ui, self.id, body, self.rows, row_points);
         state.visible = visible.first..visible.end;
         let edges = self.edges(state, body);
         let content_points = edges.last().copied().unwrap_or(0.0);
         let left = state.scroll.clamp_left(content_points, body);
         let column = |i: usize| -> (f32, f32) {
             let at = |i: usize| body.left() - left + edges.get(i).copied().unwrap_or(0.0);
-            (if i == 0 { body.left() - left } else { at(i - 1) }, at(i))
+            (
+                if i == 0 {
+                    body.left() - left
+                } else {
+                    at(i - 1)
+                },
+                at(i),
+            )
         };
 
         let font = TextStyle::Body.resolve(ui.style());
         let painter = ui.painter_at(body);
-        let (text_colour, faint_colour) = (ui.visuals().text_color(), ui.visuals().weak_text_color());
+        let (text_colour, faint_colour) =
+            (ui.visuals().text_color(), ui.visuals().weak_text_color());
         let selection = ui.visuals().selection;
         let has_focus = list.has_focus();
         for row in visible.first..visible.end {
             let y = visible.y(row);
-            let rect =
-                Rect::from_min_size(pos2(body.left(), y), vec2(body.width(), row_points));
+            let rect = Rect::from_min_size(pos2(body.left(), y), vec2(body.width(), row_points));
             let seen = rect.intersect(body);
             let selected = self.selected == Some(row);
-            let Row { label, cells, faint } = content(row);
+            let Row {
+                label,
+                cells,
+                faint,
+            } = content(row);
             let response = ui.interact(seen, self.id.with(row), Sense::CLICK);
             response
                 .widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, selected, &label));
@@ -258,8 +298,14 @@ impl RowView<'_> {
                 };
                 let colour = cell.colour.filter(|_| !selected).unwrap_or(usual);
                 let right = self.columns.get(i).is_some_and(|c| c.right);
-                let elided =
-                    paint_cell(&painter.with_clip_rect(place.intersect(body)), place, cell, &font, colour, right);
+                let elided = paint_cell(
+                    &painter.with_clip_rect(place.intersect(body)),
+                    place,
+                    cell,
+                    &font,
+                    colour,
+                    right,
+                );
                 if pointer.is_some_and(|at| place.contains(at)) {
                     let text = match &cell.hover {
                         Some(text) => text.clone(),
@@ -323,11 +369,19 @@ impl RowView<'_> {
                 continue;
             }
             let order = self.order.filter(|order| order.column == i);
-            let sense = if column.sorts { Sense::CLICK } else { Sense::HOVER };
+            let sense = if column.sorts {
+                Sense::CLICK
+            } else {
+                Sense::HOVER
+            };
             let mut response = ui.interact(seen, self.id.with(("head", i)), sense);
             if column.sorts {
                 response.widget_info(|| {
-                    WidgetInfo::labeled(Role::ColumnHeader, true, format!("Sort by {}", column.name))
+                    WidgetInfo::labeled(
+                        Role::ColumnHeader,
+                        true,
+                        format!("Sort by {}", column.name),
+                    )
                 });
                 if response.clicked() {
                     sort = Some(i);
@@ -340,13 +394,22 @@ impl RowView<'_> {
                 response = response.on_hover_text(column.hint);
             }
             let arrow = match order {
-                Some(Order { descending: true, .. }) => " ▼",
+                Some(Order {
+                    descending: true, ..
+                }) => " ▼",
                 Some(_) => " ▲",
                 None => "",
             };
             let cell = Cell::new(format!("{}{arrow}", column.name));
             let painter = painter.with_clip_rect(seen);
-            paint_cell(&painter, place, &cell, &font, visuals.strong_text_color(), column.right);
+            paint_cell(
+                &painter,
+                place,
+                &cell,
+                &font,
+                visuals.strong_text_color(),
+                column.right,
+            );
             let _ = response;
             if i + 1 < self.columns.len() {
                 let line = Stroke::new(1.0, visuals.widgets.noninteractive.bg_stroke.color);
@@ -380,12 +443,18 @@ impl RowView<'_> {
 
 /// Cuts what nobody sees in one line, and shows control characters as dots.
 pub fn shown(text: &str, most: usize) -> Cow<'_, str> {
-    let cut = text.char_indices().nth(most).and_then(|(at, _)| text.get(..at));
+    let cut = text
+        .char_indices()
+        .nth(most)
+        .and_then(|(at, _)| text.get(..at));
     let part = cut.unwrap_or(text);
     if cut.is_none() && !part.contains(char::is_control) {
         return Cow::Borrowed(part);
     }
-    let mut out: String = part.chars().map(|c| if c.is_control() { '·' } else { c }).collect();
+    let mut out: String = part
+        .chars()
+        .map(|c| if c.is_control() { '·' } else { c })
+        .collect();
     if cut.is_some() {
         out.push('…');
     }
@@ -414,7 +483,12 @@ fn paint_cell(
 ) -> bool {
     let mut inner = place.shrink2(vec2(PAD, 0.0));
     if let Some(mark) = &cell.mark {
-        paint_mark(painter, pos2(inner.left() + 5.0, inner.center().y), 4.0, *mark);
+        paint_mark(
+            painter,
+            pos2(inner.left() + 5.0, inner.center().y),
+            4.0,
+            *mark,
+        );
         inner.min.x += 16.0;
     }
     if cell.text.is_empty() {
@@ -422,7 +496,11 @@ fn paint_cell(
     }
     let galley = painter.layout_job(one_line(&cell.text, font.clone(), colour, inner.width()));
     let y = inner.center().y - galley.size().y / 2.0;
-    let x = if right { inner.right() - galley.size().x } else { inner.left() };
+    let x = if right {
+        inner.right() - galley.size().x
+    } else {
+        inner.left()
+    };
     let elided = galley.elided;
     painter.galley(pos2(x, y), galley, colour);
     elided
@@ -442,8 +520,11 @@ pub fn paint_mark(painter: &egui::Painter, centre: egui::Pos2, radius: f32, mark
         }
         MarkShape::Triangle => {
             let points = vec![at(0.0, -1.0), at(1.0, 0.8), at(-1.0, 0.8)];
-            painter.add(egui::Shape::convex_polygon(points, mark.colour, Stroke::NONE));
+            painter.add(egui::Shape::convex_polygon(
+                points,
+                mark.colour,
+                Stroke::NONE,
+            ));
         }
     }
 }
-

@@ -124,7 +124,11 @@ impl Scroll {
                 let at = track.top() + way * (self.top / most) as f32;
                 let inside = (at..at + thumb_height).contains(&pointer.y);
                 if response.drag_started() || grip.is_nan() {
-                    *grip = if inside { pointer.y - at } else { thumb_height / 2.0 };
+                    *grip = if inside {
+                        pointer.y - at
+                    } else {
+                        thumb_height / 2.0
+                    };
                 }
                 *grip
             });
@@ -146,14 +150,17 @@ impl Scroll {
             pos2(track.left() + 2.0, at),
             vec2(BAR_POINTS - 4.0, thumb_height),
         );
-        ui.painter().rect_filled(track, CornerRadius::ZERO, ui.visuals().extreme_bg_color);
+        ui.painter()
+            .rect_filled(track, CornerRadius::ZERO, ui.visuals().extreme_bg_color);
         let fill = look.fg_stroke.color.gamma_multiply(0.55);
         ui.painter().rect_filled(thumb, CornerRadius::same(3), fill);
     }
 
     /// Keeps `left` within the content and gives it.
     pub fn clamp_left(&mut self, content_points: f32, body: Rect) -> f32 {
-        self.left = self.left.clamp(0.0, (content_points - body.width()).max(0.0));
+        self.left = self
+            .left
+            .clamp(0.0, (content_points - body.width()).max(0.0));
         self.left
     }
 }
@@ -171,7 +178,10 @@ pub fn move_cursor(
     if !focus.has_focus() || rows == 0 {
         return None;
     }
-    let filter = EventFilter { vertical_arrows: true, ..EventFilter::default() };
+    let filter = EventFilter {
+        vertical_arrows: true,
+        ..EventFilter::default()
+    };
     ui.memory_mut(|memory| memory.set_focus_lock_filter(focus.id, filter));
     let last = rows - 1;
     let (mut at, mut moved) = (cursor, false);
