@@ -34,8 +34,8 @@ pub struct SipscopeApp {
     tree: HeaderTreeState,
     raw: RawBytesState,
     theme: Option<super::prefs::ThemeChoice>,
-    /// Actions of the last frame, for tests.
-    pub done: Vec<Action>,
+    /// What was asked for, for those who want to play it back; not kept otherwise.
+    pub recorded: Option<Vec<Action>>,
 }
 
 impl SipscopeApp {
@@ -56,7 +56,7 @@ impl SipscopeApp {
             tree: HeaderTreeState::default(),
             raw: RawBytesState::default(),
             theme: None,
-            done: Vec::new(),
+            recorded: None,
         }
     }
 
@@ -100,7 +100,9 @@ impl SipscopeApp {
         for action in &actions {
             self.session.apply(action.clone());
         }
-        self.done = actions;
+        if let Some(recorded) = &mut self.recorded {
+            recorded.append(&mut actions);
+        }
         if let Some(panel) = self.session.focus_wish {
             self.session.focused = panel;
             ctx.memory_mut(|memory| memory.request_focus(panel.id()));

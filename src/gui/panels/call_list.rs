@@ -86,6 +86,7 @@ pub fn call_list_ui(
         name: "Calls",
         id: PanelName::Calls.id(),
         columns: &columns,
+        stretch: 4,
         rows: ctx.lists.calls.len() as u64,
         selected,
         order: order.map(|column| Order {

@@ -13,7 +13,7 @@ use crate::gui::action::{Action, FieldPath, PanelName};
 use crate::gui::fetch::Detail;
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::widgets::row_view::{Mark, MarkShape, one_line, paint_mark, shown};
-use crate::gui::widgets::scroll::{BAR_POINTS, Scroll, move_cursor};
+use crate::gui::widgets::scroll::{Scroll, body_of, move_cursor};
 use crate::index::ids::MessageId;
 use crate::present::header_tree::Node;
 use crate::span::Span;
@@ -226,7 +226,7 @@ pub fn header_tree_ui(
     let row_points = (ui.text_style_height(&TextStyle::Body) + 5.0).round();
     let all = ui.available_rect_before_wrap();
     ui.advance_cursor_after_rect(all);
-    let body = all.with_max_x((all.right() - BAR_POINTS).max(all.left()));
+    let body = body_of(all, state.lines.len() as u64, row_points);
     let list = ui.interact(body, PanelName::Tree.id(), Sense::click());
     list.widget_info(|| WidgetInfo::labeled(Role::Tree, true, "Header tree"));
     let shown_field = Some((detail.message, field.cloned()));

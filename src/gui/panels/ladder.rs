@@ -15,7 +15,7 @@ use crate::gui::call_view::CallStamp;
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::theme::{ARROW_HEAD_POINTS, LADDER_ROW_POINTS, LANE_GAP_POINTS, Theme};
 use crate::gui::widgets::row_view::one_line;
-use crate::gui::widgets::scroll::{BAR_POINTS, Scroll, Visible, move_cursor};
+use crate::gui::widgets::scroll::{Scroll, Visible, body_of, move_cursor};
 use crate::index::ids::MessageId;
 use crate::present::ladder::{Arrow, ArrowClass, Bar, Ladder, LadderItem};
 use crate::present::rows;
@@ -75,10 +75,7 @@ pub fn ladder_ui(
     let all = ui.available_rect_before_wrap();
     ui.advance_cursor_after_rect(all);
     let head = all.with_max_y((all.top() + HEAD_POINTS).min(all.bottom()));
-    let body = Rect::from_min_max(
-        pos2(all.left(), head.bottom()),
-        pos2((all.right() - BAR_POINTS).max(all.left()), all.bottom()),
-    );
+    let body = body_of(all.with_min_y(head.bottom()), rows, LADDER_ROW_POINTS);
     let list = ui.interact(body, PanelName::Messages.id(), Sense::click());
     list.widget_info(|| WidgetInfo::labeled(Role::ListBox, true, "Ladder"));
     let visible = state

@@ -77,6 +77,7 @@ pub fn message_list_ui(
         },
         id: PanelName::Messages.id(),
         columns: &columns,
+        stretch: 10,
         rows: count as u64,
         selected,
         order: None,

@@ -13,7 +13,7 @@ use egui::{
     Ui, WidgetInfo, pos2, vec2,
 };
 
-use super::scroll::{BAR_POINTS, Scroll, move_cursor};
+use super::scroll::{Scroll, body_of, move_cursor};
 
 /// Points between the edge of a cell and its text.
 const PAD: f32 = 6.0;
@@ -183,8 +183,10 @@ pub struct RowView<'a> {
     pub name: &'a str,
     /// The id that has the keyboard focus.
     pub id: Id,
-    /// Columns; the last one takes the rest of the width.
+    /// Columns.
     pub columns: &'a [Column],
+    /// The column that takes the rest of the width.
+    pub stretch: usize,
     /// Number of rows.
     pub rows: u64,
     /// Selected row.
@@ -222,10 +224,7 @@ impl RowView<'_> {
         ui.advance_cursor_after_rect(all);
         let row_points = Self::row_points(ui);
         let head = all.with_max_y((all.top() + row_points + 2.0).min(all.bottom()));
-        let body = Rect::from_min_max(
-            pos2(all.left(), head.bottom()),
-            pos2((all.right() - BAR_POINTS).max(all.left()), all.bottom()),
-        );
+        let body = body_of(all.with_min_y(head.bottom()), self.rows, row_points);
         let list = ui.interact(body, self.id, Sense::click());
         list.widget_info(|| WidgetInfo::labeled(Role::ListBox, true, self.name));
         let visible = state
@@ -333,14 +332,12 @@ impl RowView<'_> {
         if state.widths.len() != self.columns.len() {
             state.widths = self.columns.iter().map(|column| column.width).collect();
         }
+        let rest = (body.width() - state.widths.iter().sum::<f32>()).max(0.0);
         let mut at = 0.0;
         let mut edges: Vec<f32> = Vec::with_capacity(state.widths.len());
-        for width in &state.widths {
-            at += width;
+        for (i, width) in state.widths.iter().enumerate() {
+            at += width + if i == self.stretch { rest } else { 0.0 };
             edges.push(at);
-        }
-        if let Some(last) = edges.last_mut() {
-            *last = last.max(body.width());
         }
         edges
     }

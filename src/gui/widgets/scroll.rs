@@ -55,6 +55,14 @@ impl Visible {
     }
 }
 
+/// The part of a panel for rows; the rest is for the scroll bar, when one is needed.
+pub fn body_of(all: Rect, rows: u64, row_points: f32) -> Rect {
+    if rows as f64 * f64::from(row_points) <= f64::from(all.height()) {
+        return all;
+    }
+    all.with_max_x((all.right() - BAR_POINTS).max(all.left()))
+}
+
 impl Scroll {
     /// Brings a row into view with the next frame, moving as little as possible.
     pub fn reveal(&mut self, row: u64) {
