@@ -20,7 +20,6 @@ use super::time_bound::{HashedMap, TimeBound};
 use super::{Call, CallKind, Dialog, IndexView, Totals, hash_bytes, mix};
 use crate::bytes::Extent;
 use crate::packet::{Addressing, Endpoint, LayerStack};
-use crate::sdp::SdpBrief;
 use crate::sip::method::Method;
 use crate::sip::scan::{Scan, StartKind};
 
@@ -111,8 +110,8 @@ pub struct Incoming<'a> {
     pub scan: &'a Scan,
     /// Their hashes.
     pub keys: &'a Keys,
-    /// Its session description.
-    pub sdp: Option<&'a SdpBrief>,
+    /// Where its session description asks for media: position of the section and address.
+    pub places: &'a [(u16, Endpoint)],
     /// Summary of the session description or type of the body, and its hash.
     pub body_text: Option<(&'a [u8], u64)>,
     /// Addresses.
@@ -383,8 +382,8 @@ impl Indexer {
         };
         row.set_repeat(repeat);
         self.count(&row, m, id, response);
-        if fresh && let Some(sdp) = m.sdp {
-            self.announce(m, sdp, cid, call, id, time);
+        if fresh && !m.places.is_empty() {
+            self.announce(m, cid, call, id, time);
         }
         self.rows.push(row);
         self.update_transaction(
@@ -1006,7 +1005,6 @@ impl Indexer {
     fn announce(
         &mut self,
         m: &Incoming<'_>,
-        sdp: &SdpBrief,
         cid: usize,
         call: CallId,
         id: MessageId,
@@ -1016,17 +1014,8 @@ impl Indexer {
         let caller = self.cids.get(cid).map_or(0, |c| c.invite_from);
         let from_caller = m.keys.from_tag == caller || caller == 0;
         let by_caller = from_caller != response;
-        for (index, media) in sdp.media().iter().enumerate() {
-            let (Some(ip), true) = (media.address, media.port != 0) else {
-                continue;
-            };
-            if ip.is_unspecified() {
-                continue;
-            }
-            let endpoint = Endpoint {
-                ip,
-                port: media.port,
-            };
+        for (index, endpoint) in m.places {
+            let endpoint = *endpoint;
             let key = media::endpoint_key(endpoint);
             let earlier = self.announced_at.0.get(&key).copied();
             if earlier
@@ -1040,7 +1029,7 @@ impl Indexer {
                 call,
                 message: id,
                 time,
-                media: u16::try_from(index).unwrap_or(u16::MAX),
+                media: *index,
                 by_caller,
                 earlier,
             }));

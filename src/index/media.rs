@@ -4,6 +4,7 @@ use super::ids::{AnnouncementId, CallId, MessageId};
 use super::message_store::SdpKind;
 use super::time_bound::HashedMap;
 use crate::packet::Endpoint;
+use crate::sdp::{MediaKind, SdpBrief, static_payload};
 use crate::sip::method::Method;
 
 /// A place where somebody said to expect media.
@@ -87,4 +88,46 @@ pub(super) fn role(
         },
         _ => (SdpKind::Other, exchange),
     }
+}
+
+/// Appends one line for people: codecs and direction of each media section, as in
+/// `PCMU PCMA telephone-event sendrecv / video H264 sendonly`.
+pub fn write_summary(sdp: &SdpBrief, body: &[u8], out: &mut Vec<u8>) {
+    for (index, media) in sdp.media().iter().enumerate() {
+        if index > 0 {
+            out.extend_from_slice(b" / ");
+        }
+        let kind: &[u8] = match media.kind {
+            MediaKind::Audio => b"",
+            MediaKind::Video => b"video ",
+            MediaKind::Text => b"text ",
+            MediaKind::Application => b"application ",
+            MediaKind::Message => b"message ",
+            MediaKind::Image => b"image ",
+            MediaKind::Other => b"other ",
+        };
+        out.extend_from_slice(kind);
+        if media.port == 0 {
+            out.extend_from_slice(b"refused");
+            continue;
+        }
+        for payload in media.payloads() {
+            let name = payload.codec.of(body);
+            match static_payload(payload.number) {
+                _ if !name.is_empty() => out.extend_from_slice(name.get(..40).unwrap_or(name)),
+                Some((name, _)) => out.extend_from_slice(name.as_bytes()),
+                None => out.extend_from_slice(payload.number.to_string().as_bytes()),
+            }
+            out.push(b' ');
+        }
+        out.extend_from_slice(media.direction.as_str().as_bytes());
+    }
+}
+
+/// The places where a description asks for media: position of the section, address and port.
+pub fn places(sdp: &SdpBrief) -> impl Iterator<Item = (u16, Endpoint)> + '_ {
+    sdp.media().iter().zip(0u16..).filter_map(|(media, index)| {
+        let ip = media.address.filter(|ip| !ip.is_unspecified())?;
+        (media.port != 0).then_some((index, Endpoint { ip, port: media.port }))
+    })
 }

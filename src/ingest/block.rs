@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::bytes::Extent;
+use crate::index::media;
 use crate::index::message_store::Transport;
 use crate::index::{Keys, hash_bytes};
 use crate::packet::rtp_brief::{RtpTallies, rtp_header};
 use crate::packet::{self, Addressing, LayerStack, Payload, Skip, TCP_SYN};
-use crate::sdp::{self, SdpBrief};
+use crate::sdp;
 use crate::sip::framing;
 use crate::sip::scan::{Framing, Scan, scan};
 use crate::source::{Chunk, FrameRecord};
@@ -17,8 +18,8 @@ use crate::source::{Chunk, FrameRecord};
 pub(super) struct Decoded {
     pub scan: Scan,
     pub keys: Keys,
-    /// Position in the block's list of session descriptions.
-    pub sdp: Option<u32>,
+    /// Range in the block's list of places for media.
+    pub places: (u32, u32),
     /// Place in the block's text, and hash.
     pub body_text: Option<(u32, u32, u64)>,
 }
@@ -37,11 +38,11 @@ pub(super) enum Item {
     Later(u32),
 }
 
-/// Text and session descriptions that decoded messages point into.
+/// Text and places for media that decoded messages point into.
 #[derive(Default)]
 pub(super) struct Pool {
     pub text: Vec<u8>,
-    pub sdps: Vec<SdpBrief>,
+    pub places: Vec<(u16, packet::Endpoint)>,
 }
 
 /// A block with what was found in it.
@@ -61,7 +62,7 @@ impl Block {
         self.items.clear();
         self.rtp.clear();
         self.pool.text.clear();
-        self.pool.sdps.clear();
+        self.pool.places.clear();
         self.skips.clear();
     }
 
@@ -94,8 +95,8 @@ impl Block {
                     {
                         let way = &packet.addressing;
                         let flow = crate::index::mix(
-                            crate::index::media::endpoint_key(way.src),
-                            crate::index::media::endpoint_key(way.dst),
+                            media::endpoint_key(way.src),
+                            media::endpoint_key(way.dst),
                         );
                         rtp.add(flow, way, header, frame.time, (*file, frame.number));
                         continue;
@@ -154,13 +155,13 @@ pub(super) fn decode(
 ) -> Option<Decoded> {
     let scan = scan(bytes, framing)?;
     let keys = Keys::of(bytes, &scan, addressing, transport);
-    let mut brief = None;
+    let places = pool.places.len() as u32;
     let start = pool.text.len();
     if scan.is_sdp {
-        let sdp = sdp::brief(scan.sdp_body.of(bytes));
-        sdp.write_summary(scan.sdp_body.of(bytes), &mut pool.text);
-        brief = u32::try_from(pool.sdps.len()).ok();
-        pool.sdps.push(sdp);
+        let body = scan.sdp_body.of(bytes);
+        let sdp = sdp::brief(body);
+        media::write_summary(&sdp, body, &mut pool.text);
+        pool.places.extend(media::places(&sdp));
     } else if !scan.content_type.is_empty() && !scan.body.is_empty() {
         let kind = scan.content_type.of(bytes);
         let end = memchr::memchr(b';', kind).unwrap_or(kind.len());
@@ -178,7 +179,7 @@ pub(super) fn decode(
     Some(Decoded {
         scan,
         keys,
-        sdp: brief,
+        places: (places, pool.places.len() as u32),
         body_text,
     })
 }

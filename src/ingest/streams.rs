@@ -72,7 +72,7 @@ impl Filer {
     fn file(&mut self, way: &Way, bytes: &[u8], extents: &[Extent], cut: bool) {
         let Self { indexer, pool, .. } = self;
         pool.text.clear();
-        pool.sdps.clear();
+        pool.places.clear();
         let framing = Framing {
             datagram: false,
             cut,
@@ -250,7 +250,10 @@ fn push(
         bytes,
         scan: &decoded.scan,
         keys: &decoded.keys,
-        sdp: decoded.sdp.and_then(|i| pool.sdps.get(i as usize)),
+        places: pool
+            .places
+            .get(decoded.places.0 as usize..decoded.places.1 as usize)
+            .unwrap_or_default(),
         body_text,
         addressing,
         transport,
@@ -363,7 +366,7 @@ impl Filing {
                 };
                 let Filer { indexer, pool, .. } = &mut self.filer;
                 pool.text.clear();
-                pool.sdps.clear();
+                pool.places.clear();
                 let framing = Framing {
                     datagram: true,
                     cut,
