@@ -40,6 +40,8 @@ pub struct CallDetail {
     pub messages: Vec<MessageId>,
     /// Its ladder.
     pub ladder: Ladder,
+    /// The capture has no RTP at all.
+    pub silent: bool,
 }
 
 /// Makes it.
@@ -53,5 +55,6 @@ pub fn make(question: &CallQuestion) -> Option<CallDetail> {
         stamp: *version,
         messages: view.messages_of_call(*call),
         ladder: Ladder::of(view, &[*call]),
+        silent: view.rtp.is_empty(),
     })
 }

@@ -125,6 +125,8 @@ impl Driver {
 fn cpu_time() -> Duration {
     use std::sync::LazyLock;
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    // The kernel brings the figure up to date when it takes the thread off the processor.
+    std::thread::sleep(Duration::from_nanos(1));
     std::fs::read_to_string("/proc/thread-self/schedstat")
         .ok()
         .and_then(|text| text.split_whitespace().next()?.parse().ok())

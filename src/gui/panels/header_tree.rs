@@ -226,7 +226,7 @@ pub fn header_tree_ui(
     let row_points = (ui.text_style_height(&TextStyle::Body) + 5.0).round();
     let all = ui.available_rect_before_wrap();
     ui.advance_cursor_after_rect(all);
-    let body = body_of(all, state.lines.len() as u64, row_points);
+    let body = body_of(all, state.lines.len() as u64, row_points, 0.0);
     let list = ui.interact(body, PanelName::Tree.id(), Sense::click());
     list.widget_info(|| WidgetInfo::labeled(Role::Tree, true, "Header tree"));
     let shown_field = Some((detail.message, field.cloned()));

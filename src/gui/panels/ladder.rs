@@ -15,7 +15,7 @@ use crate::gui::call_view::CallStamp;
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::theme::{ARROW_HEAD_POINTS, LADDER_ROW_POINTS, LANE_GAP_POINTS, Theme};
 use crate::gui::widgets::row_view::one_line;
-use crate::gui::widgets::scroll::{Scroll, Visible, body_of, move_cursor};
+use crate::gui::widgets::scroll::{BAR_POINTS, Scroll, Visible, body_of, move_cursor};
 use crate::index::ids::MessageId;
 use crate::present::ladder::{Arrow, ArrowClass, Bar, Ladder, LadderItem};
 use crate::present::rows;
@@ -46,6 +46,8 @@ struct Frame {
     gap: f32,
     visible: Visible,
     font: FontId,
+    /// The capture has no RTP at all: that there is none in a call says nothing.
+    silent: bool,
 }
 
 impl Frame {
@@ -75,13 +77,17 @@ pub fn ladder_ui(
     let all = ui.available_rect_before_wrap();
     ui.advance_cursor_after_rect(all);
     let head = all.with_max_y((all.top() + HEAD_POINTS).min(all.bottom()));
-    let body = body_of(all.with_min_y(head.bottom()), rows, LADDER_ROW_POINTS);
+    let measures = measure(ctx, ui, ladder, all.width());
+    let below = all.with_min_y(head.bottom());
+    let body = body_of(below, rows, LADDER_ROW_POINTS, measures.content_points);
     let list = ui.interact(body, PanelName::Messages.id(), Sense::click());
     list.widget_info(|| WidgetInfo::labeled(Role::ListBox, true, "Ladder"));
     let visible = state
         .scroll
         .update(ui, list.id, body, rows, LADDER_ROW_POINTS);
-    let frame = place(ctx, ui, state, ladder, head, body, visible);
+    let left = state.scroll.sideways(ui, list.id, body, measures.content_points);
+    let Measures { font, time_points, gap, .. } = measures;
+    let frame = Frame { body, head, left, time_points, gap, visible, font, silent: call.silent };
 
     let painter = ui.painter_at(body);
     let bottom = visible.y(rows).min(body.bottom());
@@ -176,36 +182,27 @@ fn selected_row(
         .map(|row| row as u64)
 }
 
-fn place(
-    ctx: &PanelCtx<'_>,
-    ui: &Ui,
-    state: &mut LadderState,
-    ladder: &Ladder,
-    head: Rect,
-    body: Rect,
-    visible: Visible,
-) -> Frame {
+/// Sizes that do not change while the ladder is scrolled.
+struct Measures {
+    font: FontId,
+    time_points: f32,
+    gap: f32,
+    content_points: f32,
+}
+
+fn measure(ctx: &PanelCtx<'_>, ui: &Ui, ladder: &Ladder, width: f32) -> Measures {
     let font = TextStyle::Body.resolve(ui.style());
     let sample = ctx.time_words(ladder.items.last().map_or(0, LadderItem::time));
-    let time = ui
-        .painter()
-        .layout_no_wrap(sample, font.clone(), ctx.theme.faint);
-    let time_points = time.size().x + 14.0;
+    let words = ui.painter().layout_no_wrap(sample, font.clone(), ctx.theme.faint).size().x;
+    let head = ctx.time_head().to_owned();
+    let head = ui.painter().layout_no_wrap(head, font.clone(), ctx.theme.faint).size().x;
+    let time_points = words.max(head) + 16.0;
     let gaps = ladder.lanes.len().saturating_sub(1).max(1) as f32;
     // Lanes use the width there is; when there are many they keep a distance and scroll.
-    let room = body.width() - time_points - 2.0 * SIDE_POINTS;
+    let room = width - BAR_POINTS - time_points - 2.0 * SIDE_POINTS;
     let gap = (room / gaps).clamp(NARROWEST_GAP, LANE_GAP_POINTS * 2.0);
-    let content = time_points + 2.0 * SIDE_POINTS + gaps * gap;
-    let left = state.scroll.clamp_left(content, body);
-    Frame {
-        body,
-        head,
-        left,
-        time_points,
-        gap,
-        visible,
-        font,
-    }
+    let content_points = time_points + 2.0 * SIDE_POINTS + gaps * gap;
+    Measures { font, time_points, gap, content_points }
 }
 
 fn heads_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, frame: &Frame, ladder: &Ladder) {
@@ -245,8 +242,10 @@ fn heads_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, frame: &Frame, ladder: &Ladder) {
             clipped.galley(pos2(from, y), galley, colour);
             elided
         };
-        line(&lane.title, frame.head.top() + 3.0, ctx.theme.text);
-        if lane.title != lane.address {
+        if lane.title == lane.address {
+            line(&lane.title, frame.head.top() + 11.0, ctx.theme.text);
+        } else {
+            line(&lane.title, frame.head.top() + 3.0, ctx.theme.text);
             line(&lane.address, frame.head.top() + 19.0, ctx.theme.faint);
         }
         let response = ui.interact(
@@ -323,8 +322,15 @@ fn row_ui(
     } else if response.hovered() {
         painter.rect_filled(rect, 0, theme.hovered);
     }
+    let ground = match (selected, response.hovered()) {
+        (true, _) => theme.selected,
+        (_, true) => theme.hovered,
+        _ => theme.ground,
+    };
     let elided = match item {
-        LadderItem::Arrow(arrow) => paint_arrow(&painter, theme, frame, arrow, rect, selected),
+        LadderItem::Arrow(arrow) => {
+            paint_arrow(&painter, theme, frame, arrow, rect, (selected, ground))
+        }
         LadderItem::Bar(bar) => paint_bar(&painter, theme, frame, bar, rect, selected),
     };
     let text = ctx.time_words(item.time());
@@ -335,11 +341,6 @@ fn row_ui(
     };
     // The time stays while lanes are moved aside.
     let column = rect.with_max_x(rect.left() + frame.time_points - 4.0);
-    let ground = match (selected, response.hovered()) {
-        (true, _) => theme.selected,
-        (_, true) => theme.hovered,
-        _ => theme.ground,
-    };
     if frame.left > 0.0 {
         painter.rect_filled(column.with_min_x(column.left() + 3.0), 0, ground);
     }
@@ -400,7 +401,7 @@ fn paint_arrow(
     frame: &Frame,
     arrow: &Arrow,
     rect: Rect,
-    selected: bool,
+    (selected, ground): (bool, Color32),
 ) -> bool {
     let colour = arrow_colour(theme, arrow.class, selected);
     let width = match (arrow.retransmission || arrow.copy, arrow.class) {
@@ -420,7 +421,9 @@ fn paint_arrow(
     painter.circle_filled(pos2(from, y), 2.0, colour);
     paint_head(painter, tip, toward, colour, arrow);
     let (left, right) = (from.min(to) + 6.0, from.max(to) - 6.0);
-    label(painter, frame, &arrow.label, rect, left, right, colour)
+    // Lanes between sender and receiver would run through the letters.
+    let ground = (arrow.from.abs_diff(arrow.to) > 1).then_some(ground);
+    label(painter, frame, &arrow.label, rect, (left, right), colour, ground)
 }
 
 /// Puts a label above its line; true when it does not fit.
@@ -429,19 +432,20 @@ fn label(
     frame: &Frame,
     text: &str,
     rect: Rect,
-    left: f32,
-    right: f32,
+    (left, right): (f32, f32),
     colour: Color32,
+    ground: Option<Color32>,
 ) -> bool {
     let job = one_line(text, frame.font.clone(), colour, right - left);
     let galley = painter.layout_job(job);
     let elided = galley.elided;
     let x = (left + right - galley.size().x) / 2.0;
-    painter.galley(
-        pos2(x, rect.bottom() - 7.5 - galley.size().y),
-        galley,
-        colour,
-    );
+    let at = pos2(x, rect.bottom() - 7.5 - galley.size().y);
+    if let Some(ground) = ground {
+        let behind = Rect::from_min_size(at, galley.size()).expand2(vec2(3.0, -1.0));
+        painter.rect_filled(behind, 0, ground);
+    }
+    painter.galley(at, galley, colour);
     elided
 }
 
@@ -556,9 +560,10 @@ fn paint_bar(
     selected: bool,
 ) -> bool {
     let (from, to) = (frame.x(bar.from), frame.x(bar.to));
-    let colour = match (selected, bar.packets) {
+    let missing = bar.packets == 0 && !frame.silent;
+    let colour = match (selected, missing) {
         (true, _) => theme.selected_text,
-        (_, 0) => theme.failure,
+        (_, true) => theme.failure,
         _ => theme.text,
     };
     let toward = if to >= from { 1.0 } else { -1.0 };
@@ -570,10 +575,10 @@ fn paint_bar(
         pos2(left, rect.top() + 3.0),
         pos2(right, rect.bottom() - 3.0),
     );
-    let ground = if bar.packets == 0 {
-        theme.alert_ground
-    } else {
-        theme.pointed
+    let ground = match (missing, bar.packets) {
+        (true, _) => theme.alert_ground,
+        (false, 0) => theme.ground,
+        (false, _) => theme.pointed,
     };
     painter.rect(
         place,

@@ -224,7 +224,9 @@ impl RowView<'_> {
         ui.advance_cursor_after_rect(all);
         let row_points = Self::row_points(ui);
         let head = all.with_max_y((all.top() + row_points + 2.0).min(all.bottom()));
-        let body = body_of(all.with_min_y(head.bottom()), self.rows, row_points);
+        self.widths(state);
+        let widths: f32 = state.widths.iter().sum();
+        let body = body_of(all.with_min_y(head.bottom()), self.rows, row_points, widths);
         let list = ui.interact(body, self.id, Sense::click());
         list.widget_info(|| WidgetInfo::labeled(Role::ListBox, true, self.name));
         let visible = state
@@ -233,7 +235,7 @@ impl RowView<'_> {
         state.visible = visible.first..visible.end;
         let edges = self.edges(state, body);
         let content_points = edges.last().copied().unwrap_or(0.0);
-        let left = state.scroll.clamp_left(content_points, body);
+        let left = state.scroll.sideways(ui, self.id, body, content_points);
         let column = |i: usize| -> (f32, f32) {
             let at = |i: usize| body.left() - left + edges.get(i).copied().unwrap_or(0.0);
             (
@@ -327,11 +329,14 @@ impl RowView<'_> {
         out
     }
 
-    /// Right edge of each column, from the left edge of the first.
-    fn edges(&self, state: &mut RowViewState, body: Rect) -> Vec<f32> {
+    fn widths(&self, state: &mut RowViewState) {
         if state.widths.len() != self.columns.len() {
             state.widths = self.columns.iter().map(|column| column.width).collect();
         }
+    }
+
+    /// Right edge of each column, from the left edge of the first.
+    fn edges(&self, state: &RowViewState, body: Rect) -> Vec<f32> {
         let rest = (body.width() - state.widths.iter().sum::<f32>()).max(0.0);
         let mut at = 0.0;
         let mut edges: Vec<f32> = Vec::with_capacity(state.widths.len());

@@ -55,12 +55,18 @@ impl Visible {
     }
 }
 
-/// The part of a panel for rows; the rest is for the scroll bar, when one is needed.
-pub fn body_of(all: Rect, rows: u64, row_points: f32) -> Rect {
-    if rows as f64 * f64::from(row_points) <= f64::from(all.height()) {
-        return all;
+/// The part of a panel for rows; the rest is for scroll bars, where they are needed.
+pub fn body_of(all: Rect, rows: u64, row_points: f32, content_points: f32) -> Rect {
+    let too_high = |body: Rect| rows as f64 * f64::from(row_points) > f64::from(body.height());
+    let right = |body: Rect| body.with_max_x((body.right() - BAR_POINTS).max(body.left()));
+    let mut body = if too_high(all) { right(all) } else { all };
+    if content_points > body.width() {
+        body = body.with_max_y((body.bottom() - BAR_POINTS).max(body.top()));
+        if body.right() == all.right() && too_high(body) {
+            body = right(body);
+        }
     }
-    all.with_max_x((all.right() - BAR_POINTS).max(all.left()))
+    body
 }
 
 impl Scroll {
@@ -145,14 +151,6 @@ impl Scroll {
         } else {
             ui.data_mut(|data| data.remove::<f32>(id.with("grip")));
         }
-        let visuals = &ui.visuals().widgets;
-        let look = if response.dragged() {
-            &visuals.active
-        } else if response.hovered() {
-            &visuals.hovered
-        } else {
-            &visuals.inactive
-        };
         let at = track.top() + way * (self.top / most).clamp(0.0, 1.0) as f32;
         let thumb = Rect::from_min_size(
             pos2(track.left() + 2.0, at),
@@ -160,17 +158,47 @@ impl Scroll {
         );
         ui.painter()
             .rect_filled(track, CornerRadius::ZERO, ui.visuals().extreme_bg_color);
-        let fill = look.fg_stroke.color.gamma_multiply(0.55);
-        ui.painter().rect_filled(thumb, CornerRadius::same(3), fill);
+        ui.painter().rect_filled(thumb, CornerRadius::same(3), thumb_colour(ui, &response));
     }
 
-    /// Keeps `left` within the content and gives it.
-    pub fn clamp_left(&mut self, content_points: f32, body: Rect) -> f32 {
-        self.left = self
-            .left
-            .clamp(0.0, (content_points - body.width()).max(0.0));
+    /// Keeps `left` within the content and gives it; below a body that is too narrow is a bar.
+    pub fn sideways(&mut self, ui: &mut Ui, id: Id, body: Rect, content_points: f32) -> f32 {
+        let most = (content_points - body.width()).max(0.0);
+        if most > 0.0 {
+            let track = Rect::from_min_max(
+                pos2(body.left(), body.bottom()),
+                pos2(body.right(), body.bottom() + BAR_POINTS),
+            );
+            let share = body.width() / content_points;
+            let length = (track.width() * share).max(THUMB_POINTS);
+            let way = (track.width() - length).max(1.0);
+            let response = ui.interact(track, id.with("bar below"), Sense::DRAG | Sense::CLICK);
+            self.left += response.drag_delta().x / way * most;
+            if response.clicked()
+                && let Some(pointer) = response.interact_pointer_pos()
+            {
+                self.left = (pointer.x - track.left() - length / 2.0) / way * most;
+            }
+            self.left = self.left.clamp(0.0, most);
+            let at = track.left() + way * self.left / most;
+            let thumb =
+                Rect::from_min_size(pos2(at, track.top() + 2.0), vec2(length, BAR_POINTS - 4.0));
+            let ground = ui.visuals().extreme_bg_color;
+            ui.painter().rect_filled(track, CornerRadius::ZERO, ground);
+            ui.painter().rect_filled(thumb, CornerRadius::same(3), thumb_colour(ui, &response));
+        }
+        self.left = self.left.clamp(0.0, most);
         self.left
     }
+}
+
+fn thumb_colour(ui: &Ui, response: &Response) -> egui::Color32 {
+    let strength = match (response.dragged(), response.hovered()) {
+        (true, _) => 0.85,
+        (false, true) => 0.7,
+        (false, false) => 0.5,
+    };
+    ui.visuals().text_color().gamma_multiply(strength)
 }
 
 /// Where the keys take the cursor of a list that has the focus; none when they do not move it.
