@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bytes;
+pub mod cli;
 pub mod diagnostic;
 pub mod export;
 #[cfg(feature = "gui")]
@@ -15,3 +16,4 @@ pub mod sdp;
 pub mod sip;
 pub mod source;
 pub mod span;
+mod swar;

@@ -1,53 +1,33 @@
-//! scratch
-use std::path::PathBuf;
-fn main() {
-    let args: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let threads = std::env::var("T")
-        .ok()
-        .and_then(|t| t.parse().ok())
-        .unwrap_or(2);
-    let loaded = sipscope::ingest::load(
-        &args,
-        &sipscope::ingest::Options {
-            threads,
-            ..Default::default()
-        },
-    );
-    let v = &loaded.view;
-    if std::env::var("Q").is_err() {
-        for (i, row) in v.messages().iter().enumerate() {
-            let id = sipscope::index::ids::MessageId::at(i);
-            println!(
-                "{} {} {} {} {} {} {:?} d{:?} c{} t{} {:?}",
-                id,
-                row.frame,
-                if row.is_request() {
-                    v.method_name(id).to_string()
-                } else {
-                    row.status.to_string()
-                },
-                v.texts().get(row.call_id),
-                row.cseq().unwrap_or(0),
-                v.layers(row),
-                row.repeat(),
-                row.dialog.map(|d| d.get()),
-                row.call,
-                row.transaction,
-                row.sdp
-            );
+//! Sipscope: a window on SIP captures, and the same facts on the command line.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use sipscope::cli::{self, Invocation};
+
+fn main() -> ExitCode {
+    match cli::parse() {
+        Invocation::Window(files) => window(files),
+        Invocation::Command(command) => ExitCode::from(cli::run(*command)),
+        Invocation::Over(code) => ExitCode::from(code),
+    }
+}
+
+#[cfg(feature = "gui")]
+fn window(files: Vec<std::path::PathBuf>) -> ExitCode {
+    match sipscope::gui::run(files) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("sipscope: {why}");
+            eprintln!("{}", cli::WITHOUT_DISPLAY);
+            ExitCode::from(cli::exit::NO_DISPLAY)
         }
     }
-    for f in &loaded.files {
-        eprintln!("{:?} {:?} {:?}", f.error, f.skipped, f.info.skipped);
-    }
-    eprintln!(
-        "{} messages {} dialogs {} calls {} txns {} retr {} copies {} rtp",
-        v.messages().len(),
-        v.dialogs().len(),
-        v.calls().len(),
-        v.totals.transactions,
-        v.totals.retransmissions,
-        v.totals.copies,
-        v.streams().len()
-    );
+}
+
+#[cfg(not(feature = "gui"))]
+fn window(_files: Vec<std::path::PathBuf>) -> ExitCode {
+    eprintln!("sipscope: this program was built without the window (feature `gui`)");
+    eprintln!("{}", cli::WITHOUT_DISPLAY);
+    ExitCode::from(cli::exit::USAGE)
 }

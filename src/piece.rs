@@ -3,6 +3,7 @@
 //! Decoders hand pieces down to smaller decoders; what comes back up is spans.
 
 use crate::span::Span;
+use crate::swar;
 
 /// Some octets of one message, and their offset in it.
 #[derive(Clone, Copy, Debug)]
@@ -127,7 +128,7 @@ impl<'a> Piece<'a> {
     /// Offset of the first such octet within the piece.
     #[inline]
     pub fn find(self, byte: u8) -> Option<usize> {
-        memchr::memchr(byte, self.bytes)
+        swar::find_octet(self.bytes, byte)
     }
 
     /// Before and behind the first such octet.

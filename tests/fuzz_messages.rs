@@ -228,7 +228,7 @@ fn mutated_descriptions_are_decoded() {
         }
         let brief = sdp::brief(&bytes);
         assert!(brief.media().len() <= usize::from(brief.media_total));
-        for payload in brief.media().iter().flat_map(|media| media.payloads()) {
+        for payload in brief.media().iter().flat_map(|media| brief.payloads(media)) {
             in_bounds(payload.codec, &bytes);
         }
     }

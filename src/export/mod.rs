@@ -1,4 +1,4 @@
-//! What leaves the program: packets as captures, later pictures and tables.
+//! What leaves the program: packets as captures, pictures, tables; one escaping function per target.
 
 pub mod csv;
 pub mod packets;

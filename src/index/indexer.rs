@@ -1002,14 +1002,7 @@ impl Indexer {
         }
     }
 
-    fn announce(
-        &mut self,
-        m: &Incoming<'_>,
-        cid: usize,
-        call: CallId,
-        id: MessageId,
-        time: i64,
-    ) {
+    fn announce(&mut self, m: &Incoming<'_>, cid: usize, call: CallId, id: MessageId, time: i64) {
         let response = m.scan.kind == StartKind::Response;
         let caller = self.cids.get(cid).map_or(0, |c| c.invite_from);
         let from_caller = m.keys.from_tag == caller || caller == 0;

@@ -111,7 +111,7 @@ pub fn write_summary(sdp: &SdpBrief, body: &[u8], out: &mut Vec<u8>) {
             out.extend_from_slice(b"refused");
             continue;
         }
-        for payload in media.payloads() {
+        for payload in sdp.payloads(media) {
             let name = payload.codec.of(body);
             match static_payload(payload.number) {
                 _ if !name.is_empty() => out.extend_from_slice(name.get(..40).unwrap_or(name)),
@@ -128,6 +128,12 @@ pub fn write_summary(sdp: &SdpBrief, body: &[u8], out: &mut Vec<u8>) {
 pub fn places(sdp: &SdpBrief) -> impl Iterator<Item = (u16, Endpoint)> + '_ {
     sdp.media().iter().zip(0u16..).filter_map(|(media, index)| {
         let ip = media.address.filter(|ip| !ip.is_unspecified())?;
-        (media.port != 0).then_some((index, Endpoint { ip, port: media.port }))
+        (media.port != 0).then_some((
+            index,
+            Endpoint {
+                ip,
+                port: media.port,
+            },
+        ))
     })
 }

@@ -94,6 +94,22 @@ impl Pieces {
         Some((data, extent))
     }
 
+    /// The octets right before `place`, at most `most` of them, and where they start.
+    pub(super) fn run_before(&self, place: u64, most: usize) -> (u64, Vec<u8>) {
+        let mut start = place;
+        let mut parts = Vec::new();
+        let mut len = 0;
+        for (at, (data, _)) in self.parts.range(..place).rev() {
+            if at.saturating_add(data.len() as u64) != start || len + data.len() > most {
+                break;
+            }
+            len += data.len();
+            start = *at;
+            parts.push(data);
+        }
+        (start, parts.into_iter().rev().flatten().copied().collect())
+    }
+
     pub(super) fn first(&self) -> Option<u64> {
         self.parts.keys().next().copied()
     }

@@ -25,6 +25,8 @@ pub const MAX_HELD_OCTETS: usize = 64 << 20;
 pub const MAX_HOLE_AGE_NANOS: i64 = 30_000_000_000;
 /// Octets of a stream of unknown start that wait for its beginning.
 const MAX_UNSYNCED_OCTETS: usize = 64 << 10;
+/// Octets before a segment that may hold the beginning of its first line.
+const MAX_START: usize = 512;
 /// An unused direction is forgotten after this much capture time.
 const IDLE_NANOS: i64 = 64_000_000_000;
 /// A segment this far from the newest octets belongs to another connection on the same addresses.
@@ -180,8 +182,10 @@ impl<S: StreamSink> TcpStreams<S> {
             return;
         }
         let seq = seg.seq.wrapping_add(u32::from(syn));
-        let newest =
-            self.open.entry(key).or_insert_with(|| Connection::new(way, seq, syn, time));
+        let newest = self
+            .open
+            .entry(key)
+            .or_insert_with(|| Connection::new(way, seq, syn, time));
         let belongs = newest.takes(seq, syn);
         let conn = if !belongs && newest.previous.as_ref().is_some_and(|p| p.takes(seq, syn)) {
             match newest.previous.as_deref_mut() {
@@ -223,14 +227,18 @@ impl<S: StreamSink> TcpStreams<S> {
             flush(sink, conn, time, &mut self.held, &mut self.gaps);
         }
         while self.held > MAX_HELD_OCTETS {
-            let Some((since, key)) = self.holes.pop_front() else { break };
+            let Some((since, key)) = self.holes.pop_front() else {
+                break;
+            };
             self.gaps_by_limit += u64::from(self.give_up(sink, key, since, time));
         }
     }
 
     /// Gives up the hole at `key` that has been open since `since`; false if it is closed.
     fn give_up(&mut self, sink: &mut S, key: Key, since: i64, now: i64) -> bool {
-        let Some(newest) = self.open.get_mut(&key) else { return false };
+        let Some(newest) = self.open.get_mut(&key) else {
+            return false;
+        };
         let mut at = Some(newest);
         while let Some(conn) = at {
             if conn.hole_since == Some(since) {
@@ -266,7 +274,9 @@ impl<S: StreamSink> TcpStreams<S> {
         let mut keys: Vec<Key> = self.open.keys().copied().collect();
         keys.sort();
         for key in keys {
-            let Some(mut conn) = self.open.remove(&key) else { continue };
+            let Some(mut conn) = self.open.remove(&key) else {
+                continue;
+            };
             if let Some(mut previous) = conn.previous.take() {
                 close(sink, &mut previous, time, &mut self.held, &mut self.gaps);
             }
@@ -306,7 +316,9 @@ fn flush<S: StreamSink>(
             conn.pieces.take_at(at);
             continue;
         };
-        let Some(island) = conn.islands.get_mut(index) else { break };
+        let Some(island) = conn.islands.get_mut(index) else {
+            break;
+        };
         if at > island.next {
             *gaps += 1;
             sink.gap(&mut island.state, &conn.way, time);
@@ -345,7 +357,11 @@ fn take<S: StreamSink>(
             return;
         }
         conn.wanted = true;
-        conn.islands = vec![Island { start: place, next: place, state: S::State::default() }];
+        conn.islands = vec![Island {
+            start: place,
+            next: place,
+            state: S::State::default(),
+        }];
     }
     let mut data = data;
     let mut extent = extent;
@@ -353,7 +369,9 @@ fn take<S: StreamSink>(
         let index = island_before(&conn.islands, place);
         let next = index.map_or(0, |i| i + 1);
         let limit = conn.islands.get(next).map_or(u64::MAX, |i| i.start);
-        let room = usize::try_from(limit - place).unwrap_or(usize::MAX).min(data.len());
+        let room = usize::try_from(limit - place)
+            .unwrap_or(usize::MAX)
+            .min(data.len());
         let (part, rest) = data.split_at(room);
         let here = extent.part(0, part.len());
         match index {
@@ -374,13 +392,17 @@ fn continue_island<S: StreamSink>(
     extent: Extent,
     time: i64,
 ) {
-    let Some(island) = conn.islands.get(index) else { return };
+    let Some(island) = conn.islands.get(index) else {
+        return;
+    };
     if place > island.next {
         conn.pieces.insert(place, data, extent);
         return;
     }
     let skip = usize::try_from(island.next - place).unwrap_or(usize::MAX);
-    let Some(rest) = data.get(skip..).filter(|r| !r.is_empty()) else { return };
+    let Some(rest) = data.get(skip..).filter(|r| !r.is_empty()) else {
+        return;
+    };
     deliver(sink, conn, index, rest, extent.part(skip, rest.len()), time);
     drain(sink, conn, index, time);
 }
@@ -401,26 +423,35 @@ fn enter<S: StreamSink>(
         enter_at_syn(sink, conn, time);
         return;
     }
-    let found = if sink.starts(data) { Some(0) } else { sink.find_start(data) };
+    // The beginning may stand in octets that have waited for these.
+    let (from, mut text) = conn.pieces.run_before(place, MAX_START);
+    text.extend_from_slice(data);
+    let found = if sink.starts(&text) {
+        Some(0)
+    } else {
+        sink.find_start(&text)
+    };
     if let Some(at) = found.filter(|_| conn.islands.len() < MAX_ISLANDS) {
-        if let Some((before, rest)) = data.split_at_checked(at) {
-            if !before.is_empty() {
-                conn.pieces.insert(place, before, extent.part(0, at));
-            }
-            let start = place + at as u64;
-            let index = conn.islands.partition_point(|i| i.start <= start);
-            let state = S::State::default();
-            conn.islands.insert(index, Island { start, next: start, state });
-            deliver(sink, conn, index, rest, extent.part(at, rest.len()), time);
-            drain(sink, conn, index, time);
-        }
+        conn.pieces.insert(place, data, extent);
+        let start = from + at as u64;
+        let index = conn.islands.partition_point(|i| i.start <= start);
+        conn.islands.insert(
+            index,
+            Island {
+                start,
+                next: start,
+                state: S::State::default(),
+            },
+        );
+        drain(sink, conn, index, time);
         return;
     }
     conn.searched += data.len();
-    let is_text = |b: &&u8| matches!(b, b' '..=b'~' | b'\r' | b'\n' | b'\t');
-    let text = data.iter().take(64).filter(is_text).count();
+    // Text in any encoding: control characters tell binary data apart.
+    let odd = |b: &&u8| matches!(b, 0..=8 | 11 | 12 | 14..=31 | 127);
+    let odd = data.iter().take(64).filter(odd).count();
     let unused = conn.islands.is_empty()
-        && (conn.searched > MAX_UNSYNCED_OCTETS || text < data.len().min(64));
+        && (conn.searched > MAX_UNSYNCED_OCTETS || odd * 8 > data.len().min(64));
     if unused {
         conn.wanted = false;
         conn.pieces.clear();
@@ -434,7 +465,14 @@ fn enter_at_syn<S: StreamSink>(sink: &mut S, conn: &mut Connection<S::State>, ti
     let Some(first) = conn.first else { return };
     if conn.islands.first().is_none_or(|i| i.start > first) {
         let state = S::State::default();
-        conn.islands.insert(0, Island { start: first, next: first, state });
+        conn.islands.insert(
+            0,
+            Island {
+                start: first,
+                next: first,
+                state,
+            },
+        );
     }
     drain(sink, conn, 0, time);
 }
@@ -447,7 +485,9 @@ fn deliver<S: StreamSink>(
     extent: Extent,
     time: i64,
 ) {
-    let Some(island) = conn.islands.get_mut(index) else { return };
+    let Some(island) = conn.islands.get_mut(index) else {
+        return;
+    };
     island.next += data.len() as u64;
     let verdict = sink.data(&mut island.state, &conn.way, data, extent, time);
     if verdict == Verdict::Unwanted {
@@ -458,22 +498,23 @@ fn deliver<S: StreamSink>(
 }
 
 /// Delivers what has waited for the octets before it.
-fn drain<S: StreamSink>(
-    sink: &mut S,
-    conn: &mut Connection<S::State>,
-    index: usize,
-    time: i64,
-) {
+fn drain<S: StreamSink>(sink: &mut S, conn: &mut Connection<S::State>, index: usize, time: i64) {
     loop {
-        let Some(island) = conn.islands.get(index) else { return };
+        let Some(island) = conn.islands.get(index) else {
+            return;
+        };
         let next = island.next;
         let limit = conn.islands.get(index + 1).map_or(u64::MAX, |i| i.start);
         if next >= limit || conn.pieces.first().is_none_or(|at| at > next) {
             return;
         }
         // Older pieces belong to islands before this one.
-        let Some((data, extent)) = conn.pieces.take_covering(next) else { return };
-        let room = usize::try_from(limit - next).unwrap_or(usize::MAX).min(data.len());
+        let Some((data, extent)) = conn.pieces.take_covering(next) else {
+            return;
+        };
+        let room = usize::try_from(limit - next)
+            .unwrap_or(usize::MAX)
+            .min(data.len());
         let data = data.get(..room).unwrap_or_default();
         deliver(sink, conn, index, data, extent.part(0, room), time);
     }

@@ -11,6 +11,8 @@ use crate::span::Span;
 pub const MOST_MEDIA: usize = 8;
 /// Payload types of a section that a brief holds; more are counted.
 pub const MOST_PAYLOADS: usize = 16;
+/// Payload types of all sections together that a brief holds.
+const PAYLOAD_POOL: usize = 48;
 
 /// What a media section carries (RFC 8866, 5.14).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -84,30 +86,24 @@ pub struct MediaBrief {
     pub rtcp_port: Option<u16>,
     /// RTP and RTCP share a port.
     pub rtcp_mux: bool,
-    /// Payload types in order of preference; `payload_len` of them count.
-    pub payloads: [Payload; MOST_PAYLOADS],
-    /// How many of `payloads` are filled.
-    pub payload_len: u8,
+    /// Where its payload types begin among those of the description.
+    payload_first: u8,
+    /// How many payload types it has there.
+    payload_len: u8,
     /// Formats in the `m=` line, also those that are no numbers.
     pub format_total: u16,
 }
 
-impl MediaBrief {
-    /// The payload types in order of preference.
-    pub fn payloads(&self) -> &[Payload] {
-        self.payloads
-            .get(..usize::from(self.payload_len))
-            .unwrap_or_default()
-    }
-}
-
 /// The facts of one session description.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SdpBrief {
     /// Media sections; `media_len` of them count.
     pub media: [MediaBrief; MOST_MEDIA],
     /// How many of `media` are filled.
     pub media_len: u8,
+    /// Payload types of all sections; see [`payloads`](Self::payloads).
+    pool: [Payload; PAYLOAD_POOL],
+    pool_len: u8,
     /// Media sections in all.
     pub media_total: u16,
     /// Value of the `o=` line.
@@ -122,7 +118,50 @@ pub struct SdpBrief {
     pub direction: Direction,
 }
 
+impl Default for SdpBrief {
+    fn default() -> Self {
+        const MEDIA: MediaBrief = MediaBrief {
+            kind: MediaKind::Other,
+            port: 0,
+            port_count: 0,
+            proto: Proto::Other,
+            address: None,
+            direction: Direction::SendRecv,
+            rtcp_port: None,
+            rtcp_mux: false,
+            payload_first: 0,
+            payload_len: 0,
+            format_total: 0,
+        };
+        const NONE: Span = Span { start: 0, end: 0 };
+        const PAYLOAD: Payload = Payload {
+            number: 0,
+            codec: NONE,
+            clock_rate: 0,
+        };
+        Self {
+            media: [MEDIA; MOST_MEDIA],
+            media_len: 0,
+            pool: [PAYLOAD; PAYLOAD_POOL],
+            pool_len: 0,
+            media_total: 0,
+            origin: NONE,
+            session_id: NONE,
+            session_version: NONE,
+            address: None,
+            direction: Direction::SendRecv,
+        }
+    }
+}
+
 impl SdpBrief {
+    /// The payload types of one of its sections, in order of preference.
+    pub fn payloads(&self, media: &MediaBrief) -> &[Payload] {
+        let first = usize::from(media.payload_first);
+        let end = first.saturating_add(usize::from(media.payload_len));
+        self.pool.get(first..end).unwrap_or_default()
+    }
+
     /// The media sections.
     pub fn media(&self) -> &[MediaBrief] {
         self.media
@@ -184,6 +223,7 @@ fn media(brief: &mut SdpBrief, value: Piece<'_>) {
         return;
     };
     brief.media_len = brief.media_len.saturating_add(1);
+    media.payload_first = brief.pool_len;
     let mut rest = value;
     media.kind = media_kind(word(&mut rest));
     let port = word(&mut rest);
@@ -206,13 +246,16 @@ fn media(brief: &mut SdpBrief, value: Piece<'_>) {
         let Some(number) = format.number().and_then(|number| u8::try_from(number).ok()) else {
             continue;
         };
-        if let Some(slot) = media.payloads.get_mut(usize::from(media.payload_len)) {
+        if usize::from(media.payload_len) < MOST_PAYLOADS
+            && let Some(slot) = brief.pool.get_mut(usize::from(brief.pool_len))
+        {
             let clock_rate = super::static_payload(number).map_or(0, |(_, rate)| rate);
             *slot = Payload {
                 number,
                 codec: Span::default(),
                 clock_rate,
             };
+            brief.pool_len = brief.pool_len.saturating_add(1);
             media.payload_len = media.payload_len.saturating_add(1);
         }
     }
@@ -225,7 +268,10 @@ fn attribute(brief: &mut SdpBrief, value: Piece<'_>) {
     match bytes {
         [b'r', b't', b'p', b'm', b'a', b'p', b':', ..] => {
             if let Some(media) = brief.current() {
-                rtpmap(media, value.skip(7));
+                let first = usize::from(media.payload_first);
+                let end = first.saturating_add(usize::from(media.payload_len));
+                let payloads = brief.pool.get_mut(first..end).unwrap_or_default();
+                rtpmap(payloads, value.skip(7));
             }
         }
         [b'r', b't', b'c', b'p', b':', ..] => {
@@ -253,16 +299,12 @@ fn attribute(brief: &mut SdpBrief, value: Piece<'_>) {
     }
 }
 
-fn rtpmap(media: &mut MediaBrief, value: Piece<'_>) {
+fn rtpmap(payloads: &mut [Payload], value: Piece<'_>) {
     let (number, encoding) = value.split_word();
     let Some(number) = number.number() else {
         return;
     };
-    let filled = media
-        .payloads
-        .get_mut(..usize::from(media.payload_len))
-        .unwrap_or_default();
-    let Some(payload) = filled
+    let Some(payload) = payloads
         .iter_mut()
         .find(|payload| u64::from(payload.number) == number)
     else {
@@ -346,10 +388,10 @@ mod tests {
         );
         assert!(audio.rtcp_mux);
         assert_eq!(audio.format_total, 3);
-        assert_eq!(audio.payloads()[1].codec.of(BODY), b"opus");
+        assert_eq!(brief.payloads(&audio)[1].codec.of(BODY), b"opus");
         assert_eq!(
-            audio
-                .payloads()
+            brief
+                .payloads(&audio)
                 .iter()
                 .map(|p| p.clock_rate)
                 .collect::<Vec<_>>(),

@@ -47,5 +47,10 @@ pub(super) fn word<'a>(rest: &mut Piece<'a>) -> Piece<'a> {
 #[inline]
 pub(super) fn address(text: Piece<'_>) -> Option<IpAddr> {
     let end = text.find(b'/').unwrap_or(text.len());
-    str::from_utf8(text.take(end).bytes()).ok()?.parse().ok()
+    let text = text.take(end).bytes();
+    // Some test tools put an IPv6 address in brackets, as in a URI.
+    let inner = text
+        .strip_prefix(b"[")
+        .and_then(|text| text.strip_suffix(b"]"));
+    str::from_utf8(inner.unwrap_or(text)).ok()?.parse().ok()
 }

@@ -1,8 +1,9 @@
 //! Small pieces of the grammar that scanning and decoding share (RFC 3261, 25.1).
 
-use memchr::{memchr2, memchr3};
+use memchr::memchr3;
 
 use crate::piece::Piece;
+use crate::swar::{find_either, find_octet};
 
 const TOKEN: u8 = 1;
 
@@ -41,7 +42,7 @@ pub(crate) fn is_token(bytes: &[u8]) -> bool {
 /// Length of the quoted string that begins at the first octet (a quote), closing quote included.
 pub(crate) fn quoted_len(bytes: &[u8]) -> Option<usize> {
     let mut at = 1;
-    while let Some(found) = memchr2(b'"', b'\\', bytes.get(at..)?) {
+    while let Some(found) = find_either(bytes.get(at..)?, b'"', b'\\') {
         let here = at.wrapping_add(found);
         if bytes.get(here) == Some(&b'"') {
             return Some(here.wrapping_add(1));
@@ -57,15 +58,14 @@ pub(crate) fn find_unquoted(bytes: &[u8], wanted: u8) -> Option<usize> {
     let mut at = 0_usize;
     loop {
         let rest = bytes.get(at..)?;
-        let found = memchr2(wanted, b'"', rest)?;
+        let found = find_either(rest, wanted, b'"')?;
         let here = at.wrapping_add(found);
         if bytes.get(here) == Some(&wanted) {
             return Some(here);
         }
         let Some(len) = quoted_len(bytes.get(here..)?) else {
             let after = here.wrapping_add(1);
-            return memchr::memchr(wanted, bytes.get(after..)?)
-                .map(|found| after.wrapping_add(found));
+            return find_octet(bytes.get(after..)?, wanted).map(|found| after.wrapping_add(found));
         };
         at = here.wrapping_add(len);
     }
@@ -270,7 +270,10 @@ pub(crate) fn raw_address(value: Piece<'_>) -> RawAddress<'_> {
 /// Offset of the bracket that opens the URI, if the URI stands in brackets.
 #[inline]
 fn open_bracket(text: &[u8], named: bool) -> Option<usize> {
-    let found = memchr3(b'<', b';', b'"', text)?;
+    let mut found = find_either(text, b'<', b';')?;
+    if let Some(quote) = find_octet(text.get(..found)?, b'"') {
+        found = quote;
+    }
     match text.get(found)? {
         b'<' => Some(found),
         // In `sip:a@b;x="<c>"` the bracket belongs to a parameter.

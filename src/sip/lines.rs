@@ -29,7 +29,7 @@ pub(crate) struct Line {
 }
 
 /// The line that begins at `at`.
-#[inline]
+#[inline(always)]
 pub(crate) fn line_at(bytes: &[u8], at: usize) -> Line {
     let rest = bytes.get(at..).unwrap_or_default();
     let Some(len) = memchr::memchr2(b'\r', b'\n', rest) else {
@@ -85,10 +85,24 @@ pub(crate) enum Step<'a> {
     },
 }
 
+/// The line at `at` with the lines that continue it.
+#[inline(always)]
+pub(crate) fn folded_line_at(bytes: &[u8], at: usize) -> Line {
+    let mut line = line_at(bytes, at);
+    if line.start != line.end {
+        // A line that begins with white space continues the one before.
+        while let Some(b' ' | b'\t') = bytes.get(line.next) {
+            let more = line_at(bytes, line.next);
+            (line.end, line.next) = (more.end, more.next);
+        }
+    }
+    line
+}
+
 /// The header field at `at`, or the end of the header.
 #[inline]
 pub(crate) fn step(bytes: &[u8], at: usize) -> Step<'_> {
-    let mut line = line_at(bytes, at);
+    let line = folded_line_at(bytes, at);
     if line.start == line.end {
         let blank_line = line.line_end != LineEnd::None;
         return Step::End {
@@ -96,14 +110,8 @@ pub(crate) fn step(bytes: &[u8], at: usize) -> Step<'_> {
             blank_line,
         };
     }
-    // A line that begins with white space continues the one before.
-    while let Some(b' ' | b'\t') = bytes.get(line.next) {
-        let more = line_at(bytes, line.next);
-        (line.end, line.next) = (more.end, more.next);
-    }
     let text = Piece::whole(bytes).range(line.start, line.end);
-    let colon = text.bytes().iter().position(|&byte| byte == b':');
-    let Some(colon) = colon else {
+    let Some(colon) = text.find(b':') else {
         if is_session_description(text.bytes()) {
             return Step::End {
                 body: at,
@@ -128,6 +136,6 @@ pub(crate) fn step(bytes: &[u8], at: usize) -> Step<'_> {
 }
 
 /// The first line of a body without the empty line before it.
-fn is_session_description(line: &[u8]) -> bool {
+pub(crate) fn is_session_description(line: &[u8]) -> bool {
     line == b"v=0"
 }

@@ -4,7 +4,7 @@
 //! from the first octet of the message, also within bodies.
 
 use super::check;
-use super::header_name::{Grammar, Header, HeaderName};
+use super::header_name::{Header, HeaderName};
 use super::headers::{self, HeaderValue, Surroundings, Value};
 use super::lex;
 use super::lines::{self, RawField, Step};
@@ -548,12 +548,6 @@ fn part_headers(
         at = raw.next;
     }
     fields
-}
-
-/// True when a name of the table has list values split at commas; for those who build rows.
-pub fn is_list(name: HeaderName) -> bool {
-    name.info()
-        .is_some_and(|info| info.multi && !matches!(info.grammar, Grammar::Text))
 }
 
 #[cfg(test)]

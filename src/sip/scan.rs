@@ -7,13 +7,14 @@
 use serde::Serialize;
 
 use super::lex;
-use super::lines::{self, RawField, Step};
+use super::lines;
 use super::method::Method;
 use super::multipart;
 use super::start_line;
 pub use super::start_line::StartKind;
 use crate::piece::Piece;
 use crate::span::Span;
+use crate::swar;
 
 /// What is known of a message from the packet that brought it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,9 +146,10 @@ pub struct Scan {
 
 /// Scans one message; `None` when the bytes do not begin with a SIP start line.
 pub fn scan(bytes: &[u8], framing: Framing) -> Option<Scan> {
-    start_line::recognise(bytes)?;
-    let bytes = Piece::whole(bytes).bytes();
-    let (start, line) = start_line::parse(bytes);
+    let kind = start_line::recognise(bytes)?;
+    let whole = Piece::whole(bytes);
+    let bytes = whole.bytes();
+    let (start, line) = start_line::parse_as(kind, bytes);
     let mut scan = Scan::empty(start.kind);
     scan.status = start.status;
     scan.ruri_or_reason = match start.kind {
@@ -156,19 +158,28 @@ pub fn scan(bytes: &[u8], framing: Framing) -> Option<Scan> {
     };
     let mut server = Span::default();
     let mut at = line.next;
-    loop {
-        match lines::step(bytes, at) {
-            Step::Field(field) => {
-                scan.field(&field, &mut server);
-                at = field.next;
-            }
-            Step::End { body, .. } => {
-                at = body;
-                break;
-            }
+    // The same walk as `lines::step`, but nothing is built for headers that nobody asks for.
+    let body = loop {
+        let line = lines::folded_line_at(bytes, at);
+        if line.start == line.end {
+            break line.next;
         }
-    }
-    scan.finish(bytes, at, framing, &start, server);
+        let text = bytes.get(line.start..line.end).unwrap_or_default();
+        let Some(colon) = swar::find_octet(text, b':') else {
+            if lines::is_session_description(text) {
+                break line.start;
+            }
+            at = line.next;
+            continue;
+        };
+        let known = known(text.get(..colon).unwrap_or_default());
+        if known != Known::Skipped {
+            let value = line.start.wrapping_add(colon).wrapping_add(1);
+            scan.field(known, whole.range(value, line.end).trim(), &mut server);
+        }
+        at = line.next;
+    };
+    scan.finish(bytes, body, framing, &start, server);
     Some(scan)
 }
 
@@ -227,9 +238,8 @@ impl Scan {
     }
 
     #[inline]
-    fn field(&mut self, field: &RawField<'_>, server: &mut Span) {
-        let value = field.value;
-        match known(field.name.bytes()) {
+    fn field(&mut self, known: Known, value: Piece<'_>, server: &mut Span) {
+        match known {
             Known::Skipped => {}
             Known::Via => self.via(value),
             Known::From if self.from_uri.is_empty() && !value.is_empty() => {
@@ -370,7 +380,8 @@ pub(crate) fn sdp_in<'a>(
     if content_type.is_empty() {
         return body.bytes().starts_with(b"v=0").then_some(body);
     }
-    if lex::is_media_type(content_type, ("application", "sdp")) {
+    let plain = content_type.bytes() == b"application/sdp";
+    if plain || lex::is_media_type(content_type, ("application", "sdp")) {
         return Some(body);
     }
     content_type
@@ -479,15 +490,20 @@ enum Known {
 
 #[inline]
 fn known(name: &[u8]) -> Known {
-    let is = |full: &str, known| {
-        if name.eq_ignore_ascii_case(full.as_bytes()) {
+    let Some(first) = name.first() else {
+        return Known::Skipped;
+    };
+    let name = match name.last() {
+        Some(b' ' | b'\t' | b'\r' | b'\n') => Piece::whole(name).trim_end().bytes(),
+        _ => name,
+    };
+    // Nearly all write names as RFC 3261 does, and equal octets are compared in one go.
+    let is = |full: &[u8], known| {
+        if is_name(name, full) {
             known
         } else {
             Known::Skipped
         }
-    };
-    let Some(first) = name.first() else {
-        return Known::Skipped;
     };
     match (name.len(), first | 0x20) {
         (1, b'v') => Known::Via,
@@ -500,35 +516,40 @@ fn known(name: &[u8]) -> Known {
         (1, b'o') => Known::Event,
         (1, b'r') => Known::ReferTo,
         (1, b'x') => Known::SessionExpires,
-        (2, b't') => is("To", Known::To),
-        (3, b'v') => is("Via", Known::Via),
-        (4, b'f') => is("From", Known::From),
-        (4, b'c') => is("CSeq", Known::CSeq),
-        (4, b'r') if name.eq_ignore_ascii_case(b"RSeq") => Known::RSeq,
-        (4, b'r') => is("RAck", Known::RAck),
-        (5, b'e') => is("Event", Known::Event),
-        (5, b'r') => is("Route", Known::Route),
-        (6, b'r') => is("Reason", Known::Reason),
-        (6, b's') => is("Server", Known::Server),
-        (7, b'c') if name.eq_ignore_ascii_case(b"Call-ID") => Known::CallId,
-        (7, b'c') => is("Contact", Known::Contact),
-        (7, b'e') => is("Expires", Known::Expires),
-        (8, b'r') if name.eq_ignore_ascii_case(b"Refer-To") => Known::ReferTo,
-        (8, b'r') => is("Replaces", Known::Replaces),
-        (10, b'u') => is("User-Agent", Known::UserAgent),
-        (12, b'c') => is("Content-Type", Known::ContentType),
-        (12, b'm') => is("Max-Forwards", Known::MaxForwards),
-        (12, b'r') => is("Record-Route", Known::RecordRoute),
-        (13, b'a') => is("Authorization", Known::Credentials),
-        (14, b'c') => is("Content-Length", Known::ContentLength),
-        (15, b's') => is("Session-Expires", Known::SessionExpires),
-        (16, b'w') => is("WWW-Authenticate", Known::Challenge),
-        (18, b'p') => is("Proxy-Authenticate", Known::Challenge),
-        (18, b's') => is("Subscription-State", Known::SubscriptionState),
-        (19, b'p') if name.eq_ignore_ascii_case(b"Proxy-Authorization") => Known::Credentials,
-        (19, b'p') => is("P-Asserted-Identity", Known::PAssertedIdentity),
+        (2, b't') => is(b"To", Known::To),
+        (3, b'v') => is(b"Via", Known::Via),
+        (4, b'f') => is(b"From", Known::From),
+        (4, b'c') => is(b"CSeq", Known::CSeq),
+        (4, b'r') if is_name(name, b"RSeq") => Known::RSeq,
+        (4, b'r') => is(b"RAck", Known::RAck),
+        (5, b'e') => is(b"Event", Known::Event),
+        (5, b'r') => is(b"Route", Known::Route),
+        (6, b'r') => is(b"Reason", Known::Reason),
+        (6, b's') => is(b"Server", Known::Server),
+        (7, b'c') if is_name(name, b"Call-ID") => Known::CallId,
+        (7, b'c') => is(b"Contact", Known::Contact),
+        (7, b'e') => is(b"Expires", Known::Expires),
+        (8, b'r') if is_name(name, b"Refer-To") => Known::ReferTo,
+        (8, b'r') => is(b"Replaces", Known::Replaces),
+        (10, b'u') => is(b"User-Agent", Known::UserAgent),
+        (12, b'c') => is(b"Content-Type", Known::ContentType),
+        (12, b'm') => is(b"Max-Forwards", Known::MaxForwards),
+        (12, b'r') => is(b"Record-Route", Known::RecordRoute),
+        (13, b'a') => is(b"Authorization", Known::Credentials),
+        (14, b'c') => is(b"Content-Length", Known::ContentLength),
+        (15, b's') => is(b"Session-Expires", Known::SessionExpires),
+        (16, b'w') => is(b"WWW-Authenticate", Known::Challenge),
+        (18, b'p') => is(b"Proxy-Authenticate", Known::Challenge),
+        (18, b's') => is(b"Subscription-State", Known::SubscriptionState),
+        (19, b'p') if is_name(name, b"Proxy-Authorization") => Known::Credentials,
+        (19, b'p') => is(b"P-Asserted-Identity", Known::PAssertedIdentity),
         _ => Known::Skipped,
     }
+}
+
+#[inline(always)]
+fn is_name(name: &[u8], full: &[u8]) -> bool {
+    name == full || name.eq_ignore_ascii_case(full)
 }
 
 #[cfg(test)]

@@ -128,13 +128,19 @@ fn split_version(rest: Piece<'_>) -> (Piece<'_>, Piece<'_>) {
 
 /// Splits the first line of a message, whatever it is, and says where the header begins.
 pub(crate) fn parse(bytes: &[u8]) -> (StartLine, lines::Line) {
-    let line = lines::line_at(bytes, 0);
-    let text = Piece::whole(bytes).take(line.end);
-    let kind = recognise(bytes).unwrap_or(if text.starts_with("SIP/") {
+    let kind = recognise(bytes).unwrap_or(if Piece::whole(bytes).starts_with("SIP/") {
         StartKind::Response
     } else {
         StartKind::Request
     });
+    parse_as(kind, bytes)
+}
+
+/// Splits the first line of a message of a known kind.
+#[inline]
+pub(crate) fn parse_as(kind: StartKind, bytes: &[u8]) -> (StartLine, lines::Line) {
+    let line = lines::line_at(bytes, 0);
+    let text = Piece::whole(bytes).take(line.end);
     let none = text.take(0).span();
     let mut start = StartLine {
         kind,

@@ -1,0 +1,182 @@
+//! Arguments, and the help that explains them.
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+
+use super::exit;
+
+const EXAMPLES: &str = "\
+Examples:
+  sipscope trace.pcapng                       open the window on a capture
+  sipscope calls trace.pcapng                 which calls are in it, and how they ended
+  sipscope messages trace.pcapng --call 3     the messages of call 3
+  sipscope info trace.pcapng                  what the file holds, and what was skipped and why
+  sipscope messages trace.pcap --format json | jq 'select(.status == 486)'
+  tcpdump -r big.pcap -w - port 5060 | sipscope calls -
+
+Captures may be pcap or pcapng, also packed with gzip, zstd or lz4; several files are merged by time;
+`-` is standard input. Calls, dialogs and messages are numbered from 1 and keep their numbers.
+
+Exit codes: 0 done, 1 nothing matched, 2 wrong usage, 3 an input could not be read,
+5 the output could not be written, 6 no display for the window.";
+
+/// Desktop inspector for SIP: calls, ladders and explained headers from captures.
+///
+/// Without a command it opens the window.
+#[derive(Debug, Parser)]
+#[command(name = "sipscope", version, args_conflicts_with_subcommands = true, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Captures to open in the window
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// SIP messages, one row each
+    Messages(List),
+    /// Dialogs: Call-ID and both tags
+    Dialogs(List),
+    /// Calls, registrations, subscriptions …, with state and times
+    Calls(List),
+    /// RTP streams, tied to the calls that announced them
+    Streams(List),
+    /// What the files hold: container, link types, time span, counts, what was skipped and why
+    Info(List),
+}
+
+impl Command {
+    /// The common options, where the command has them.
+    pub(super) fn common(&self) -> Option<&Common> {
+        match self {
+            Self::Messages(a)
+            | Self::Dialogs(a)
+            | Self::Calls(a)
+            | Self::Streams(a)
+            | Self::Info(a) => Some(&a.common),
+        }
+    }
+}
+
+/// Arguments of commands that list things.
+#[derive(Args, Debug)]
+pub struct List {
+    /// Captures; several are merged by time, `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// How to write the rows; json is JSON Lines
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// Only these calls
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub call: Vec<u32>,
+    /// Write at most this many rows
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it as help")]
+    pub common: Common,
+}
+
+/// Form of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Columns for people
+    Table,
+    /// One JSON object a line
+    Json,
+    /// Comma-separated values with a head line
+    Csv,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Options of every command that reads captures.
+#[derive(Args, Debug)]
+pub struct Common {
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Only messages (or what has such messages) that match, e.g. 'method == INVITE and src == 10.0.0.0/8'
+    #[arg(long, value_name = "EXPR")]
+    pub filter: Option<String>,
+    /// When to use colour in tables
+    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    /// Worker threads
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    threads: Option<u16>,
+    /// No progress and no remarks on standard error, only errors
+    #[arg(long)]
+    pub quiet: bool,
+    /// Inflate without the limits of 8 GiB and 100 times the packed size
+    #[arg(long)]
+    pub no_bomb_limit: bool,
+    /// Write times, CPU time and memory as a JSON object to standard error
+    #[arg(long)]
+    pub timings: bool,
+}
+
+impl Common {
+    /// Worker threads to use.
+    pub fn threads(&self) -> usize {
+        self.threads
+            .map_or_else(|| crate::ingest::Options::default().threads, usize::from)
+    }
+}
+
+/// What the arguments ask for.
+pub enum Invocation {
+    /// The window, with these captures.
+    Window(Vec<PathBuf>),
+    /// A command.
+    Command(Box<Command>),
+    /// Nothing more: help was shown, or the arguments were wrong. The exit code.
+    Over(u8),
+}
+
+/// Reads the arguments of the process.
+pub fn parse() -> Invocation {
+    match Cli::try_parse() {
+        Ok(Cli {
+            command: Some(command),
+            ..
+        }) => Invocation::Command(Box::new(command)),
+        Ok(Cli { files, .. }) => Invocation::Window(files),
+        Err(error) => {
+            // A closed pipe is no reason to fail.
+            let _ = error.print();
+            Invocation::Over(if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::DONE
+            })
+        }
+    }
+}
+
+/// The whole command line, for completions and the manual.
+pub(super) fn definition() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_definition_is_sound() {
+        super::definition().debug_assert();
+    }
+}

@@ -1,0 +1,334 @@
+//! `sipscope info`: what each file holds, and what of it was not used.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::Outcome;
+use super::args::{Format, List};
+use super::input::Capture;
+use super::output::Output;
+use super::record::{Object, Record};
+use super::table::{self, Layout};
+use crate::index::IndexView;
+use crate::ingest::FileReport;
+use crate::present::text;
+use crate::source::{Interface, Skipped};
+
+pub(super) const FIELDS: &[&str] = &[
+    "file",
+    "format",
+    "compressed",
+    "packets",
+    "link_types",
+    "interfaces",
+    "first",
+    "last",
+    "sip_messages",
+    "requests",
+    "responses",
+    "transactions",
+    "dialogs",
+    "calls",
+    "retransmissions",
+    "copies",
+    "rtp_packets",
+    "rtp_streams",
+    "skipped",
+    "truncated_at",
+    "secrets",
+    "truncated_why",
+];
+
+/// Counts of one file.
+#[derive(Default)]
+struct Counts {
+    messages: u64,
+    requests: BTreeMap<String, u64>,
+    responses: BTreeMap<u16, u64>,
+    transactions: u64,
+    dialogs: u64,
+    calls: u64,
+    retransmissions: u64,
+    copies: u64,
+    rtp_packets: u64,
+    rtp_streams: u64,
+}
+
+/// Writes one object for each file.
+pub(super) fn list(capture: &Capture, args: &List, out: &mut Output) -> Outcome {
+    let view = capture.view();
+    let files = &capture.loaded.files;
+    let mut counts = if files.len() == 1 {
+        vec![total(view)]
+    } else {
+        by_file(view, files.len())
+    };
+    for stream in view.streams() {
+        let Some(tally) = stream.tally else { continue };
+        if let Some(counts) = counts.get_mut(usize::from(tally.first_frame.0)) {
+            counts.rtp_packets = counts.rtp_packets.saturating_add(tally.packets);
+            counts.rtp_streams += 1;
+        }
+    }
+    let readable = files
+        .iter()
+        .zip(&counts)
+        .filter(|(file, _)| file.error.is_none());
+    if args.format == Format::Table {
+        for (file, counts) in readable {
+            out.write(text::visible_lines(&words(file, counts)).as_bytes())?;
+        }
+        return Ok(());
+    }
+    let readable: Vec<(&FileReport, &Counts)> = readable.collect();
+    let layout = Layout {
+        fields: FIELDS,
+        columns: &[],
+    };
+    table::write(&layout, args, out, 1, |_, batch| {
+        for (file, counts) in &readable {
+            batch.row(|record| fields(file, counts, record), Vec::new);
+        }
+    })
+}
+
+/// The counts of the whole index: all there is to say of a single file.
+fn total(view: &IndexView) -> Counts {
+    let totals = &view.totals;
+    Counts {
+        messages: view.messages().len() as u64,
+        requests: totals.requests.clone(),
+        responses: totals.responses.clone(),
+        transactions: u64::from(totals.transactions),
+        dialogs: view.dialogs().len() as u64,
+        calls: view.calls().len() as u64,
+        retransmissions: totals.retransmissions,
+        copies: totals.copies,
+        ..Counts::default()
+    }
+}
+
+/// Counts by file; what spans several files counts where it began.
+fn by_file(view: &IndexView, files: usize) -> Vec<Counts> {
+    let mut out: Vec<Counts> = (0..files).map(|_| Counts::default()).collect();
+    let mut transactions = HashSet::new();
+    for (index, row) in view.messages().iter().enumerate() {
+        let Some(counts) = out.get_mut(usize::from(row.file)) else {
+            continue;
+        };
+        counts.messages += 1;
+        if row.is_response() {
+            *counts.responses.entry(row.status).or_default() += 1;
+        } else {
+            let name = view.method_name(crate::index::ids::MessageId::at(index));
+            match counts.requests.get_mut(name) {
+                Some(count) => *count += 1,
+                None => drop(counts.requests.insert(name.to_owned(), 1)),
+            }
+        }
+        counts.transactions += u64::from(transactions.insert(row.transaction));
+        counts.retransmissions += u64::from(row.repeat().is_retransmission());
+        counts.copies += u64::from(row.repeat().is_copy());
+    }
+    let file_of = |id| view.message(id).map(|row| usize::from(row.file));
+    for dialog in view.dialogs().iter() {
+        if let Some(counts) = file_of(dialog.opened_by).and_then(|f| out.get_mut(f)) {
+            counts.dialogs += 1;
+        }
+    }
+    for call in view.calls().iter() {
+        if let Some(counts) = file_of(call.first).and_then(|f| out.get_mut(f)) {
+            counts.calls += 1;
+        }
+    }
+    out
+}
+
+/// Short name of a LINKTYPE_ value.
+fn link_type(number: u16) -> String {
+    let name = match number {
+        0 => "null",
+        1 => "ether",
+        9 => "ppp",
+        12 | 14 | 101 => "rawip",
+        50 => "ppp-hdlc",
+        51 => "pppoe",
+        105 => "ieee-802-11",
+        108 => "loop",
+        113 => "linux-sll",
+        127 => "ieee-802-11-radiotap",
+        228 => "rawip4",
+        229 => "rawip6",
+        252 => "exported-pdu",
+        276 => "linux-sll2",
+        other => return format!("linktype-{other}"),
+    };
+    name.to_owned()
+}
+
+fn fields(file: &FileReport, counts: &Counts, record: &mut Record) {
+    let info = &file.info;
+    record.text("file", Some(&file.path.to_string_lossy()));
+    record.text("format", Some(info.format.name()));
+    record.text("compressed", info.compressed.map(|c| c.name()));
+    record.number("packets", Some(info.packets));
+    record.texts(
+        "link_types",
+        info.link_types().into_iter().map(|(n, _)| link_type(n)),
+    );
+    record.objects(
+        "interfaces",
+        &info.interfaces,
+        |o, i| interface(o, i),
+        |i| name_of(i),
+    );
+    record.time("first", info.first);
+    record.time("last", info.last);
+    record.number("sip_messages", Some(counts.messages));
+    record.counts("requests", counts.requests.clone());
+    record.counts(
+        "responses",
+        counts.responses.iter().map(|(k, n)| (k.to_string(), *n)),
+    );
+    record.number("transactions", Some(counts.transactions));
+    record.number("dialogs", Some(counts.dialogs));
+    record.number("calls", Some(counts.calls));
+    record.number("retransmissions", Some(counts.retransmissions));
+    record.number("copies", Some(counts.copies));
+    record.number("rtp_packets", Some(counts.rtp_packets));
+    record.number("rtp_streams", Some(counts.rtp_streams));
+    record.objects(
+        "skipped",
+        info.skipped.iter().chain(&file.skipped),
+        |o, s| skipped(o, s),
+        |s| format!("{} x {}: {}", s.count, s.what, s.why),
+    );
+    record.number(
+        "truncated_at",
+        info.truncated_at.as_ref().map(|(offset, _)| *offset),
+    );
+    record.number("secrets", Some(info.secrets.len() as u64));
+    record.text(
+        "truncated_why",
+        info.truncated_at.as_ref().map(|(_, why)| why.as_str()),
+    );
+}
+
+fn interface(object: &mut Object<'_>, interface: &Interface) {
+    object.text("name", interface.name.as_deref());
+    object.text("description", interface.description.as_deref());
+    object.text("link_type", Some(&link_type(interface.link_type)));
+    object.number("snap_len", Some(interface.snap_len));
+    object.text("resolution", Some(&interface.resolution));
+    object.text("filter", interface.filter.as_deref());
+    object.text("hardware", interface.hardware.as_deref());
+    object.text("os", interface.os.as_deref());
+    object.number("speed", interface.speed);
+    object.number("packets", Some(interface.packets));
+    let statistics = interface.statistics;
+    object.number("received", statistics.and_then(|s| s.received));
+    object.number("dropped", statistics.and_then(|s| s.dropped));
+    object.boolean("guessed", interface.guessed);
+}
+
+fn name_of(interface: &Interface) -> String {
+    let name = interface
+        .name
+        .clone()
+        .or_else(|| interface.description.clone());
+    name.unwrap_or_else(|| link_type(interface.link_type))
+}
+
+fn skipped(object: &mut Object<'_>, skipped: &Skipped) {
+    object.text("what", Some(&skipped.what));
+    object.number("count", Some(skipped.count));
+    object.number("first_frame", Some(skipped.first_frame).filter(|n| *n > 0));
+    object.number("offset", Some(skipped.offset).filter(|n| *n > 0));
+    object.text("why", Some(&skipped.why));
+}
+
+/// The same for people.
+fn words(file: &FileReport, counts: &Counts) -> String {
+    let info = &file.info;
+    let mut out = format!("{}\n", text::visible(&file.path.to_string_lossy()));
+    let mut line = |name: &str, value: String| {
+        if !value.is_empty() {
+            out.push_str(&format!("  {name:<16}{}\n", text::visible(&value)));
+        }
+    };
+    let packed = info
+        .compressed
+        .map(|c| format!(", packed with {}", c.name()))
+        .unwrap_or_default();
+    line("format", format!("{}{packed}", info.format.name()));
+    line("packets", text::grouped(info.packets));
+    let links = info.link_types();
+    let links: Vec<String> = links
+        .iter()
+        .map(|(n, count)| format!("{} ({count})", link_type(*n)))
+        .collect();
+    line("link types", links.join(", "));
+    for interface in info.interfaces.iter().take(16) {
+        if let Some(name) = &interface.name {
+            line(
+                "interface",
+                format!("{name} ({} packets)", text::grouped(interface.packets)),
+            );
+        }
+    }
+    if let (Some(first), Some(last)) = (info.first, info.last) {
+        let length = last.saturating_sub(first) as f64 / 1e9;
+        line("first", text::rfc3339(first));
+        line(
+            "last",
+            format!("{} ({length:.3} s later)", text::rfc3339(last)),
+        );
+    }
+    line("SIP messages", text::grouped(counts.messages));
+    let list = |counts: Vec<(String, u64)>| {
+        counts
+            .iter()
+            .map(|(k, n)| format!("{k} {n}"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    line(
+        "requests",
+        list(counts.requests.clone().into_iter().collect()),
+    );
+    line(
+        "responses",
+        list(
+            counts
+                .responses
+                .iter()
+                .map(|(k, n)| (k.to_string(), *n))
+                .collect(),
+        ),
+    );
+    line("transactions", text::grouped(counts.transactions));
+    line("dialogs", text::grouped(counts.dialogs));
+    line("calls", text::grouped(counts.calls));
+    line("retransmissions", text::grouped(counts.retransmissions));
+    line("copies", text::grouped(counts.copies));
+    line(
+        "RTP",
+        format!(
+            "{} packets in {} streams",
+            text::grouped(counts.rtp_packets),
+            counts.rtp_streams
+        ),
+    );
+    for s in info.skipped.iter().chain(&file.skipped) {
+        line(
+            "passed over",
+            format!("{} x {}: {}", text::grouped(s.count), s.what, s.why),
+        );
+    }
+    if let Some((offset, why)) = &info.truncated_at {
+        line("cut", format!("reading ended at offset {offset}: {why}"));
+    }
+    if !info.secrets.is_empty() {
+        line("secrets", info.secrets.len().to_string());
+    }
+    out
+}

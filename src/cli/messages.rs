@@ -1,0 +1,371 @@
+//! `sipscope messages`: every message with what its bytes say.
+
+use super::Outcome;
+use super::args::List;
+use super::input::Capture;
+use super::output::{Output, complain};
+use super::record::Record;
+use super::table::{self, Batch, Column, Layout, cell, left, right};
+use crate::bytes::{Extent, MessageBytes};
+use crate::index::IndexView;
+use crate::index::ids::MessageId;
+use crate::index::message_store::{MessageRow, Repeat, SdpKind, Transport};
+use crate::present::{ladder, text};
+use crate::sip::scan::{Framing, Scan, scan};
+use crate::span::Span;
+
+/// Messages made by one piece of work.
+const PIECE: usize = 1024;
+/// Messages this close to each other in the file are read together.
+const NEAR: u64 = 64 << 10;
+/// Octets read at once.
+const READ: u64 = 4 << 20;
+
+pub(super) const FIELDS: &[&str] = &[
+    "message",
+    "frame",
+    "frames",
+    "file",
+    "line",
+    "time",
+    "time_kind",
+    "src",
+    "dst",
+    "transport",
+    "via_transport",
+    "origin",
+    "layers",
+    "kind",
+    "method",
+    "status",
+    "reason",
+    "request_uri",
+    "call_id",
+    "from_uri",
+    "from_tag",
+    "to_uri",
+    "to_tag",
+    "cseq",
+    "cseq_method",
+    "branch",
+    "via_count",
+    "contact",
+    "user_agent",
+    "content_type",
+    "body_length",
+    "sdp",
+    "dialog",
+    "transaction",
+    "call",
+    "request",
+    "acks",
+    "cancels",
+    "retransmission_of",
+    "retransmission_kind",
+    "copy_of",
+    "seen_as",
+    "diagnostics",
+];
+
+const COLUMNS: &[Column] = &[
+    right("#"),
+    left("time", 15),
+    left("source", 48),
+    left("destination", 48),
+    left("message", 48),
+    left("CSeq", 20),
+    left("from", 40),
+    left("to", 40),
+    right("call"),
+    left("remarks", 40),
+];
+
+/// Writes the list.
+pub(super) fn list(capture: &Capture, args: &List, out: &mut Output) -> Outcome {
+    let view = capture.view();
+    let chosen = capture.chosen_messages(args)?;
+    let all = chosen.as_ref().map_or(view.messages().len(), Vec::len);
+    let count = args.limit.map_or(all, |limit| all.min(limit));
+    let layout = Layout {
+        fields: FIELDS,
+        columns: COLUMNS,
+    };
+    let failed = std::sync::OnceLock::new();
+    let bytes = capture.loaded.bytes.as_ref();
+    let make = |piece: usize, batch: &mut Batch| {
+        let from = piece * PIECE;
+        let ids: Vec<MessageId> = (from..count.min(from + PIECE))
+            .filter_map(|at| match &chosen {
+                Some(list) => list.get(at).copied(),
+                None => Some(MessageId::at(at)),
+            })
+            .collect();
+        if args.format == super::args::Format::Table {
+            for id in ids {
+                if let Some(row) = view.message(id) {
+                    batch.row(|_| (), || cells(view, id, row));
+                }
+            }
+            return;
+        }
+        batch.record.reserve(ids.len() * 1200);
+        let error = each_with_bytes(view, bytes, &ids, |id, row, extents, octets| {
+            batch.row(
+                |record| fields(view, id, row, extents, octets, record),
+                Vec::new,
+            );
+        });
+        if let Some(error) = error {
+            let _ = failed.set(error);
+        }
+    };
+    table::write(&layout, args, out, count.div_ceil(PIECE), make)?;
+    if let Some(why) = failed.get() {
+        complain(&format!("some messages could not be read again: {why}"));
+    }
+    Ok(())
+}
+
+/// Hands each message and its octets to `take`, reading what lies close together at once. Gives the
+/// first error; messages that cannot be read have no octets.
+pub(super) fn each_with_bytes(
+    view: &IndexView,
+    bytes: &dyn MessageBytes,
+    ids: &[MessageId],
+    mut take: impl FnMut(MessageId, &MessageRow, &[Extent], &[u8]),
+) -> Option<std::io::Error> {
+    let rows: Vec<(MessageId, &MessageRow, Vec<Extent>)> = ids
+        .iter()
+        .filter_map(|id| view.message(*id).map(|row| (*id, row, view.extents(row))))
+        .collect();
+    let mut first_error = None;
+    let mut buffer = Vec::new();
+    let mut scattered = Vec::new();
+    let mut at = 0;
+    while let Some(group) = rows.get(at..) {
+        let Some((_, row, extents)) = group.first() else {
+            break;
+        };
+        let Some(first) = extents.first().copied().filter(|_| extents.len() == 1) else {
+            scattered.clear();
+            for extent in extents {
+                if let Err(error) = bytes.read(*extent, &mut scattered) {
+                    first_error.get_or_insert(error);
+                    scattered.clear();
+                    break;
+                }
+            }
+            take(
+                group.first().map_or(MessageId::at(0), |g| g.0),
+                row,
+                extents,
+                &scattered,
+            );
+            at += 1;
+            continue;
+        };
+        let start = first.offset;
+        let mut end = start.saturating_add(u64::from(first.len));
+        let near = group
+            .iter()
+            .skip(1)
+            .take_while(|(_, _, extents)| {
+                let [next] = extents.as_slice() else {
+                    return false;
+                };
+                let fits = next.file == first.file
+                    && next.offset >= start
+                    && next.offset <= end.saturating_add(NEAR)
+                    && next.offset - start <= READ;
+                if fits {
+                    end = end.max(next.offset.saturating_add(u64::from(next.len)));
+                }
+                fits
+            })
+            .count()
+            + 1;
+        buffer.clear();
+        let len = u32::try_from(end - start).unwrap_or(first.len);
+        if let Err(error) = bytes.read(Extent { len, ..first }, &mut buffer) {
+            first_error.get_or_insert(error);
+            buffer.clear();
+        }
+        for (id, row, extents) in group.iter().take(near) {
+            let octets = extents.first().and_then(|extent| {
+                let from = usize::try_from(extent.offset.saturating_sub(start)).ok()?;
+                buffer.get(from..from.checked_add(extent.len as usize)?)
+            });
+            take(*id, row, extents, octets.unwrap_or_default());
+        }
+        at += near;
+    }
+    first_error
+}
+
+fn fields(
+    view: &IndexView,
+    id: MessageId,
+    row: &MessageRow,
+    extents: &[Extent],
+    octets: &[u8],
+    record: &mut Record,
+) {
+    let flow = view.ends(row);
+    let framing = Framing {
+        datagram: flow.is_none_or(|f| f.transport == Transport::Udp),
+        cut: row.is_cut(),
+    };
+    let scan = scan(octets, framing);
+    let part = |pick: fn(&Scan) -> Span| -> Option<&[u8]> {
+        let found = pick(scan.as_ref()?).of(octets);
+        (!found.is_empty()).then_some(found)
+    };
+    let texts = view.texts();
+    let response = row.is_response();
+    let number = |id: Option<MessageId>| id.map(MessageId::get);
+
+    record.number("message", Some(id.get()));
+    record.number("frame", Some(row.frame));
+    let mut frames: Vec<u64> = extents.iter().map(|e| u64::from(e.frame)).collect();
+    frames.sort_unstable();
+    frames.dedup();
+    record.numbers("frames", frames);
+    record.number("file", Some(u64::from(row.file) + 1));
+    record.number("line", None::<u64>);
+    record.time("time", Some(row.time));
+    record.text("time_kind", Some("absolute"));
+    record.shown("src", flow.map(|f| f.src));
+    record.shown("dst", flow.map(|f| f.dst));
+    record.text("transport", flow.map(|f| f.transport.name()));
+    record.bytes("via_transport", part(|s| s.via_transport));
+    record.text("origin", Some("packet"));
+    record.shown("layers", Some(view.layers(row)));
+    record.text("kind", Some(if response { "response" } else { "request" }));
+    let method = view.method_name(id);
+    record.text("method", (!method.is_empty()).then_some(method));
+    record.number("status", response.then_some(row.status));
+    let start = texts.bytes(row.start_text);
+    record.bytes("reason", response.then_some(start));
+    record.bytes("request_uri", (!response).then_some(start));
+    let filled = |bytes: &[u8]| !bytes.is_empty();
+    let call_id = texts.bytes(row.call_id);
+    record.bytes("call_id", filled(call_id).then_some(call_id));
+    let from_uri = texts.bytes(row.from_uri);
+    record.bytes("from_uri", filled(from_uri).then_some(from_uri));
+    record.bytes("from_tag", row.from_tag.map(|t| texts.bytes(t)));
+    let to_uri = texts.bytes(row.to_uri);
+    record.bytes("to_uri", filled(to_uri).then_some(to_uri));
+    record.bytes("to_tag", row.to_tag.map(|t| texts.bytes(t)));
+    record.number("cseq", row.cseq());
+    record.bytes("cseq_method", part(|s| s.cseq_method_span));
+    record.bytes("branch", part(|s| s.branch));
+    record.number(
+        "via_count",
+        Some(scan.map_or(u16::from(row.via_count), |s| s.via_count)),
+    );
+    record.bytes("contact", part(|s| s.contact).map(unfolded).as_deref());
+    record.bytes("user_agent", row.user_agent.map(|t| texts.bytes(t)));
+    record.bytes(
+        "content_type",
+        part(|s| s.content_type).map(unfolded).as_deref(),
+    );
+    record.number("body_length", Some(row.body_len));
+    record.text("sdp", sdp_word(row.sdp));
+    record.number("dialog", row.dialog.map(|d| d.get()));
+    record.number("transaction", Some(row.transaction.get()));
+    record.number("call", Some(row.call.get()));
+    record.number("request", number(row.request()));
+    record.number("acks", number(row.acks()));
+    record.number("cancels", number(row.cancels()));
+    let (again, kind, copy, seen) = match row.repeat() {
+        Repeat::No => (None, None, None, None),
+        Repeat::Retransmission(of, kind) => (Some(of), Some(kind.name()), None, None),
+        Repeat::CopyOf(of) => (None, None, Some(of), None),
+        Repeat::SeenAs(of) => (None, None, None, Some(of)),
+    };
+    record.number("retransmission_of", number(again));
+    record.text("retransmission_kind", kind);
+    record.number("copy_of", number(copy));
+    record.number("seen_as", number(seen));
+    diagnostics(octets, framing, record);
+}
+
+fn diagnostics(_octets: &[u8], _framing: Framing, record: &mut Record) {
+    record.texts("diagnostics", std::iter::empty::<&str>());
+}
+
+/// The name of the role of a session description.
+pub(super) fn sdp_word(kind: SdpKind) -> Option<&'static str> {
+    match kind {
+        SdpKind::None => None,
+        SdpKind::Offer => Some("offer"),
+        SdpKind::Answer => Some("answer"),
+        SdpKind::Other => Some("other"),
+    }
+}
+
+/// A header value in one line (RFC 3261, 7.3.1: folding is one blank).
+fn unfolded(value: &[u8]) -> std::borrow::Cow<'_, [u8]> {
+    if memchr::memchr2(b'\r', b'\n', value).is_none() {
+        return value.into();
+    }
+    let mut out: Vec<u8> = Vec::with_capacity(value.len());
+    let mut fold = false;
+    for byte in value {
+        match byte {
+            b'\r' | b'\n' => fold = true,
+            b' ' | b'\t' if fold => {}
+            byte => {
+                if fold {
+                    while out.last().is_some_and(|b| matches!(b, b' ' | b'\t')) {
+                        out.pop();
+                    }
+                    out.push(b' ');
+                    fold = false;
+                }
+                out.push(*byte);
+            }
+        }
+    }
+    out.into()
+}
+
+fn cells(view: &IndexView, id: MessageId, row: &MessageRow) -> Vec<String> {
+    let flow = view.ends(row);
+    let texts = view.texts();
+    let cseq = row
+        .cseq()
+        .map(|n| format!("{n} {}", row.cseq_method.as_str()));
+    let remark = match row.repeat() {
+        Repeat::No => String::new(),
+        Repeat::Retransmission(of, _) => format!("again, of {of}"),
+        Repeat::CopyOf(of) => format!("copy of {of}"),
+        Repeat::SeenAs(of) => format!("{of} on other addresses"),
+    };
+    vec![
+        id.to_string(),
+        text::clock(row.time, 6),
+        cell(flow.map(|f| f.src)),
+        cell(flow.map(|f| f.dst)),
+        ladder::label(view, id, row),
+        cell(cseq),
+        texts.get(row.from_uri).into_owned(),
+        texts.get(row.to_uri).into_owned(),
+        row.call.to_string(),
+        remark,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folded_values_become_one_line() {
+        assert_eq!(
+            unfolded(b"<sip:a>\r\n  ;q=1 \r\n\t;x").as_ref(),
+            b"<sip:a> ;q=1 ;x"
+        );
+        assert_eq!(unfolded(b"plain").as_ref(), b"plain");
+    }
+}

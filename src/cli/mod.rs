@@ -1,0 +1,129 @@
+//! The command line: the same facts as in the window, as text, JSON Lines and CSV.
+//!
+//! Names, fields and exit codes are a contract with other programs; what is added goes to the end.
+
+mod args;
+mod calls;
+mod dialogs;
+mod info;
+mod input;
+mod message_text;
+mod messages;
+mod output;
+mod parallel;
+mod record;
+mod streams;
+mod table;
+mod timings;
+
+use std::path::PathBuf;
+
+pub use args::{Command, Invocation, parse};
+use output::Output;
+
+/// Exit codes.
+pub mod exit {
+    /// All done, also when a capture was damaged.
+    pub const DONE: u8 = 0;
+    /// Nothing matched.
+    pub const NOTHING: u8 = 1;
+    /// Wrong usage.
+    pub const USAGE: u8 = 2;
+    /// An input could not be read at all.
+    pub const INPUT: u8 = 3;
+    /// The output could not be written.
+    pub const OUTPUT: u8 = 5;
+    /// No display for the window.
+    pub const NO_DISPLAY: u8 = 6;
+}
+
+/// What can be done where there is no window.
+pub const WITHOUT_DISPLAY: &str = "These commands need no display: messages, dialogs, calls, show, \
+ladder, streams, info, export, fields (sipscope --help tells more).";
+
+/// Why a command ended before its time.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Told in a sentence, with an exit code.
+    Told(u8, String),
+    /// Whoever read our output has enough.
+    PipeClosed,
+}
+
+impl Failure {
+    fn usage(why: impl Into<String>) -> Self {
+        Self::Told(exit::USAGE, why.into())
+    }
+
+    fn nothing(why: impl Into<String>) -> Self {
+        Self::Told(exit::NOTHING, why.into())
+    }
+}
+
+type Outcome = Result<(), Failure>;
+
+/// Carries out a command and gives the exit code.
+pub fn run(command: Command) -> u8 {
+    let clock = timings::Clock::start(command.common().is_some_and(|c| c.timings));
+    let mut session = Session { clock, unread: false };
+    let outcome = session.carry_out(&command);
+    let code = match outcome {
+        Ok(()) | Err(Failure::PipeClosed) if session.unread => exit::INPUT,
+        Ok(()) | Err(Failure::PipeClosed) => exit::DONE,
+        Err(Failure::Told(code, why)) => {
+            output::complain(&why);
+            if session.unread { exit::INPUT } else { code }
+        }
+    };
+    session.clock.report(command.common().map_or(0, args::Common::threads));
+    code
+}
+
+/// One run of a command.
+struct Session {
+    clock: timings::Clock,
+    /// An input could not be read.
+    unread: bool,
+}
+
+impl Session {
+    fn carry_out(&mut self, command: &Command) -> Outcome {
+        match command {
+            Command::Messages(args) => {
+                self.list(args, |c, out| messages::list(c, args, out))
+            }
+            Command::Dialogs(args) => self.list(args, |c, out| dialogs::list(c, args, out)),
+            Command::Calls(args) => self.list(args, |c, out| calls::list(c, args, out)),
+            Command::Streams(args) => self.list(args, |c, out| streams::list(c, args, out)),
+            Command::Info(args) => self.list(args, |c, out| info::list(c, args, out)),
+        }
+    }
+
+    /// Loads what a listing needs, and lets it write.
+    fn list(
+        &mut self,
+        args: &args::List,
+        write: impl FnOnce(&input::Capture, &mut Output) -> Outcome,
+    ) -> Outcome {
+        let capture = self.load(&args.files, &args.common)?;
+        let mut out = Output::open(args.common.output.as_deref(), &args.files)?;
+        write(&capture, &mut out)?;
+        out.finish()
+    }
+
+    fn load(
+        &mut self,
+        files: &[PathBuf],
+        common: &args::Common,
+    ) -> Result<input::Capture, Failure> {
+        self.clock.opened();
+        let capture = input::Capture::load(files, common);
+        self.clock.indexed();
+        self.unread = capture.loaded.files.iter().any(|file| file.error.is_some());
+        if capture.loaded.files.iter().all(|file| file.error.is_some()) {
+            // The sentences about the inputs have said it all.
+            return Err(Failure::PipeClosed);
+        }
+        Ok(capture)
+    }
+}

@@ -1,0 +1,582 @@
+//! A filter against one index: what can be decided once is decided here.
+
+use std::borrow::Cow;
+
+use super::fields::{Id, Subject};
+use super::{Filter, Node, Pattern, Relation, Test};
+use crate::index::ids::{CallId, FlowId, MessageId, TextId};
+use crate::index::message_store::{Flow, MessageRow, Repeat, SdpKind, Transport};
+use crate::index::{IndexView, branch_hash};
+use crate::sip::header_name::{Header, HeaderName};
+use crate::sip::message::{Message, decode};
+use crate::sip::method::Method;
+use crate::sip::scan::Framing;
+
+/// A filter that can be asked for the rows of one index.
+pub struct Compiled {
+    pub(super) root: Check,
+    pub(super) needs_bytes: bool,
+}
+
+/// A set of small numbers.
+pub(super) struct Bits(Vec<u64>);
+
+impl Bits {
+    fn of(count: usize, mut holds: impl FnMut(usize) -> bool) -> Self {
+        let mut bits = vec![0_u64; count.div_ceil(64)];
+        for index in 0..count {
+            if holds(index)
+                && let Some(word) = bits.get_mut(index / 64)
+            {
+                *word |= 1 << (index % 64);
+            }
+        }
+        Self(bits)
+    }
+
+    #[inline]
+    fn has(&self, index: usize) -> bool {
+        self.0.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
+    }
+}
+
+/// One decision, made ready.
+pub(super) enum Check {
+    All(Vec<Check>),
+    Any(Vec<Check>),
+    Not(Box<Check>),
+    Const(bool),
+    Number { id: Id, ranges: Vec<(i64, i64)>, negated: bool },
+    /// A text of the row is in the set.
+    Text { id: Id, set: Bits },
+    /// The flow of the row is in the set.
+    Flow(Bits),
+    /// The stack of layers of the row is in the set.
+    Layers(Bits),
+    /// The call of the row is in the set.
+    Call(Bits),
+    /// Methods by number; of those in no registry these messages.
+    Method { id: Id, known: u32, odd: Vec<MessageId>, negated: bool },
+    /// The top branch has one of these hashes.
+    Branch { hashes: Vec<u32>, negated: bool },
+    /// Which roles of session descriptions.
+    Role([bool; 4]),
+    RetransmissionKind(Vec<&'static str>),
+    Flag(Id),
+    /// Needs the octets.
+    Octets(OctetCheck),
+}
+
+/// A decision on the octets of a message.
+pub(super) struct OctetCheck {
+    subject: Subject,
+    relation: Relation,
+    /// Octets that every message has for which it holds.
+    finder: Option<memchr::memmem::Finder<'static>>,
+}
+
+impl Filter {
+    /// Makes the filter ready for an index.
+    pub fn compile(&self, view: &IndexView) -> Compiled {
+        let root = node(&self.root, view);
+        let needs_bytes = needs_bytes(&root);
+        Compiled { root, needs_bytes }
+    }
+}
+
+fn needs_bytes(check: &Check) -> bool {
+    match check {
+        Check::All(checks) | Check::Any(checks) => checks.iter().any(needs_bytes),
+        Check::Not(check) => needs_bytes(check),
+        Check::Octets(_) => true,
+        _ => false,
+    }
+}
+
+fn node(node_: &Node, view: &IndexView) -> Check {
+    match node_ {
+        Node::And(nodes) => Check::All(nodes.iter().map(|n| node(n, view)).collect()),
+        Node::Or(nodes) => Check::Any(nodes.iter().map(|n| node(n, view)).collect()),
+        Node::Not(inner) => Check::Not(Box::new(node(inner, view))),
+        Node::Test(t) => test(t, view),
+    }
+}
+
+fn test(test: &Test, view: &IndexView) -> Check {
+    let Subject::Field(id) = test.subject else { return octets(test) };
+    let relation = &test.relation;
+    match id {
+        Id::Sip => Check::Const(true),
+        Id::Request
+        | Id::Response
+        | Id::HasSdp
+        | Id::Retransmission
+        | Id::Copy
+        | Id::Auth
+        | Id::Challenge
+        | Id::Cut => Check::Flag(id),
+        Id::Source | Id::Destination | Id::Address => flows(view, |flow| {
+            let Relation::Networks { networks, negated } = relation else { return true };
+            let inside = |end| networks.iter().any(|n| n.holds(end));
+            let found = match id {
+                Id::Source => inside(flow.src),
+                Id::Destination => inside(flow.dst),
+                _ => inside(flow.src) || inside(flow.dst),
+            };
+            found != *negated
+        }),
+        Id::SourcePort | Id::DestinationPort | Id::Port | Id::UdpPort | Id::TcpPort => {
+            flows(view, |flow| port(id, flow, relation))
+        }
+        Id::Transport => flows(view, |flow| word(flow.transport.name(), relation)),
+        Id::Layers => {
+            let stacks = &view.layer_stacks;
+            Check::Layers(Bits::of(stacks.len(), |at| {
+                stacks.get(at).is_some_and(|s| octets_hold(s.to_string().as_bytes(), relation, false))
+            }))
+        }
+        Id::Method | Id::RequestMethod | Id::CseqMethod => method(id, view, relation),
+        Id::Branch => branch(test, relation),
+        Id::SdpRole => {
+            let roles = ["", "offer", "answer", "other"];
+            Check::Role(roles.map(|role| !role.is_empty() && word(role, relation)))
+        }
+        Id::RetransmissionKind => {
+            let kinds = [
+                "timer",
+                "answer_to_retransmission",
+                "2xx_until_ack",
+                "ack_for_repeated_2xx",
+                "1xx_refresh",
+            ];
+            Check::RetransmissionKind(kinds.into_iter().filter(|k| word(k, relation)).collect())
+        }
+        Id::CallKind => calls(view, |at| {
+            view.calls.get(at).is_some_and(|call| word(call.kind.name(), relation))
+        }),
+        Id::CallState => calls(view, |at| {
+            crate::index::call::summary(view, CallId::at(at))
+                .is_some_and(|summary| word(summary.state.name(), relation))
+        }),
+        Id::Text | Id::Contact => octets(test),
+        Id::Codec => texts(id, view, |text| codec_holds(text, relation)),
+        _ if is_text(id) => texts(id, view, |text| text_holds(id, text, relation)),
+        _ => match relation {
+            Relation::Ranges { ranges, negated } => {
+                Check::Number { id, ranges: ranges.clone(), negated: *negated }
+            }
+            _ => Check::Number { id, ranges: vec![(i64::MIN, i64::MAX)], negated: false },
+        },
+    }
+}
+
+fn is_text(id: Id) -> bool {
+    matches!(
+        id,
+        Id::Reason
+            | Id::RequestUri
+            | Id::RequestUser
+            | Id::RequestHost
+            | Id::CallId
+            | Id::FromUri
+            | Id::FromUser
+            | Id::FromHost
+            | Id::FromTag
+            | Id::ToUri
+            | Id::ToUser
+            | Id::ToHost
+            | Id::ToTag
+            | Id::UserAgent
+            | Id::Body
+            | Id::Codec
+    )
+}
+
+fn flows(view: &IndexView, holds: impl Fn(&Flow) -> bool) -> Check {
+    Check::Flow(Bits::of(view.flows.len(), |at| view.flows.get(at).is_some_and(&holds)))
+}
+
+fn calls(view: &IndexView, holds: impl Fn(usize) -> bool) -> Check {
+    Check::Call(Bits::of(view.calls.len(), holds))
+}
+
+fn texts(id: Id, view: &IndexView, holds: impl Fn(&[u8]) -> bool) -> Check {
+    let texts = view.texts();
+    Check::Text { id, set: Bits::of(texts.len(), |at| holds(texts.bytes(TextId::at(at)))) }
+}
+
+fn port(id: Id, flow: &Flow, relation: &Relation) -> bool {
+    let over = match id {
+        Id::UdpPort => flow.transport == Transport::Udp,
+        Id::TcpPort => flow.transport == Transport::Tcp,
+        _ => true,
+    };
+    let Relation::Ranges { ranges, negated } = relation else { return over };
+    let inside = |port: u16| holds_number(i64::from(port), ranges);
+    let found = match id {
+        Id::SourcePort => inside(flow.src.port),
+        Id::DestinationPort => inside(flow.dst.port),
+        _ => inside(flow.src.port) || inside(flow.dst.port),
+    };
+    over && found != *negated
+}
+
+#[inline]
+fn holds_number(number: i64, ranges: &[(i64, i64)]) -> bool {
+    ranges.iter().any(|(low, high)| (*low..=*high).contains(&number))
+}
+
+/// A word of a closed list: upper and lower case are the same.
+fn word(text: &str, relation: &Relation) -> bool {
+    octets_hold(text.as_bytes(), relation, true)
+}
+
+/// A relation on octets.
+fn octets_hold(text: &[u8], relation: &Relation, any_case: bool) -> bool {
+    let fold = |bytes: &[u8]| bytes.to_ascii_lowercase();
+    match relation {
+        Relation::Present => true,
+        Relation::Equals { texts, negated } => {
+            let found = texts.iter().any(|t| {
+                if any_case { t.as_bytes().eq_ignore_ascii_case(text) } else { t.as_bytes() == text }
+            });
+            found != *negated
+        }
+        Relation::Contains(part) if any_case => {
+            memchr::memmem::find(&fold(text), &fold(part.as_bytes())).is_some()
+        }
+        Relation::Contains(part) => memchr::memmem::find(text, part.as_bytes()).is_some(),
+        Relation::Matches(Pattern { regex, .. }) => regex.is_match(text),
+        Relation::Ordered { text: other, less, equal } => {
+            let order = text.cmp(other.as_bytes());
+            order.is_eq() && *equal || order.is_lt() == *less && order.is_ne()
+        }
+        Relation::Ranges { .. } | Relation::Networks { .. } => false,
+    }
+}
+
+fn text_holds(id: Id, text: &[u8], relation: &Relation) -> bool {
+    let (part, any_case) = match id {
+        Id::RequestUser | Id::FromUser | Id::ToUser => (user_and_host(text).0, false),
+        Id::RequestHost | Id::FromHost | Id::ToHost => (user_and_host(text).1, true),
+        _ => (text, false),
+    };
+    // An empty text stands for none.
+    if part.is_empty() {
+        return false;
+    }
+    octets_hold(part, relation, any_case)
+}
+
+/// User and host of a URI (RFC 3261, 19.1.1); of a tel URI (RFC 3966) the number is the user.
+fn user_and_host(uri: &[u8]) -> (&[u8], &[u8]) {
+    let Some(colon) = memchr::memchr(b':', uri) else { return (&[], &[]) };
+    let (scheme, rest) = uri.split_at_checked(colon).unwrap_or_default();
+    let rest = rest.get(1..).unwrap_or_default();
+    let until = |bytes: &'_ [u8], stops: &[u8]| {
+        bytes.iter().position(|b| stops.contains(b)).unwrap_or(bytes.len())
+    };
+    if scheme.eq_ignore_ascii_case(b"tel") {
+        return (rest.get(..until(rest, b";?")).unwrap_or_default(), &[]);
+    }
+    let (user, host) = match memchr::memrchr(b'@', rest.get(..until(rest, b"?>")).unwrap_or(rest)) {
+        Some(at) => (rest.get(..at).unwrap_or_default(), rest.get(at + 1..).unwrap_or_default()),
+        None => (&rest[..0], rest),
+    };
+    let user = user.get(..until(user, b":")).unwrap_or_default();
+    let end = if host.starts_with(b"[") {
+        until(host, b"]") + 1
+    } else {
+        until(host, b":;?>")
+    };
+    (user, host.get(..end).unwrap_or(host))
+}
+
+/// The codecs in the summary of a session description.
+fn codec_words(summary: &str) -> impl Iterator<Item = &str> {
+    let other = [
+        "/", "video", "text", "application", "message", "image", "other", "refused", "sendrecv",
+        "sendonly", "recvonly", "inactive",
+    ];
+    summary.split_ascii_whitespace().filter(move |word| !other.contains(word))
+}
+
+fn codec_holds(summary: &[u8], relation: &Relation) -> bool {
+    let summary = String::from_utf8_lossy(summary);
+    let mut codecs = codec_words(&summary);
+    match relation {
+        // None of them is one of these.
+        Relation::Equals { texts, negated: true } => {
+            let mut any = false;
+            let other = codecs.all(|codec| {
+                any = true;
+                !texts.iter().any(|t| t.eq_ignore_ascii_case(codec))
+            });
+            any && other
+        }
+        relation => codecs.any(|codec| word(codec, relation)),
+    }
+}
+
+fn method(id: Id, view: &IndexView, relation: &Relation) -> Check {
+    let holds = |name: &str| word(name, relation);
+    let known = Method::REGISTERED
+        .iter()
+        .filter(|m| holds(m.as_str()))
+        .fold(0_u32, |mask, m| mask | 1 << (*m as u32));
+    let odd = view.odd_methods.iter().filter(|(_, name)| holds(name)).map(|(id, _)| *id).collect();
+    Check::Method { id, known, odd, negated: false }
+}
+
+/// The index keeps a hash of the branch: enough to answer for equality.
+fn branch(test: &Test, relation: &Relation) -> Check {
+    match relation {
+        Relation::Equals { texts, negated } => Check::Branch {
+            hashes: texts.iter().map(|t| branch_hash(t.as_bytes())).collect(),
+            negated: *negated,
+        },
+        _ => octets(test),
+    }
+}
+
+fn octets(test: &Test) -> Check {
+    let literal = match &test.relation {
+        Relation::Contains(text) => Some(text.as_str()),
+        Relation::Equals { texts, negated: false } => match texts.as_slice() {
+            [one] => Some(one.as_str()),
+            _ => None,
+        },
+        _ => None,
+    };
+    // A folded value has a line end where the filter has a blank.
+    let literal = literal.filter(|l| {
+        !l.is_empty() && (test.subject == Subject::Field(Id::Text) || !l.contains([' ', '\t']))
+    });
+    Check::Octets(OctetCheck {
+        subject: test.subject.clone(),
+        relation: test.relation.clone(),
+        finder: literal.map(|l| memchr::memmem::Finder::new(l.as_bytes()).into_owned()),
+    })
+}
+
+/// The octets of a message, decoded when first needed.
+pub(super) struct Octets<'a> {
+    bytes: &'a [u8],
+    framing: Framing,
+    message: std::cell::OnceCell<Message>,
+}
+
+impl<'a> Octets<'a> {
+    pub fn new(bytes: &'a [u8], framing: Framing) -> Self {
+        Self { bytes, framing, message: std::cell::OnceCell::new() }
+    }
+
+    fn message(&self) -> &Message {
+        self.message.get_or_init(|| decode(self.bytes, self.framing).0)
+    }
+}
+
+impl OctetCheck {
+    fn holds(&self, octets: &Octets<'_>) -> bool {
+        if let Some(finder) = &self.finder
+            && finder.find(octets.bytes).is_none()
+        {
+            return false;
+        }
+        let message = |wanted: &dyn Fn(HeaderName) -> bool| {
+            octets
+                .message()
+                .headers
+                .iter()
+                .filter(|field| wanted(field.name))
+                .any(|field| self.value_holds(field.value.of(octets.bytes)))
+        };
+        match &self.subject {
+            Subject::Field(Id::Text) => octets_hold(octets.bytes, &self.relation, false),
+            Subject::Field(Id::Contact) => message(&|name| name.header() == Header::Contact),
+            Subject::Field(_) => octets
+                .message()
+                .top_via()
+                .is_some_and(|via| self.value_holds(via.branch().of(octets.bytes))),
+            Subject::Header(name) => match HeaderName::from_bytes(name.as_bytes()) {
+                known if known.as_str().is_some() => message(&|n| n == known),
+                _ => octets
+                    .message()
+                    .headers
+                    .iter()
+                    .filter(|f| f.name_span.of(octets.bytes).eq_ignore_ascii_case(name.as_bytes()))
+                    .any(|f| self.value_holds(f.value.of(octets.bytes))),
+            },
+        }
+    }
+
+    fn value_holds(&self, value: &[u8]) -> bool {
+        octets_hold(&unfolded(value), &self.relation, false)
+    }
+}
+
+/// A header value in one line (RFC 3261, 7.3.1: a fold is one blank).
+pub fn unfolded(value: &[u8]) -> Cow<'_, [u8]> {
+    if memchr::memchr2(b'\r', b'\n', value).is_none() {
+        return value.into();
+    }
+    let mut out: Vec<u8> = Vec::with_capacity(value.len());
+    let mut fold = false;
+    for byte in value {
+        match byte {
+            b'\r' | b'\n' => fold = true,
+            b' ' | b'\t' if fold => {}
+            byte => {
+                if fold {
+                    while out.last().is_some_and(|b| matches!(b, b' ' | b'\t')) {
+                        out.pop();
+                    }
+                    out.push(b' ');
+                    fold = false;
+                }
+                out.push(*byte);
+            }
+        }
+    }
+    out.into()
+}
+
+impl Compiled {
+    /// True when the index alone cannot answer.
+    pub fn needs_bytes(&self) -> bool {
+        self.needs_bytes
+    }
+
+    /// The answer of the index for one message; none when its octets have to be looked at.
+    pub fn matches(&self, id: MessageId, row: &MessageRow) -> Option<bool> {
+        self.root.holds(id, row, None)
+    }
+
+    /// The answer for one message with its octets.
+    pub(super) fn decide(&self, id: MessageId, row: &MessageRow, octets: &Octets<'_>) -> bool {
+        self.root.holds(id, row, Some(octets)).unwrap_or(false)
+    }
+}
+
+impl Check {
+    /// Three answers: yes, no, and not without the octets.
+    fn holds(&self, id: MessageId, row: &MessageRow, octets: Option<&Octets<'_>>) -> Option<bool> {
+        match self {
+            Self::All(checks) => {
+                let mut result = Some(true);
+                for check in checks {
+                    match check.holds(id, row, octets) {
+                        Some(false) => return Some(false),
+                        None => result = None,
+                        Some(true) => {}
+                    }
+                }
+                result
+            }
+            Self::Any(checks) => {
+                let mut result = Some(false);
+                for check in checks {
+                    match check.holds(id, row, octets) {
+                        Some(true) => return Some(true),
+                        None => result = None,
+                        Some(false) => {}
+                    }
+                }
+                result
+            }
+            Self::Not(check) => check.holds(id, row, octets).map(|held| !held),
+            Self::Octets(check) => octets.map(|octets| check.holds(octets)),
+            indexed => Some(indexed.row_holds(id, row)),
+        }
+    }
+
+    /// Answers from the row.
+    #[inline]
+    fn row_holds(&self, id: MessageId, row: &MessageRow) -> bool {
+        match self {
+            Self::Const(value) => *value,
+            Self::Number { id: field, ranges, negated } => {
+                number_of(*field, id, row).is_some_and(|n| holds_number(n, ranges) != *negated)
+            }
+            Self::Text { id, set } => text_of(*id, row).is_some_and(|t| set.has(t.index())),
+            Self::Flow(set) => set.has(FlowId::index(row.flow)),
+            Self::Layers(set) => set.has(usize::from(row.layers)),
+            Self::Call(set) => set.has(row.call.index()),
+            Self::Method { id: field, known, odd, negated } => {
+                let method = match field {
+                    Id::CseqMethod => row.cseq_method,
+                    Id::RequestMethod if row.is_response() => return false,
+                    _ => row.method,
+                };
+                let found = match method {
+                    Method::Other => odd.binary_search(&id).is_ok(),
+                    method => known >> (method as u32) & 1 == 1,
+                };
+                found != *negated
+            }
+            Self::Branch { hashes, negated } => hashes.contains(&row.branch_hash()) != *negated,
+            Self::Role(roles) => {
+                let at = match row.sdp {
+                    SdpKind::None => 0,
+                    SdpKind::Offer => 1,
+                    SdpKind::Answer => 2,
+                    SdpKind::Other => 3,
+                };
+                roles.get(at).copied().unwrap_or(false)
+            }
+            Self::RetransmissionKind(kinds) => match row.repeat() {
+                Repeat::Retransmission(_, kind) => kinds.contains(&kind.name()),
+                _ => false,
+            },
+            Self::Flag(flag) => match flag {
+                Id::Request => row.is_request(),
+                Id::Response => row.is_response(),
+                Id::HasSdp => row.has_sdp(),
+                Id::Retransmission => row.repeat().is_retransmission(),
+                Id::Copy => row.repeat().is_copy(),
+                Id::Auth => row.has_credentials(),
+                Id::Challenge => row.has_challenge(),
+                _ => row.is_cut(),
+            },
+            Self::All(_) | Self::Any(_) | Self::Not(_) | Self::Octets(_) => false,
+        }
+    }
+}
+
+#[inline]
+fn number_of(field: Id, id: MessageId, row: &MessageRow) -> Option<i64> {
+    Some(match field {
+        Id::Message => i64::from(id.get()),
+        Id::Frame => i64::from(row.frame),
+        Id::File => i64::from(row.file) + 1,
+        Id::Time => row.time,
+        Id::Status => return row.is_response().then_some(i64::from(row.status)),
+        Id::Cseq => return row.cseq().map(i64::from),
+        Id::ViaCount => i64::from(row.via_count),
+        Id::Length => i64::from(row.len),
+        Id::BodyLength => i64::from(row.body_len),
+        Id::Call => i64::from(row.call.get()),
+        Id::Dialog => return row.dialog.map(|d| i64::from(d.get())),
+        Id::Transaction => i64::from(row.transaction.get()),
+        _ => return None,
+    })
+}
+
+#[inline]
+fn text_of(field: Id, row: &MessageRow) -> Option<TextId> {
+    match field {
+        Id::Reason => row.is_response().then_some(row.start_text),
+        Id::RequestUri | Id::RequestUser | Id::RequestHost => {
+            row.is_request().then_some(row.start_text)
+        }
+        Id::CallId => Some(row.call_id),
+        Id::FromUri | Id::FromUser | Id::FromHost => Some(row.from_uri),
+        Id::FromTag => row.from_tag,
+        Id::ToUri | Id::ToUser | Id::ToHost => Some(row.to_uri),
+        Id::ToTag => row.to_tag,
+        Id::UserAgent => row.user_agent,
+        Id::Codec => row.body_text.filter(|_| row.has_sdp()),
+        Id::Body => row.body_text,
+        _ => None,
+    }
+}
