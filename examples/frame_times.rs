@@ -51,7 +51,9 @@ impl Times {
         let at = |share: f64| {
             let last = self.0.len().saturating_sub(1);
             let index = ((last as f64) * share).round() as usize;
-            self.0.get(index).map_or(0.0, |time| time.as_secs_f64() * 1000.0)
+            self.0
+                .get(index)
+                .map_or(0.0, |time| time.as_secs_f64() * 1000.0)
         };
         println!(
             "{what:<28} {:>6} frames  p50 {:>6.2} ms  p99 {:>6.2} ms  max {:>6.2} ms",
@@ -115,7 +117,11 @@ fn capture(files: Vec<PathBuf>) {
         let places = [CALLS, MESSAGES, TREE];
         let at = places.get(step / 30 % 3).copied().unwrap_or(CALLS);
         if step % 90 == 45 {
-            driver.app.apply(Action::ShowTab(if step / 90 % 2 == 0 { Tab::AllMessages } else { Tab::Ladder }));
+            driver.app.apply(Action::ShowTab(if step / 90 % 2 == 0 {
+                Tab::AllMessages
+            } else {
+                Tab::Ladder
+            }));
         }
         loading.add(driver.frame(wheel(at, if step % 40 < 30 { -90.0 } else { 200.0 })));
         if first_rows.is_none() && !driver.app.session.lists().calls.is_empty() {
@@ -136,17 +142,25 @@ fn capture(files: Vec<PathBuf>) {
     driver.settle(Duration::from_secs(30));
 
     let mut times = Times::default();
-    paced(&mut driver, &mut times, 240, |i| wheel(CALLS, if i % 60 < 45 { -300.0 } else { 500.0 }));
+    paced(&mut driver, &mut times, 240, |i| {
+        wheel(CALLS, if i % 60 < 45 { -300.0 } else { 500.0 })
+    });
     times.print("call list, wheel");
     let mut times = Times::default();
     driver.app.apply(Action::FocusPanel(PanelName::Calls));
     paced(&mut driver, &mut times, 180, |i| {
-        if i == 0 { Vec::new() } else { key(egui::Key::ArrowDown) }
+        if i == 0 {
+            Vec::new()
+        } else {
+            key(egui::Key::ArrowDown)
+        }
     });
     times.print("call list, key held");
     let mut times = Times::default();
     driver.app.apply(Action::ShowTab(Tab::AllMessages));
-    paced(&mut driver, &mut times, 240, |i| wheel(MESSAGES, if i % 60 < 45 { -900.0 } else { 1500.0 }));
+    paced(&mut driver, &mut times, 240, |i| {
+        wheel(MESSAGES, if i % 60 < 45 { -900.0 } else { 1500.0 })
+    });
     times.print("all messages, wheel");
     let largest = (0..view.calls().len())
         .map(CallId::at)
@@ -155,7 +169,11 @@ fn capture(files: Vec<PathBuf>) {
         driver.app.apply(Action::SelectCall(call));
         driver.app.apply(Action::ShowTab(Tab::Ladder));
         driver.settle(Duration::from_secs(60));
-        let arrows = driver.app.session.call_detail().map_or(0, |detail| detail.ladder.items.len());
+        let arrows = driver
+            .app
+            .session
+            .call_detail()
+            .map_or(0, |detail| detail.ladder.items.len());
         let mut times = Times::default();
         paced(&mut driver, &mut times, 240, |i| {
             wheel(MESSAGES, if i % 60 < 45 { -700.0 } else { 900.0 })
@@ -164,7 +182,11 @@ fn capture(files: Vec<PathBuf>) {
         let mut times = Times::default();
         driver.app.apply(Action::FocusPanel(PanelName::Messages));
         paced(&mut driver, &mut times, 180, |i| {
-            if i == 0 { Vec::new() } else { key(egui::Key::ArrowDown) }
+            if i == 0 {
+                Vec::new()
+            } else {
+                key(egui::Key::ArrowDown)
+            }
         });
         times.print("ladder, key held");
     }
@@ -190,29 +212,48 @@ fn rows() {
     let mut frames = Frames::new(SCREEN);
     sipscope::gui::theme::install(&frames.ctx);
     let id = egui::Id::unique("five million");
-    let mut table = Table { view: RowViewState::default(), selected: Some(0), painted: Vec::new() };
+    let mut table = Table {
+        view: RowViewState::default(),
+        selected: Some(0),
+        painted: Vec::new(),
+    };
     let mut times = Times::default();
     let mut run = |table: &mut Table, events: Vec<Event>| {
         table.painted.clear();
-        times.add(frames.run(table, events, |_, _| (), |table, ui| {
-            ui.memory_mut(|memory| memory.request_focus(id));
-            let Table { view, selected, painted } = table;
-            let rows = RowView {
-                name: "Rows",
-                id,
-                columns: &COLUMNS,
-                stretch: 6,
-                rows: ROWS,
-                selected: *selected,
-                order: None,
-            };
-            let out = rows.show(ui, view, |row| {
-                painted.push(row);
-                let cells = (0..7u64).map(|c| Cell::new(format!("{}", row.wrapping_mul(7) + c))).collect();
-                Row { label: row.to_string(), cells, faint: false }
-            });
-            *selected = out.select.or(*selected);
-        }));
+        times.add(frames.run(
+            table,
+            events,
+            |_, _| (),
+            |table, ui| {
+                ui.memory_mut(|memory| memory.request_focus(id));
+                let Table {
+                    view,
+                    selected,
+                    painted,
+                } = table;
+                let rows = RowView {
+                    name: "Rows",
+                    id,
+                    columns: &COLUMNS,
+                    stretch: 6,
+                    rows: ROWS,
+                    selected: *selected,
+                    order: None,
+                };
+                let out = rows.show(ui, view, |row| {
+                    painted.push(row);
+                    let cells = (0..7u64)
+                        .map(|c| Cell::new(format!("{}", row.wrapping_mul(7) + c)))
+                        .collect();
+                    Row {
+                        label: row.to_string(),
+                        cells,
+                        faint: false,
+                    }
+                });
+                *selected = out.select.or(*selected);
+            },
+        ));
         let first = table.view.visible.start;
         for (i, row) in table.painted.iter().enumerate() {
             assert_eq!(*row, first + i as u64, "a row is missing or painted twice");
@@ -242,7 +283,10 @@ fn rows() {
         run(&mut table, Vec::new());
     }
     let row_points = 600.0 / (table.view.scroll.top - 4_000_000.0);
-    assert!((row_points - row_points.round()).abs() < 1e-3, "600 points are {row_points} points a row");
+    assert!(
+        (row_points - row_points.round()).abs() < 1e-3,
+        "600 points are {row_points} points a row"
+    );
     for step in 0..600_u64 {
         table.view.scroll.top = (step * 8_111) as f64 + 0.5;
         run(&mut table, Vec::new());

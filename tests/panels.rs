@@ -81,28 +81,84 @@ fn two_calls(folder: &Path) -> PathBuf {
     let invite = |n| format!("INVITE sip:bob{n}@example.com SIP/2.0");
     Pcap::new()
         .udp(0, ALICE, BOB, &sip(1, &invite(1), false, "1 INVITE", ""))
-        .udp(20, BOB, ALICE, &sip(1, "SIP/2.0 180 Ringing", true, "1 INVITE", ""))
-        .udp(900, BOB, ALICE, &sip(1, "SIP/2.0 200 OK", true, "1 INVITE", ""))
-        .udp(920, ALICE, BOB, &sip(1, "ACK sip:bob1@example.com SIP/2.0", true, "1 ACK", ""))
+        .udp(
+            20,
+            BOB,
+            ALICE,
+            &sip(1, "SIP/2.0 180 Ringing", true, "1 INVITE", ""),
+        )
+        .udp(
+            900,
+            BOB,
+            ALICE,
+            &sip(1, "SIP/2.0 200 OK", true, "1 INVITE", ""),
+        )
+        .udp(
+            920,
+            ALICE,
+            BOB,
+            &sip(1, "ACK sip:bob1@example.com SIP/2.0", true, "1 ACK", ""),
+        )
         .udp(1500, ALICE, BOB, &sip(2, &invite(2), false, "1 INVITE", ""))
-        .udp(1520, BOB, ALICE, &sip(2, "SIP/2.0 486 Busy Here", true, "1 INVITE", ""))
-        .udp(1530, ALICE, BOB, &sip(2, "ACK sip:bob2@example.com SIP/2.0", true, "1 ACK", ""))
-        .udp(5000, ALICE, BOB, &sip(1, "BYE sip:bob1@example.com SIP/2.0", true, "2 BYE", ""))
-        .udp(5010, BOB, ALICE, &sip(1, "SIP/2.0 200 OK", true, "2 BYE", ""))
-        .udp(6000, ALICE, BOB, &sip(3, "REGISTER sip:example.com SIP/2.0", false, "1 REGISTER", CONTACT))
-        .udp(6010, BOB, ALICE, &sip(3, "SIP/2.0 200 OK", true, "1 REGISTER", CONTACT))
+        .udp(
+            1520,
+            BOB,
+            ALICE,
+            &sip(2, "SIP/2.0 486 Busy Here", true, "1 INVITE", ""),
+        )
+        .udp(
+            1530,
+            ALICE,
+            BOB,
+            &sip(2, "ACK sip:bob2@example.com SIP/2.0", true, "1 ACK", ""),
+        )
+        .udp(
+            5000,
+            ALICE,
+            BOB,
+            &sip(1, "BYE sip:bob1@example.com SIP/2.0", true, "2 BYE", ""),
+        )
+        .udp(
+            5010,
+            BOB,
+            ALICE,
+            &sip(1, "SIP/2.0 200 OK", true, "2 BYE", ""),
+        )
+        .udp(
+            6000,
+            ALICE,
+            BOB,
+            &sip(
+                3,
+                "REGISTER sip:example.com SIP/2.0",
+                false,
+                "1 REGISTER",
+                CONTACT,
+            ),
+        )
+        .udp(
+            6010,
+            BOB,
+            ALICE,
+            &sip(3, "SIP/2.0 200 OK", true, "1 REGISTER", CONTACT),
+        )
         .write(folder)
 }
 
 type Window = Harness<'static, SipscopeApp>;
 
 fn window(files: Vec<PathBuf>) -> Window {
-    let mut harness = Harness::builder().with_size([1366.0, 768.0]).build_eframe(|cc| {
-        let prefs = Prefs { theme: ThemeChoice::Dark, ..Prefs::default() };
-        let mut app = SipscopeApp::new(&cc.egui_ctx, prefs, None);
-        app.apply(Action::OpenFiles(files));
-        app
-    });
+    let mut harness = Harness::builder()
+        .with_size([1366.0, 768.0])
+        .build_eframe(|cc| {
+            let prefs = Prefs {
+                theme: ThemeChoice::Dark,
+                ..Prefs::default()
+            };
+            let mut app = SipscopeApp::new(&cc.egui_ctx, prefs, None);
+            app.apply(Action::OpenFiles(files));
+            app
+        });
     settle(&mut harness);
     harness
 }
@@ -160,14 +216,23 @@ const BUSY: &str = "Busy alice@example.com to bob2@example.com, 486 Busy Here";
 fn from_a_call_to_its_ladder_to_a_parameter() {
     let folder = tempfile::tempdir().unwrap();
     let mut w = window(vec![two_calls(folder.path())]);
-    assert!(selected(&w, ANSWERED), "the first call is selected by itself");
+    assert!(
+        selected(&w, ANSWERED),
+        "the first call is selected by itself"
+    );
     assert_eq!(click(&mut w, BUSY), [Action::SelectCall(CallId::at(1))]);
     for arrow in ["INVITE #5", "486 Busy Here (INVITE) #6", "ACK #7"] {
         w.get_by_label(arrow);
     }
-    assert!(w.query_by_label("BYE #8").is_none(), "that one is of the other call");
+    assert!(
+        w.query_by_label("BYE #8").is_none(),
+        "that one is of the other call"
+    );
     let arrow = "486 Busy Here (INVITE) #6";
-    assert_eq!(click(&mut w, arrow), [Action::SelectMessage(MessageId::at(5))]);
+    assert_eq!(
+        click(&mut w, arrow),
+        [Action::SelectMessage(MessageId::at(5))]
+    );
     assert!(selected(&w, arrow));
     w.get_by_label("Status-Line: SIP/2.0 486 Busy Here");
     let via = "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK-2-1-INVITE";
@@ -177,11 +242,17 @@ fn from_a_call_to_its_ladder_to_a_parameter() {
     w.run_steps(2);
     press(&mut w, Modifiers::NONE, Key::ArrowRight);
     let branch = "branch: z9hG4bK-2-1-INVITE";
-    assert_eq!(click(&mut w, branch), [Action::SelectField(path("Via > branch"))]);
+    assert_eq!(
+        click(&mut w, branch),
+        [Action::SelectField(path("Via > branch"))]
+    );
 
     // Walking on, the tree stays open and the field stays selected.
     click(&mut w, "ACK #7");
-    assert_eq!(press(&mut w, Modifiers::NONE, Key::ArrowUp), [Action::SelectMessage(MessageId::at(5))]);
+    assert_eq!(
+        press(&mut w, Modifiers::NONE, Key::ArrowUp),
+        [Action::SelectMessage(MessageId::at(5))]
+    );
     assert!(selected(&w, branch));
 }
 
@@ -193,8 +264,14 @@ fn keys_walk_the_lists_and_f6_the_panels() {
     let down = press(&mut w, Modifiers::NONE, Key::ArrowDown);
     assert_eq!(down, [Action::SelectCall(CallId::at(1))]);
     assert!(selected(&w, BUSY));
-    assert_eq!(press(&mut w, Modifiers::NONE, Key::Home), [Action::SelectCall(CallId::at(0))]);
-    assert_eq!(press(&mut w, Modifiers::NONE, Key::F6), [Action::FocusNext { back: false }]);
+    assert_eq!(
+        press(&mut w, Modifiers::NONE, Key::Home),
+        [Action::SelectCall(CallId::at(0))]
+    );
+    assert_eq!(
+        press(&mut w, Modifiers::NONE, Key::F6),
+        [Action::FocusNext { back: false }]
+    );
     let down = press(&mut w, Modifiers::NONE, Key::End);
     assert_eq!(down, [Action::SelectMessage(MessageId::at(8))]);
     assert!(selected(&w, "200 OK (BYE) #9"));
@@ -209,11 +286,15 @@ fn chips_and_heads_change_the_list() {
     let folder = tempfile::tempdir().unwrap();
     let mut w = window(vec![two_calls(folder.path())]);
     click(&mut w, "Sort by Messages");
-    let top = |w: &Window| w.get_by_label(BUSY).rect().top() < w.get_by_label(ANSWERED).rect().top();
+    let top =
+        |w: &Window| w.get_by_label(BUSY).rect().top() < w.get_by_label(ANSWERED).rect().top();
     assert!(top(&w), "three messages come before six");
     click(&mut w, "Sort by Messages");
     assert!(!top(&w));
-    assert_eq!(click(&mut w, "Registrations 1"), [Action::ShowKind(CallKind::Registration)]);
+    assert_eq!(
+        click(&mut w, "Registrations 1"),
+        [Action::ShowKind(CallKind::Registration)]
+    );
     assert!(w.query_by_label(BUSY).is_none());
     let rows = w.query_all_by_label_contains("Registered").count();
     assert_eq!(rows, 1);
@@ -223,7 +304,10 @@ fn chips_and_heads_change_the_list() {
 fn all_messages_lead_to_their_call() {
     let folder = tempfile::tempdir().unwrap();
     let mut w = window(vec![two_calls(folder.path())]);
-    assert_eq!(click(&mut w, "All messages"), [Action::ShowTab(Tab::AllMessages)]);
+    assert_eq!(
+        click(&mut w, "All messages"),
+        [Action::ShowTab(Tab::AllMessages)]
+    );
     click(&mut w, "6 486 Busy Here (INVITE)");
     assert_eq!(w.state().session.selection.call, Some(CallId::at(1)));
     assert!(selected(&w, BUSY));
@@ -251,7 +335,11 @@ fn a_click_on_a_byte_selects_its_field() {
         w.drop_at(at);
         acted(&mut w);
         let field = w.state().session.selection.field.clone();
-        assert_eq!(field, Some(FieldPath("Request-Line > method".to_owned())), "{raw:?}");
+        assert_eq!(
+            field,
+            Some(FieldPath("Request-Line > method".to_owned())),
+            "{raw:?}"
+        );
         w.get_by_label("method: INVITE");
     }
 }
@@ -264,7 +352,8 @@ fn without_a_capture_there_are_ways_to_open_one() {
     w.get_by_label("Open capture…");
     assert_eq!(click(&mut w, "Open path…"), [Action::ShowPathField(true)]);
     w.get_by_label("Path of a capture:");
-    w.get_by_role(egui::accesskit::Role::TextInput).type_text(path.to_str().unwrap());
+    w.get_by_role(egui::accesskit::Role::TextInput)
+        .type_text(path.to_str().unwrap());
     w.run_steps(2);
     assert_eq!(click(&mut w, "Open"), [Action::OpenFiles(vec![path])]);
     w.get_by_label(BUSY);
@@ -280,7 +369,16 @@ fn what_cannot_be_opened_is_said() {
     std::fs::write(&picture, b"\x89PNG\r\n\x1a\n").unwrap();
     for path in [folder.path().join("missing.pcap"), picture] {
         let w = window(vec![path]);
-        let said = w.state().session.files().unwrap().first().unwrap().error.clone().unwrap();
+        let said = w
+            .state()
+            .session
+            .files()
+            .unwrap()
+            .first()
+            .unwrap()
+            .error
+            .clone()
+            .unwrap();
         assert!(w.query_all_by_label(&said).count() > 0, "{said}");
     }
 }
@@ -288,7 +386,9 @@ fn what_cannot_be_opened_is_said() {
 #[test]
 fn a_capture_without_sip_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let path = Pcap::new().udp(0, ALICE, BOB, "nothing of interest").write(folder.path());
+    let path = Pcap::new()
+        .udp(0, ALICE, BOB, "nothing of interest")
+        .write(folder.path());
     let w = window(vec![path]);
     w.get_by_label("No SIP in 1 packet");
 }
@@ -327,8 +427,13 @@ fn the_row_view_is_exact_at_row_4_999_999() {
         });
         table.selected = out.select.or(table.selected);
     };
-    let table = Table { view: RowViewState::default(), selected: None };
-    let mut h = Harness::builder().with_size([600.0, 400.0]).build_ui_state(ui, table);
+    let table = Table {
+        view: RowViewState::default(),
+        selected: None,
+    };
+    let mut h = Harness::builder()
+        .with_size([600.0, 400.0])
+        .build_ui_state(ui, table);
     h.run();
     h.get_by_label("row 0").click();
     h.run();
@@ -348,4 +453,30 @@ fn the_row_view_is_exact_at_row_4_999_999() {
     h.get_by_label("row 4999990").click();
     h.run();
     assert_eq!(h.state().selected, Some(4_999_990));
+}
+
+#[test]
+fn a_filter_leaves_what_matches() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    press(&mut w, Modifiers::CTRL, Key::F);
+    w.get_by_role(egui::accesskit::Role::TextInput)
+        .type_text("status == 486");
+    w.run_steps(2);
+    let actions = press(&mut w, Modifiers::NONE, Key::Enter);
+    assert_eq!(actions, [Action::SetFilter("status == 486".to_owned())]);
+    w.get_by_label(BUSY);
+    assert!(w.query_by_label(ANSWERED).is_none());
+    w.get_by_label("Calls 1");
+    click(&mut w, "All messages");
+    w.get_by_label("6 486 Busy Here (INVITE)");
+    assert!(w.query_by_label("5 INVITE").is_none());
+    assert_eq!(click(&mut w, "Clear"), [Action::SetFilter(String::new())]);
+    w.get_by_label(ANSWERED);
+    w.get_by_label("Calls 2");
+
+    w.state_mut()
+        .apply(Action::SetFilter("status == 999".to_owned()));
+    settle(&mut w);
+    w.get_by_label("Nothing matches the filter, which hides 2 rows");
 }

@@ -42,6 +42,8 @@ pub enum Action {
     ShowTab(Tab),
     /// Shows the bytes in another way.
     ShowRaw(RawTab),
+    /// Moves the keyboard to the field of the filter.
+    FocusFilter,
     /// Moves the keyboard to a panel.
     FocusPanel(PanelName),
     /// Moves the keyboard to the next panel, or the one before.

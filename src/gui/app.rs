@@ -13,7 +13,7 @@ use super::panels::ladder::{LadderState, ladder_ui};
 use super::panels::message_list::{MessageListState, message_list_ui};
 use super::panels::raw_bytes::{RawBytesState, raw_bytes_ui};
 use super::panels::status_bar::{notice_ui, status_bar_ui};
-use super::panels::top_bar::{TopBarState, menus_ui, path_field_hidden, path_field_ui};
+use super::panels::top_bar::{TopBarState, filter_id, menus_ui, path_field_hidden, path_field_ui};
 use super::panels::welcome::welcome_ui;
 use super::prefs::{Layout, Prefs};
 use super::session::{PrefsKeeper, Session};
@@ -97,6 +97,7 @@ impl SipscopeApp {
         }
         self.session.reveal_message = false;
         self.session.focus_wish = None;
+        self.session.focus_filter = false;
         for action in &actions {
             self.session.apply(action.clone());
         }
@@ -106,6 +107,9 @@ impl SipscopeApp {
         if let Some(panel) = self.session.focus_wish {
             self.session.focused = panel;
             ctx.memory_mut(|memory| memory.request_focus(panel.id()));
+        }
+        if self.session.focus_filter {
+            ctx.memory_mut(|memory| memory.request_focus(filter_id()));
         }
         if let Some(panel) = PanelName::ALL
             .into_iter()
@@ -162,6 +166,7 @@ impl SipscopeApp {
             detail: detail.as_deref(),
             kind: session.kind,
             order: session.prefs.order,
+            filter: &session.filter_text,
             time: session.prefs.time,
             tab: session.prefs.tab,
             raw: session.prefs.raw,
@@ -175,9 +180,9 @@ impl SipscopeApp {
         let bar = Frame::new()
             .fill(theme.head)
             .inner_margin(egui::Margin::symmetric(6, 3));
-        Panel::top("menus")
-            .frame(bar)
-            .show(ui, |ui| menus_ui(&ctx, ui, session.prefs.theme, actions));
+        Panel::top("menus").frame(bar).show(ui, |ui| {
+            menus_ui(&ctx, ui, top, session.prefs.theme, actions)
+        });
         if session.path_field {
             Panel::top("path")
                 .frame(bar)
@@ -356,6 +361,8 @@ fn shortcuts(ui: &Ui, path_field: bool, actions: &mut Vec<Action>) {
         };
         key(ctrl_shift, Key::O, Action::ShowPathField(!path_field));
         key(Modifiers::CTRL, Key::O, Action::AskForFiles);
+        key(Modifiers::CTRL, Key::F, Action::FocusFilter);
+        key(Modifiers::CTRL, Key::Slash, Action::FocusFilter);
         key(Modifiers::CTRL, Key::W, Action::CloseCapture);
         key(Modifiers::CTRL, Key::Q, Action::Quit);
         key(Modifiers::SHIFT, Key::F6, Action::FocusNext { back: true });

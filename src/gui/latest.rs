@@ -26,7 +26,7 @@ struct State<Q> {
 }
 
 /// Tells a piece of work whether its answer is still wanted.
-pub struct Wanted<'a>(&'a dyn Fn() -> bool);
+pub struct Wanted<'a>(&'a (dyn Fn() -> bool + Sync));
 
 impl Wanted<'_> {
     /// False once there is a newer question of a person, or the window is gone.

@@ -2,11 +2,14 @@
 
 use std::cmp::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering as MemoryOrdering};
 
 use hashbrown::HashMap;
 
 use super::action::{CallColumn, CallOrder};
 use super::latest::Wanted;
+use crate::bytes::MessageBytes;
+use crate::index::filter::Filter;
 use crate::index::ids::{CallId, MessageId};
 use crate::index::{CallKind, IndexView};
 use crate::present::rows::{CallLine, state_words};
@@ -25,6 +28,10 @@ pub struct ListsQuestion {
     pub kind: CallKind,
     /// Their order.
     pub order: CallOrder,
+    /// Only what matches, and those calls that have a message that does.
+    pub filter: Option<Arc<Filter>>,
+    /// Brings bytes, for filters that need them.
+    pub bytes: Option<Arc<dyn MessageBytes>>,
 }
 
 /// The calls of one kind in order.
@@ -38,8 +45,12 @@ pub struct Lists {
     pub order: CallOrder,
     /// Positions in the list of all calls.
     pub calls: Vec<u32>,
-    /// Number of calls of each kind, in the order of [`CallKind::ALL`].
+    /// Number of calls of each kind that match, in the order of [`CallKind::ALL`].
     pub counts: [u32; 6],
+    /// The same without the filter.
+    pub totals: [u32; 6],
+    /// The messages that match; none when there is no filter.
+    pub messages: Option<Vec<MessageId>>,
 }
 
 impl Lists {
@@ -117,14 +128,38 @@ impl ListMaker {
             version,
             kind,
             order,
-        } = question;
+            ..
+        } = question.clone();
         let mut lists = Lists {
             version,
             kind: Some(kind),
             order,
             ..Lists::default()
         };
+        let matching = match &question.filter {
+            None => None,
+            Some(filter) => {
+                let messages = matching(&view, filter, question.bytes.as_deref(), wanted)?;
+                let mut calls = vec![false; view.calls().len()];
+                for row in messages.iter().filter_map(|id| view.message(*id)) {
+                    if let Some(call) = calls.get_mut(row.call.index()) {
+                        *call = true;
+                    }
+                }
+                lists.messages = Some(messages);
+                Some(calls)
+            }
+        };
         for (i, call) in view.calls().iter().enumerate() {
+            if let Some(total) = lists.totals.get_mut(call.kind as usize) {
+                *total += 1;
+            }
+            if matching
+                .as_ref()
+                .is_some_and(|calls| calls.get(i) != Some(&true))
+            {
+                continue;
+            }
             if let Some(count) = lists.counts.get_mut(call.kind as usize) {
                 *count += 1;
             }
@@ -181,6 +216,33 @@ impl ListMaker {
         });
         Some(())
     }
+}
+
+/// The messages that match a filter; none when the answer is no longer wanted.
+fn matching(
+    view: &IndexView,
+    filter: &Filter,
+    bytes: Option<&dyn MessageBytes>,
+    wanted: &Wanted<'_>,
+) -> Option<Vec<MessageId>> {
+    let compiled = filter.compile(view);
+    let Some(bytes) = bytes.filter(|_| compiled.needs_bytes()) else {
+        return Some(compiled.run(view));
+    };
+    let stop = AtomicBool::new(false);
+    let check = |_: usize, _: usize| {
+        if !wanted.still() {
+            stop.store(true, MemoryOrdering::Relaxed);
+        }
+    };
+    let found = compiled.search(view, bytes, 1, &stop, &check);
+    if stop.load(MemoryOrdering::Relaxed) {
+        return None;
+    }
+    found
+        .map_err(|error| log::warn!("filter: {error}"))
+        .ok()
+        .or_else(|| Some(compiled.run(view)))
 }
 
 /// Which rows of the call list are to be added up.

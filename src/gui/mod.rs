@@ -23,10 +23,6 @@ use std::path::PathBuf;
 
 use prefs::Prefs;
 
-/// Commands that need no window, for those who have no display.
-const WITHOUT_WINDOW: &str =
-    "calls, messages, ladder, show and info need none: sipscope calls FILE";
-
 /// Opens the window and waits until it is closed.
 ///
 /// # Errors
@@ -34,7 +30,9 @@ const WITHOUT_WINDOW: &str =
 pub fn run(files: Vec<PathBuf>) -> Result<(), String> {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if cfg!(target_os = "linux") && !set("DISPLAY") && !set("WAYLAND_DISPLAY") {
-        return Err(format!("no display for the window; {WITHOUT_WINDOW}"));
+        return Err(
+            "no display for the window: neither DISPLAY nor WAYLAND_DISPLAY is set".to_owned(),
+        );
     }
     let path = prefs::path();
     let (prefs, notice) = path.as_deref().map(Prefs::load).unwrap_or_default();
@@ -63,7 +61,7 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), String> {
     match std::panic::catch_unwind(run) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(refusal(&error)),
-        Err(_) => Err(format!("the window could not be opened; {WITHOUT_WINDOW}")),
+        Err(_) => Err("the window could not be opened".to_owned()),
     }
 }
 
@@ -75,5 +73,5 @@ fn refusal(error: &eframe::Error) -> String {
         | eframe::Error::OpenGL(_) => "no OpenGL for the window",
         eframe::Error::AppCreation(_) => "the window could not be opened",
     };
-    format!("{what}; {WITHOUT_WINDOW} ({error})")
+    format!("{what}: {error}")
 }

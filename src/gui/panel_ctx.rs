@@ -35,6 +35,8 @@ pub struct PanelCtx<'a> {
     pub kind: CallKind,
     /// Their order.
     pub order: CallOrder,
+    /// The filter in force; empty when there is none.
+    pub filter: &'a str,
     /// How times are shown.
     pub time: TimeFormat,
     /// Tab beside the header tree.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::action::{Action, PanelName, Tab};
+use super::action::{Action, PanelName};
 use super::call_view::{self, CallDetail, CallQuestion, CallStamp};
 use super::fetch::{self, Detail, DetailQuestion};
 use super::file_dialogs::{Chosen, FileDialogs};
@@ -15,6 +15,7 @@ use super::latest::Latest;
 use super::lists::{ListMaker, Lists, ListsQuestion, RowMaker, Rows, RowsQuestion};
 use super::prefs::Prefs;
 use super::selection::Selection;
+use crate::index::filter::Filter;
 use crate::index::ids::CallId;
 use crate::index::{CallKind, IndexView};
 use crate::ingest::{self, FileReport, Loading, Progress};
@@ -40,7 +41,7 @@ struct Workers {
     rows: Latest<RowsQuestion, Rows>,
     call: Latest<CallQuestion, CallDetail>,
     detail: Latest<DetailQuestion, Detail>,
-    asked_lists: Option<(u64, CallKind, super::action::CallOrder)>,
+    asked_lists: Option<(u64, (CallKind, super::action::CallOrder, u64))>,
     asked_rows: Option<(u64, bool, Vec<CallId>)>,
     asked_call: Option<CallStamp>,
     asked_detail: Option<(u64, crate::index::ids::MessageId)>,
@@ -83,6 +84,11 @@ pub struct Session {
     pub kind: CallKind,
     /// A person has chosen the kind: it is not changed for them any more.
     kind_chosen: bool,
+    /// Only what matches is listed.
+    filter: Option<Arc<Filter>>,
+    /// How it was written.
+    pub filter_text: String,
+    filter_serial: u64,
     /// The newest notice that was not dismissed.
     pub notice: Option<String>,
     /// All notices, the newest last.
@@ -91,6 +97,8 @@ pub struct Session {
     pub path_field: bool,
     /// The keyboard is to move here.
     pub focus_wish: Option<PanelName>,
+    /// The keyboard is to move to the filter.
+    pub focus_filter: bool,
     /// The panel that had the keyboard last.
     pub focused: PanelName,
     /// The selected message is to be brought into view.
@@ -114,10 +122,14 @@ impl Session {
             selection: Selection::default(),
             kind: CallKind::Call,
             kind_chosen: false,
+            filter: None,
+            filter_text: String::new(),
+            filter_serial: 0,
             notice: None,
             notices: Vec::new(),
             path_field: false,
             focus_wish: None,
+            focus_filter: false,
             focused: PanelName::Calls,
             reveal_message: false,
             quit: false,
@@ -154,6 +166,7 @@ impl Session {
                 self.reveal_message = true;
             }
             Action::ShowRaw(tab) => self.prefs.raw = tab,
+            Action::FocusFilter => self.focus_filter = true,
             Action::FocusPanel(panel) => self.focus_wish = Some(panel),
             Action::FocusNext { back } => self.focus_next(back),
             Action::SetTheme(theme) => self.prefs.theme = theme,
@@ -198,17 +211,17 @@ impl Session {
         let Some(lists) = self.workers.lists.answer() else {
             return;
         };
-        if !self.kind_chosen && lists.counts.get(self.kind as usize) == Some(&0) {
+        if !self.kind_chosen && lists.totals.get(self.kind as usize) == Some(&0) {
             let other = CallKind::ALL.into_iter().find(|kind| {
                 lists
-                    .counts
+                    .totals
                     .get(*kind as usize)
                     .is_some_and(|count| *count > 0)
             });
             self.kind = other.unwrap_or(self.kind);
         } else if !self.kind_chosen
             && self.kind != CallKind::Call
-            && lists.counts.first().is_some_and(|calls| *calls > 0)
+            && lists.totals.first().is_some_and(|calls| *calls > 0)
         {
             self.kind = CallKind::Call;
             self.selection = Selection::default();
@@ -226,18 +239,20 @@ impl Session {
         let serial = self.serial;
         let Some(capture) = &self.capture else { return };
         let workers = &mut self.workers;
-        let lists = (self.version, self.kind, self.prefs.order);
+        let lists = (
+            self.version,
+            (self.kind, self.prefs.order, self.filter_serial),
+        );
         if workers.asked_lists != Some(lists) {
-            let urgent = finished
-                || workers
-                    .asked_lists
-                    .is_none_or(|(_, k, o)| (k, o) != (lists.1, lists.2));
+            let urgent = finished || workers.asked_lists.is_none_or(|(_, how)| how != lists.1);
             workers.asked_lists = Some(lists);
             let question = ListsQuestion {
                 view: Arc::clone(&self.view),
                 version: self.version,
                 kind: self.kind,
                 order: self.prefs.order,
+                filter: self.filter.clone(),
+                bytes: capture.loading.bytes(),
             };
             workers.lists.ask(question, urgent);
         }
@@ -410,13 +425,24 @@ impl Session {
         self.selection = Selection::default();
         self.kind = CallKind::Call;
         self.kind_chosen = false;
+        self.filter = None;
+        self.filter_text.clear();
         // Fresh ones: an answer about the old capture must not arrive in the new one.
         self.workers = Workers::new(&self.wake);
     }
 
     fn set_filter(&mut self, text: String) {
-        if !text.is_empty() {
-            self.notify(format!("Filters are not available here yet: {text}"));
+        let parsed = match text.trim() {
+            "" => Ok(None),
+            expression => Filter::parse(expression).map(|filter| Some(Arc::new(filter))),
+        };
+        match parsed {
+            Ok(filter) => {
+                self.filter = filter;
+                self.filter_text = text;
+                self.filter_serial += 1;
+            }
+            Err(error) => self.notify(format!("The filter was not understood: {error}")),
         }
     }
 
@@ -436,11 +462,6 @@ impl Session {
         }
         self.notices.push(text.clone());
         self.notice = Some(text);
-    }
-
-    /// True when the list of messages is that of the selected call.
-    pub fn lists_call_messages(&self) -> bool {
-        self.prefs.tab == Tab::CallMessages
     }
 }
 

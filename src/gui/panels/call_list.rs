@@ -113,9 +113,10 @@ pub fn call_list_ui(
 fn chips_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
     ui.horizontal_wrapped(|ui| {
         ui.add_space(4.0);
-        for (kind, count) in CallKind::ALL.into_iter().zip(ctx.lists.counts) {
+        let counts = ctx.lists.counts.into_iter().zip(ctx.lists.totals);
+        for (kind, (count, total)) in CallKind::ALL.into_iter().zip(counts) {
             let text = format!("{} {}", kind_words(kind), grouped(count.into()));
-            let enabled = count > 0 || kind == ctx.kind;
+            let enabled = total > 0 || kind == ctx.kind;
             let chip = egui::Button::selectable(ctx.kind == kind, text);
             if ui.add_enabled(enabled, chip).clicked() {
                 actions.push(Action::ShowKind(kind));
@@ -128,6 +129,16 @@ fn nothing_here(ctx: &PanelCtx<'_>) -> String {
     let name = kind_words(ctx.kind);
     if !ctx.is_finished() {
         return "Reading the capture…".to_owned();
+    }
+    let hidden = ctx
+        .lists
+        .totals
+        .get(ctx.kind as usize)
+        .copied()
+        .unwrap_or(0);
+    if ctx.lists.messages.is_some() && hidden > 0 {
+        let calls = counted(hidden.into(), "row", "rows");
+        return format!("Nothing matches the filter, which hides {calls}");
     }
     if !ctx.view.messages().is_empty() {
         return format!("{name}: none in this capture");

@@ -85,9 +85,25 @@ pub fn ladder_ui(
     let visible = state
         .scroll
         .update(ui, list.id, body, rows, LADDER_ROW_POINTS);
-    let left = state.scroll.sideways(ui, list.id, body, measures.content_points);
-    let Measures { font, time_points, gap, .. } = measures;
-    let frame = Frame { body, head, left, time_points, gap, visible, font, silent: call.silent };
+    let left = state
+        .scroll
+        .sideways(ui, list.id, body, measures.content_points);
+    let Measures {
+        font,
+        time_points,
+        gap,
+        ..
+    } = measures;
+    let frame = Frame {
+        body,
+        head,
+        left,
+        time_points,
+        gap,
+        visible,
+        font,
+        silent: call.silent,
+    };
 
     let painter = ui.painter_at(body);
     let bottom = visible.y(rows).min(body.bottom());
@@ -193,16 +209,29 @@ struct Measures {
 fn measure(ctx: &PanelCtx<'_>, ui: &Ui, ladder: &Ladder, width: f32) -> Measures {
     let font = TextStyle::Body.resolve(ui.style());
     let sample = ctx.time_words(ladder.items.last().map_or(0, LadderItem::time));
-    let words = ui.painter().layout_no_wrap(sample, font.clone(), ctx.theme.faint).size().x;
+    let words = ui
+        .painter()
+        .layout_no_wrap(sample, font.clone(), ctx.theme.faint)
+        .size()
+        .x;
     let head = ctx.time_head().to_owned();
-    let head = ui.painter().layout_no_wrap(head, font.clone(), ctx.theme.faint).size().x;
+    let head = ui
+        .painter()
+        .layout_no_wrap(head, font.clone(), ctx.theme.faint)
+        .size()
+        .x;
     let time_points = words.max(head) + 16.0;
     let gaps = ladder.lanes.len().saturating_sub(1).max(1) as f32;
     // Lanes use the width there is; when there are many they keep a distance and scroll.
     let room = width - BAR_POINTS - time_points - 2.0 * SIDE_POINTS;
     let gap = (room / gaps).clamp(NARROWEST_GAP, LANE_GAP_POINTS * 2.0);
     let content_points = time_points + 2.0 * SIDE_POINTS + gaps * gap;
-    Measures { font, time_points, gap, content_points }
+    Measures {
+        font,
+        time_points,
+        gap,
+        content_points,
+    }
 }
 
 fn heads_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, frame: &Frame, ladder: &Ladder) {
@@ -423,7 +452,15 @@ fn paint_arrow(
     let (left, right) = (from.min(to) + 6.0, from.max(to) - 6.0);
     // Lanes between sender and receiver would run through the letters.
     let ground = (arrow.from.abs_diff(arrow.to) > 1).then_some(ground);
-    label(painter, frame, &arrow.label, rect, (left, right), colour, ground)
+    label(
+        painter,
+        frame,
+        &arrow.label,
+        rect,
+        (left, right),
+        colour,
+        ground,
+    )
 }
 
 /// Puts a label above its line; true when it does not fit.
@@ -584,14 +621,7 @@ fn paint_bar(
         place,
         3,
         if selected { theme.selected } else { ground },
-        Stroke::new(
-            1.0,
-            if bar.packets == 0 {
-                theme.failure
-            } else {
-                theme.lane
-            },
-        ),
+        Stroke::new(1.0, if missing { theme.failure } else { theme.lane }),
         egui::StrokeKind::Inside,
     );
     let x = if toward > 0.0 {

@@ -28,14 +28,19 @@ pub fn message_list_ui(
 ) {
     let all = ctx.tab == Tab::AllMessages;
     let call = ctx.call.filter(|_| !all);
-    let count = match call {
-        Some(call) => call.messages.len(),
+    let listed: Option<&[MessageId]> = match call {
+        Some(call) => Some(&call.messages),
+        None => ctx.lists.messages.as_deref(),
+    };
+    let count = match listed {
+        Some(listed) => listed.len(),
         None if all => ctx.view.messages().len(),
         None => 0,
     };
     if count == 0 {
         let text = match (all, ctx.is_finished()) {
             (_, false) => "Reading the capture…",
+            (true, true) if ctx.lists.messages.is_some() => "No message matches the filter",
             (true, true) => "No messages in this capture",
             (false, true) => "Select a call to see its messages",
         };
@@ -43,15 +48,15 @@ pub fn message_list_ui(
     }
     let message_at = |row: u64| -> Option<MessageId> {
         let row = usize::try_from(row).ok()?;
-        match call {
-            Some(call) => call.messages.get(row).copied(),
+        match listed {
+            Some(listed) => listed.get(row).copied(),
             None => (row < count).then(|| MessageId::at(row)),
         }
     };
     let selected = ctx.selection.message.and_then(|message| {
-        let row = match call {
-            // Ids grow along a call.
-            Some(call) => call.messages.binary_search(&message).ok()?,
+        let row = match listed {
+            // Ids grow along a list.
+            Some(listed) => listed.binary_search(&message).ok()?,
             None => message.index(),
         };
         Some(row as u64)

@@ -40,13 +40,17 @@ pub fn status_bar_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>)
         let counts = [
             counted(view.messages().len() as u64, "message", "messages"),
             counted(
-                u64::from(ctx.lists.counts.first().copied().unwrap_or(0)),
+                u64::from(ctx.lists.totals.first().copied().unwrap_or(0)),
                 "call",
                 "calls",
             ),
             counted(view.dialogs().len() as u64, "dialog", "dialogs"),
         ];
         ui.label(counts.join("   "));
+        if let Some(messages) = &ctx.lists.messages {
+            let text = counted(messages.len() as u64, "message matches", "messages match");
+            ui.label(RichText::new(text).color(ctx.theme.request));
+        }
         if view.totals.retransmissions > 0 {
             let text = counted(
                 view.totals.retransmissions,

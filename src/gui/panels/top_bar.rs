@@ -7,16 +7,31 @@ use egui::{Id, Key, MenuBar, RichText, Ui};
 use crate::gui::action::{Action, RawTab, Tab};
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::prefs::{ThemeChoice, TimeFormat};
+use crate::index::filter::Filter;
 
 /// What belongs to the bar alone.
 #[derive(Default)]
 pub struct TopBarState {
     path: String,
     shown: bool,
+    filter: String,
+    /// The filter in force when `filter` was written.
+    in_force: String,
+}
+
+/// The field of the filter.
+pub fn filter_id() -> Id {
+    Id::unique("filter field")
 }
 
 /// The menus.
-pub fn menus_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, theme: ThemeChoice, actions: &mut Vec<Action>) {
+pub fn menus_ui(
+    ctx: &PanelCtx<'_>,
+    ui: &mut Ui,
+    state: &mut TopBarState,
+    theme: ThemeChoice,
+    actions: &mut Vec<Action>,
+) {
     MenuBar::new().ui(ui, |ui| {
         ui.menu_button("File", |ui| {
             let mut item = |ui: &mut Ui, enabled: bool, text: &str, keys: &str, action: Action| {
@@ -82,6 +97,9 @@ pub fn menus_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, theme: ThemeChoice, actions: &m
                 choice(ui, ctx.raw == tab, text, Action::ShowRaw(tab));
             }
         });
+        if ctx.progress.is_some() {
+            filter_ui(ctx, ui, state, actions);
+        }
         if let Some(first) = ctx.paths.first() {
             let name = |path: &PathBuf| {
                 path.file_name()
@@ -106,6 +124,48 @@ pub fn menus_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, theme: ThemeChoice, actions: &m
             });
         }
     });
+}
+
+/// Only what matches is listed: the expression is carried out with Enter.
+fn filter_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut TopBarState, actions: &mut Vec<Action>) {
+    ui.add_space(12.0);
+    if state.in_force != ctx.filter {
+        state.in_force = ctx.filter.to_owned();
+        state.filter = ctx.filter.to_owned();
+    }
+    let label = ui.label("Filter:");
+    let wrong = match state.filter.trim() {
+        "" => None,
+        text => Filter::parse(text).err(),
+    };
+    let hint = RichText::new("status >= 400 and method == INVITE").color(ctx.theme.faint);
+    let mut field = egui::TextEdit::singleline(&mut state.filter)
+        .id(filter_id())
+        .hint_text(hint)
+        .desired_width((ui.available_width() * 0.5).clamp(120.0, 460.0));
+    if wrong.is_some() {
+        field = field.text_color(ctx.theme.failure);
+    }
+    let response = ui.add(field).labelled_by(label.id);
+    let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    if let Some(error) = &wrong {
+        // While it is being written it is seldom whole: the reason must not jump about.
+        response.on_hover_text(error.to_string());
+        ui.label(RichText::new("?").color(ctx.theme.failure))
+            .on_hover_text(error.to_string());
+    }
+    if entered && state.filter.trim() != ctx.filter.trim() {
+        actions.push(Action::SetFilter(state.filter.trim().to_owned()));
+    }
+    if (!ctx.filter.is_empty() || !state.filter.is_empty())
+        && ui
+            .button("Clear")
+            .on_hover_text("Show everything again")
+            .clicked()
+    {
+        state.filter.clear();
+        actions.push(Action::SetFilter(String::new()));
+    }
 }
 
 /// The field for a path: opens files without any help of the system.

@@ -158,7 +158,8 @@ impl Scroll {
         );
         ui.painter()
             .rect_filled(track, CornerRadius::ZERO, ui.visuals().extreme_bg_color);
-        ui.painter().rect_filled(thumb, CornerRadius::same(3), thumb_colour(ui, &response));
+        ui.painter()
+            .rect_filled(thumb, CornerRadius::same(3), thumb_colour(ui, &response));
     }
 
     /// Keeps `left` within the content and gives it; below a body that is too narrow is a bar.
@@ -185,7 +186,8 @@ impl Scroll {
                 Rect::from_min_size(pos2(at, track.top() + 2.0), vec2(length, BAR_POINTS - 4.0));
             let ground = ui.visuals().extreme_bg_color;
             ui.painter().rect_filled(track, CornerRadius::ZERO, ground);
-            ui.painter().rect_filled(thumb, CornerRadius::same(3), thumb_colour(ui, &response));
+            ui.painter()
+                .rect_filled(thumb, CornerRadius::same(3), thumb_colour(ui, &response));
         }
         self.left = self.left.clamp(0.0, most);
         self.left
