@@ -11,12 +11,16 @@ Examples:
   sipscope trace.pcapng                       open the window on a capture
   sipscope calls trace.pcapng                 which calls are in it, and how they ended
   sipscope messages trace.pcapng --call 3     the messages of call 3
+  sipscope ladder trace.pcapng --call 3       its sequence diagram; --format svg draws a picture
+  sipscope show trace.pcapng -m 12            message 12, header by header
+  sipscope messages trace.pcapng --filter 'status >= 400 and src == 10.0.0.0/8'
+  sipscope export trace.pcapng --call 3 -o call3.pcapng
   sipscope info trace.pcapng                  what the file holds, and what was skipped and why
   sipscope messages trace.pcap --format json | jq 'select(.status == 486)'
   tcpdump -r big.pcap -w - port 5060 | sipscope calls -
 
 Captures may be pcap or pcapng, also packed with gzip, zstd or lz4; several files are merged by time;
-`-` is standard input. Calls, dialogs and messages are numbered from 1 and keep their numbers.
+`-` is standard input. `sipscope fields` explains filters. Calls, dialogs and messages are numbered from 1 and keep their numbers.
 
 Exit codes: 0 done, 1 nothing matched, 2 wrong usage, 3 an input could not be read,
 5 the output could not be written, 6 no display for the window.";
@@ -43,10 +47,26 @@ pub enum Command {
     Dialogs(List),
     /// Calls, registrations, subscriptions …, with state and times
     Calls(List),
+    /// One message: the tree of its parts
+    Show(Show),
+    /// Sequence diagram of calls, of a dialog or of all
+    Ladder(LadderArgs),
     /// RTP streams, tied to the calls that announced them
     Streams(List),
     /// What the files hold: container, link types, time span, counts, what was skipped and why
     Info(List),
+    /// Chosen packets as pcapng or pcap, with the RTP of their calls
+    Export(ExportArgs),
+    /// Every filter field: name, type, indexed or not, meaning
+    Fields(FieldsArgs),
+    /// Completions for a shell, to be put where it looks for them
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// The manual page, in roff: `sipscope man | man -l -`
+    Man,
 }
 
 impl Command {
@@ -58,6 +78,10 @@ impl Command {
             | Self::Calls(a)
             | Self::Streams(a)
             | Self::Info(a) => Some(&a.common),
+            Self::Show(a) => Some(&a.common),
+            Self::Ladder(a) => Some(&a.common),
+            Self::Export(a) => Some(&a.common),
+            Self::Fields(_) | Self::Completions { .. } | Self::Man => None,
         }
     }
 }
@@ -78,8 +102,124 @@ pub struct List {
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
     #[command(flatten)]
-    #[expect(missing_docs, reason = "clap would show it as help")]
     pub common: Common,
+}
+
+/// Arguments of `show`.
+#[derive(Args, Debug)]
+pub struct Show {
+    /// Captures
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Number of the message, as `sipscope messages` shows it
+    #[arg(short, long, value_name = "N")]
+    pub message: u32,
+    /// How to write the tree
+    #[arg(long, value_enum, default_value_t = TreeFormat::Table)]
+    pub format: TreeFormat,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Form of a tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TreeFormat {
+    /// Indented text
+    Table,
+    /// One JSON object
+    Json,
+}
+
+/// Arguments of `ladder`.
+#[derive(Args, Debug)]
+pub struct LadderArgs {
+    /// Captures
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub what: LadderOf,
+    /// How to draw it
+    #[arg(long, value_enum, default_value_t = LadderFormat::Text)]
+    pub format: LadderFormat,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What a ladder shows.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub struct LadderOf {
+    /// These calls, merged by time
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub call: Vec<u32>,
+    /// This dialog
+    #[arg(long, value_name = "N")]
+    pub dialog: Option<u32>,
+    /// All calls with this Call-ID
+    #[arg(long, value_name = "X")]
+    pub call_id: Option<String>,
+    /// Everything
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// Form of a ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LadderFormat {
+    /// Characters, as the call flows in RFCs
+    Text,
+    /// A picture
+    Svg,
+    /// Lanes, arrows and media bars as one JSON object
+    Json,
+}
+
+/// Arguments of `export`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Needs -o FILE; `-o -` is standard output. Fragments and TCP segments of a message come along."
+)]
+pub struct ExportArgs {
+    /// Captures
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Only these calls
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub call: Vec<u32>,
+    /// Only these messages
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    pub messages: Vec<u32>,
+    /// Leave out the RTP and RTCP of the calls
+    #[arg(long)]
+    pub no_rtp: bool,
+    /// Format of the file; else by its name: .pcap and .cap are pcap, all others pcapng
+    #[arg(long, value_enum)]
+    pub format: Option<PacketFormat>,
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// Form of exported packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PacketFormat {
+    /// pcapng, times in nanoseconds
+    Pcapng,
+    /// pcap, one link type only
+    Pcap,
+}
+
+/// Arguments of `fields`.
+#[derive(Args, Debug)]
+pub struct FieldsArgs {
+    /// How to write the rows
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+    /// When to use colour
+    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub color: Color,
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// Form of a list.
@@ -116,6 +256,12 @@ pub struct Common {
     /// When to use colour in tables
     #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub color: Color,
+    /// TLS key log (kept for scripts: TLS is not decrypted yet)
+    #[arg(long, value_name = "FILE")]
+    pub keylog: Option<PathBuf>,
+    /// Language of words for people; only English so far
+    #[arg(long, value_name = "LANG", default_value = "en", value_parser = ["en", "de", "fr", "pl", "ko"])]
+    pub lang: String,
     /// Worker threads
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,

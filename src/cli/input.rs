@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::Failure;
 use super::args::{Common, List};
 use super::output::complain;
+use super::{Failure, exit};
 use crate::index::IndexView;
+use crate::index::filter::Filter;
 use crate::index::ids::{CallId, MessageId};
 use crate::ingest::{self, FileReport, Loaded};
 use crate::present::text;
@@ -21,11 +23,12 @@ const PROGRESS: Duration = Duration::from_millis(100);
 /// A loaded capture.
 pub(super) struct Capture {
     pub loaded: Loaded,
+    filter: Option<Filter>,
 }
 
 impl Capture {
     /// Loads the inputs. What could not be read is named on standard error.
-    pub fn load(files: &[PathBuf], common: &Common) -> Self {
+    pub fn load(files: &[PathBuf], common: &Common, filter: Option<Filter>) -> Self {
         let options = ingest::Options {
             threads: common.threads(),
             bomb_limit: !common.no_bomb_limit,
@@ -39,7 +42,7 @@ impl Capture {
         for report in &loaded.files {
             remark(report, common.quiet);
         }
-        Self { loaded }
+        Self { loaded, filter }
     }
 
     /// The index.
@@ -47,33 +50,89 @@ impl Capture {
         &self.loaded.view
     }
 
-    /// The calls that the arguments choose; none for all of them.
+    /// The calls that the arguments choose, in order; none for all of them. A filter chooses the
+    /// calls that have a message for which it holds.
     pub fn chosen_calls(&self, args: &List) -> Result<Option<Vec<CallId>>, Failure> {
-        if args.call.is_empty() && args.common.filter.is_none() {
-            return Ok(None);
-        }
         let view = self.view();
         let numbers = numbered_calls(view, &args.call)?;
-        let Some(filter) = &args.common.filter else {
-            return Ok(Some(numbers.into_iter().collect()));
+        let Some(found) = self.filtered(&args.common)? else {
+            return Ok((!args.call.is_empty()).then(|| numbers.into_iter().collect()));
         };
-        let _ = filter;
-        Ok(Some(numbers.into_iter().collect()))
+        let mut calls: Vec<CallId> = found
+            .iter()
+            .filter_map(|id| view.message(*id).map(|row| row.call))
+            .collect();
+        calls.sort_unstable();
+        calls.dedup();
+        calls.retain(|call| args.call.is_empty() || numbers.contains(call));
+        Ok(Some(calls))
     }
 
-    /// The messages that the arguments choose; none for all of them.
-    pub fn chosen_messages(&self, args: &List) -> Result<Option<Vec<MessageId>>, Failure> {
+    /// The messages that the arguments choose, in order; none for all of them.
+    pub fn chosen_messages(
+        &self,
+        calls: &[u32],
+        common: &Common,
+    ) -> Result<Option<Vec<MessageId>>, Failure> {
         let view = self.view();
-        if args.call.is_empty() {
+        let numbers = numbered_calls(view, calls)?;
+        if let Some(mut found) = self.filtered(common)? {
+            found.retain(|id| {
+                calls.is_empty() || view.message(*id).is_some_and(|m| numbers.contains(&m.call))
+            });
+            return Ok(Some(found));
+        }
+        if calls.is_empty() {
             return Ok(None);
         }
-        let mut out: Vec<MessageId> = numbered_calls(view, &args.call)?
+        let mut out: Vec<MessageId> = numbers
             .into_iter()
             .flat_map(|call| view.messages_of_call(call))
             .collect();
         out.sort_unstable();
         Ok(Some(out))
     }
+
+    /// The messages for which the filter holds; none without a filter.
+    fn filtered(&self, common: &Common) -> Result<Option<Vec<MessageId>>, Failure> {
+        let Some(filter) = &self.filter else {
+            return Ok(None);
+        };
+        let compiled = filter.compile(self.view());
+        let stop = AtomicBool::new(false);
+        let found = compiled
+            .search(
+                self.view(),
+                self.loaded.bytes.as_ref(),
+                common.threads(),
+                &stop,
+                &|_, _| (),
+            )
+            .map_err(|error| {
+                let why = format!("the messages cannot be read again for the filter: {error}");
+                Failure::Told(exit::INPUT, why)
+            })?;
+        Ok(Some(found))
+    }
+}
+
+/// Understands the filter of the arguments.
+pub(super) fn filter(common: &Common) -> Result<Option<Filter>, Failure> {
+    let Some(text) = &common.filter else {
+        return Ok(None);
+    };
+    Filter::parse(text).map(Some).map_err(|error| {
+        // The text with a mark below the place, as far as it fits a line.
+        let mut why = format!("--filter: {error}");
+        if text.chars().count() <= 100 && !text.chars().any(text::is_unsafe) {
+            let mark = "^".repeat(error.length.max(1));
+            why.push_str(&format!(
+                "\n  {text}\n  {}{mark}",
+                " ".repeat(error.position)
+            ));
+        }
+        Failure::usage(why)
+    })
 }
 
 /// The calls with these numbers.
@@ -104,7 +163,7 @@ pub(super) fn numbered_calls(
 fn with_progress(files: &[PathBuf], options: ingest::Options) -> Loaded {
     let (send, receive) = mpsc::channel();
     // Nobody listens any more once all is loaded.
-    let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || drop(send.send(())));
+    let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || send.send(()).unwrap_or(()));
     // Nothing is published before the end: nobody would look at it.
     let loading = ingest::spawn(files.to_vec(), options.clone(), Box::new(|| false), wake);
     let mut shown = false;

@@ -4,6 +4,10 @@ use super::input::Capture;
 use crate::index::IndexView;
 use crate::index::message_store::{MessageRow, Transport};
 use crate::index::stream::Stream;
+use crate::sdp;
+use crate::sip::header_name::Header;
+use crate::sip::headers::Value;
+use crate::sip::message::decode;
 use crate::sip::scan::{Framing, scan};
 
 /// A payload type as a session description names it.
@@ -33,15 +37,16 @@ pub(super) fn octets(capture: &Capture, row: &MessageRow) -> Vec<u8> {
 /// The URIs in Contact.
 pub(super) fn contacts(capture: &Capture, row: &MessageRow) -> Vec<String> {
     let octets = octets(capture, row);
-    let Some(scan) = scan(&octets, framing(capture.view(), row)) else {
-        return Vec::new();
-    };
-    let uri = scan.contact_uri.of(&octets);
-    if uri.is_empty() {
-        Vec::new()
-    } else {
-        vec![String::from_utf8_lossy(uri).into_owned()]
-    }
+    let (message, _) = decode(&octets, framing(capture.view(), row));
+    message
+        .values(Header::Contact)
+        .filter_map(|value| match &value.value {
+            Value::Address(address) => Some(address.uri.span),
+            Value::Star => Some(value.span),
+            _ => None,
+        })
+        .map(|span| String::from_utf8_lossy(span.of(&octets)).into_owned())
+        .collect()
 }
 
 /// The payload types of the media description that announced a stream.
@@ -60,61 +65,26 @@ pub(super) fn payload_formats(capture: &Capture, stream: &Stream) -> Vec<Payload
     let Some(scan) = scan(&octets, framing(view, row)) else {
         return Vec::new();
     };
-    let body = String::from_utf8_lossy(scan.sdp_body.of(&octets)).into_owned();
-    formats(&body, usize::from(announcement.media))
-}
-
-/// Formats of the media description at `position`.
-fn formats(body: &str, position: usize) -> Vec<PayloadFormat> {
-    let media = body
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| line.starts_with("m="));
-    let Some((start, m)) = media.clone().nth(position) else {
+    let body = scan.sdp_body.of(&octets);
+    let brief = sdp::brief(body);
+    let Some(media) = brief.media().get(usize::from(announcement.media)) else {
         return Vec::new();
     };
-    let end = media
-        .map(|(at, _)| at)
-        .find(|at| *at > start)
-        .unwrap_or(usize::MAX);
-    let numbers = m
-        .split_ascii_whitespace()
-        .skip(3)
-        .filter_map(|word| word.parse::<u8>().ok());
-    let maps: Vec<PayloadFormat> = body
-        .lines()
-        .skip(start)
-        .take(end.saturating_sub(start))
-        .filter_map(|line| {
-            let (number, format) = line.strip_prefix("a=rtpmap:")?.split_once(' ')?;
-            let mut parts = format.trim().split('/');
+    brief
+        .payloads(media)
+        .iter()
+        .filter_map(|payload| {
+            let name = payload.codec.of(body);
+            let name = match sdp::static_payload(payload.number) {
+                Some((name, _)) if payload.codec.is_empty() => name.to_owned(),
+                None if name.is_empty() => return None,
+                _ => String::from_utf8_lossy(name).into_owned(),
+            };
             Some(PayloadFormat {
-                number: number.trim().parse().ok()?,
-                name: parts.next()?.to_owned(),
-                clock_rate: parts.next()?.trim().parse().ok()?,
+                number: payload.number,
+                name,
+                clock_rate: payload.clock_rate,
             })
         })
-        .collect();
-    let fixed = |number: u8| {
-        crate::present::ladder::static_payload_type(number).map(|(name, clock_rate)| {
-            PayloadFormat {
-                number,
-                name: name.to_owned(),
-                clock_rate,
-            }
-        })
-    };
-    let mut out = Vec::new();
-    for number in numbers {
-        let map = maps
-            .iter()
-            .find(|m| m.number == number)
-            .map(|m| PayloadFormat {
-                number,
-                name: m.name.clone(),
-                clock_rate: m.clock_rate,
-            });
-        out.extend(map.or_else(|| fixed(number)));
-    }
-    out
+        .collect()
 }

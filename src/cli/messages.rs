@@ -6,20 +6,19 @@ use super::input::Capture;
 use super::output::{Output, complain};
 use super::record::Record;
 use super::table::{self, Batch, Column, Layout, cell, left, right};
-use crate::bytes::{Extent, MessageBytes};
+use crate::bytes::Extent;
+use crate::diagnostic::Severity;
 use crate::index::IndexView;
+use crate::index::filter::{each_with_bytes, unfolded};
 use crate::index::ids::MessageId;
 use crate::index::message_store::{MessageRow, Repeat, SdpKind, Transport};
 use crate::present::{ladder, text};
+use crate::sip::message::decode;
 use crate::sip::scan::{Framing, Scan, scan};
 use crate::span::Span;
 
 /// Messages made by one piece of work.
 const PIECE: usize = 1024;
-/// Messages this close to each other in the file are read together.
-const NEAR: u64 = 64 << 10;
-/// Octets read at once.
-const READ: u64 = 4 << 20;
 
 pub(super) const FIELDS: &[&str] = &[
     "message",
@@ -83,7 +82,7 @@ const COLUMNS: &[Column] = &[
 /// Writes the list.
 pub(super) fn list(capture: &Capture, args: &List, out: &mut Output) -> Outcome {
     let view = capture.view();
-    let chosen = capture.chosen_messages(args)?;
+    let chosen = capture.chosen_messages(&args.call, &args.common)?;
     let all = chosen.as_ref().map_or(view.messages().len(), Vec::len);
     let count = args.limit.map_or(all, |limit| all.min(limit));
     let layout = Layout {
@@ -124,82 +123,6 @@ pub(super) fn list(capture: &Capture, args: &List, out: &mut Output) -> Outcome 
         complain(&format!("some messages could not be read again: {why}"));
     }
     Ok(())
-}
-
-/// Hands each message and its octets to `take`, reading what lies close together at once. Gives the
-/// first error; messages that cannot be read have no octets.
-pub(super) fn each_with_bytes(
-    view: &IndexView,
-    bytes: &dyn MessageBytes,
-    ids: &[MessageId],
-    mut take: impl FnMut(MessageId, &MessageRow, &[Extent], &[u8]),
-) -> Option<std::io::Error> {
-    let rows: Vec<(MessageId, &MessageRow, Vec<Extent>)> = ids
-        .iter()
-        .filter_map(|id| view.message(*id).map(|row| (*id, row, view.extents(row))))
-        .collect();
-    let mut first_error = None;
-    let mut buffer = Vec::new();
-    let mut scattered = Vec::new();
-    let mut at = 0;
-    while let Some(group) = rows.get(at..) {
-        let Some((_, row, extents)) = group.first() else {
-            break;
-        };
-        let Some(first) = extents.first().copied().filter(|_| extents.len() == 1) else {
-            scattered.clear();
-            for extent in extents {
-                if let Err(error) = bytes.read(*extent, &mut scattered) {
-                    first_error.get_or_insert(error);
-                    scattered.clear();
-                    break;
-                }
-            }
-            take(
-                group.first().map_or(MessageId::at(0), |g| g.0),
-                row,
-                extents,
-                &scattered,
-            );
-            at += 1;
-            continue;
-        };
-        let start = first.offset;
-        let mut end = start.saturating_add(u64::from(first.len));
-        let near = group
-            .iter()
-            .skip(1)
-            .take_while(|(_, _, extents)| {
-                let [next] = extents.as_slice() else {
-                    return false;
-                };
-                let fits = next.file == first.file
-                    && next.offset >= start
-                    && next.offset <= end.saturating_add(NEAR)
-                    && next.offset - start <= READ;
-                if fits {
-                    end = end.max(next.offset.saturating_add(u64::from(next.len)));
-                }
-                fits
-            })
-            .count()
-            + 1;
-        buffer.clear();
-        let len = u32::try_from(end - start).unwrap_or(first.len);
-        if let Err(error) = bytes.read(Extent { len, ..first }, &mut buffer) {
-            first_error.get_or_insert(error);
-            buffer.clear();
-        }
-        for (id, row, extents) in group.iter().take(near) {
-            let octets = extents.first().and_then(|extent| {
-                let from = usize::try_from(extent.offset.saturating_sub(start)).ok()?;
-                buffer.get(from..from.checked_add(extent.len as usize)?)
-            });
-            take(*id, row, extents, octets.unwrap_or_default());
-        }
-        at += near;
-    }
-    first_error
 }
 
 fn fields(
@@ -290,8 +213,33 @@ fn fields(
     diagnostics(octets, framing, record);
 }
 
-fn diagnostics(_octets: &[u8], _framing: Framing, record: &mut Record) {
-    record.texts("diagnostics", std::iter::empty::<&str>());
+fn diagnostics(octets: &[u8], framing: Framing, record: &mut Record) {
+    let found = if octets.is_empty() {
+        Vec::new()
+    } else {
+        decode(octets, framing).1
+    };
+    record.objects(
+        "diagnostics",
+        &found,
+        |object, d| {
+            object.text("kind", Some(d.kind.id()));
+            object.text("severity", Some(severity(d.severity)));
+            object.text("text", Some(&d.text));
+            object.text("rfc", Some(d.rfc()));
+            object.number("offset", Some(d.span.start));
+            object.number("length", Some(d.span.len() as u64));
+        },
+        |d| format!("{}@{}", d.kind.id(), d.span.start),
+    );
+}
+
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    }
 }
 
 /// The name of the role of a session description.
@@ -302,32 +250,6 @@ pub(super) fn sdp_word(kind: SdpKind) -> Option<&'static str> {
         SdpKind::Answer => Some("answer"),
         SdpKind::Other => Some("other"),
     }
-}
-
-/// A header value in one line (RFC 3261, 7.3.1: folding is one blank).
-fn unfolded(value: &[u8]) -> std::borrow::Cow<'_, [u8]> {
-    if memchr::memchr2(b'\r', b'\n', value).is_none() {
-        return value.into();
-    }
-    let mut out: Vec<u8> = Vec::with_capacity(value.len());
-    let mut fold = false;
-    for byte in value {
-        match byte {
-            b'\r' | b'\n' => fold = true,
-            b' ' | b'\t' if fold => {}
-            byte => {
-                if fold {
-                    while out.last().is_some_and(|b| matches!(b, b' ' | b'\t')) {
-                        out.pop();
-                    }
-                    out.push(b' ');
-                    fold = false;
-                }
-                out.push(*byte);
-            }
-        }
-    }
-    out.into()
 }
 
 fn cells(view: &IndexView, id: MessageId, row: &MessageRow) -> Vec<String> {
@@ -354,18 +276,4 @@ fn cells(view: &IndexView, id: MessageId, row: &MessageRow) -> Vec<String> {
         row.call.to_string(),
         remark,
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn folded_values_become_one_line() {
-        assert_eq!(
-            unfolded(b"<sip:a>\r\n  ;q=1 \r\n\t;x").as_ref(),
-            b"<sip:a> ;q=1 ;x"
-        );
-        assert_eq!(unfolded(b"plain").as_ref(), b"plain");
-    }
 }

@@ -5,13 +5,17 @@
 mod args;
 mod calls;
 mod dialogs;
+mod export;
+mod fields;
 mod info;
 mod input;
+mod ladder;
 mod message_text;
 mod messages;
 mod output;
 mod parallel;
 mod record;
+mod show;
 mod streams;
 mod table;
 mod timings;
@@ -89,24 +93,58 @@ struct Session {
 impl Session {
     fn carry_out(&mut self, command: &Command) -> Outcome {
         match command {
-            Command::Messages(args) => {
-                self.list(args, |c, out| messages::list(c, args, out))
-            }
+            Command::Messages(args) => self.list(args, |c, out| messages::list(c, args, out)),
             Command::Dialogs(args) => self.list(args, |c, out| dialogs::list(c, args, out)),
             Command::Calls(args) => self.list(args, |c, out| calls::list(c, args, out)),
             Command::Streams(args) => self.list(args, |c, out| streams::list(c, args, out)),
             Command::Info(args) => self.list(args, |c, out| info::list(c, args, out)),
+            Command::Show(args) => self
+                .with_output(&args.files, &args.common, |c, out| show::show(c, args, out)),
+            Command::Ladder(args) => self
+                .with_output(&args.files, &args.common, |c, out| ladder::draw(c, args, out)),
+            Command::Export(args) => {
+                if args.common.output.is_none() {
+                    return Err(Failure::usage("export needs -o FILE: where to write the packets"));
+                }
+                let capture = self.load(&args.files, &args.common)?;
+                export::write(&capture, args)
+            }
+            Command::Fields(args) => {
+                let mut out = Output::open(args.output.as_deref(), &[])?;
+                fields::list(args, &mut out)?;
+                out.finish()
+            }
+            Command::Completions { shell } => {
+                let mut script = Vec::new();
+                clap_complete::generate(*shell, &mut args::definition(), "sipscope", &mut script);
+                print(&script)
+            }
+            Command::Man => {
+                let mut page = Vec::new();
+                let rendered = clap_mangen::Man::new(args::definition()).render(&mut page);
+                rendered.map_err(|error| output::unwritable("the manual", &error))?;
+                print(&page)
+            }
         }
     }
 
-    /// Loads what a listing needs, and lets it write.
     fn list(
         &mut self,
         args: &args::List,
         write: impl FnOnce(&input::Capture, &mut Output) -> Outcome,
     ) -> Outcome {
-        let capture = self.load(&args.files, &args.common)?;
-        let mut out = Output::open(args.common.output.as_deref(), &args.files)?;
+        self.with_output(&args.files, &args.common, write)
+    }
+
+    /// Loads the inputs and lets the command write.
+    fn with_output(
+        &mut self,
+        files: &[PathBuf],
+        common: &args::Common,
+        write: impl FnOnce(&input::Capture, &mut Output) -> Outcome,
+    ) -> Outcome {
+        let capture = self.load(files, common)?;
+        let mut out = Output::open(common.output.as_deref(), files)?;
         write(&capture, &mut out)?;
         out.finish()
     }
@@ -116,8 +154,13 @@ impl Session {
         files: &[PathBuf],
         common: &args::Common,
     ) -> Result<input::Capture, Failure> {
+        // Wrong usage is told before anything is read.
+        let filter = input::filter(common)?;
+        if common.keylog.is_some() && !common.quiet {
+            output::complain("--keylog: TLS is not decrypted yet, the key log is not used");
+        }
         self.clock.opened();
-        let capture = input::Capture::load(files, common);
+        let capture = input::Capture::load(files, common, filter);
         self.clock.indexed();
         self.unread = capture.loaded.files.iter().any(|file| file.error.is_some());
         if capture.loaded.files.iter().all(|file| file.error.is_some()) {
@@ -126,4 +169,11 @@ impl Session {
         }
         Ok(capture)
     }
+}
+
+/// Writes to standard output.
+fn print(bytes: &[u8]) -> Outcome {
+    let mut out = Output::open(None, &[])?;
+    out.write(bytes)?;
+    out.finish()
 }

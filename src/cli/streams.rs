@@ -7,8 +7,8 @@ use super::output::Output;
 use super::record::Record;
 use super::table::{self, Column, Layout, cell, left, right};
 use crate::index::stream::{MatchedBy, Stream};
-use crate::present::ladder::static_payload_type;
 use crate::present::text;
+use crate::sdp::static_payload;
 
 const PIECE: usize = 1024;
 
@@ -103,7 +103,7 @@ fn codec(capture: &Capture, stream: &Stream) -> Option<(String, u32)> {
             .iter()
             .find(|f| f.number == number)
             .map(|f| (f.name.clone(), f.clock_rate))
-            .or_else(|| static_payload_type(number).map(|(name, rate)| (name.to_owned(), rate)))
+            .or_else(|| static_payload(number).map(|(name, rate)| (name.to_owned(), rate)))
     };
     let main = |(name, _): &(String, u32)| {
         !name.eq_ignore_ascii_case("telephone-event") && !name.eq_ignore_ascii_case("CN")

@@ -64,6 +64,13 @@ pub(super) struct Layout {
     pub columns: &'static [Column],
 }
 
+/// How a list is written.
+pub(super) struct How {
+    pub format: Format,
+    pub color: Color,
+    pub threads: usize,
+}
+
 /// Writes a list that is made in pieces.
 pub(super) fn write(
     layout: &Layout,
@@ -72,18 +79,35 @@ pub(super) fn write(
     pieces: usize,
     make: impl Fn(usize, &mut Batch) + Sync,
 ) -> Outcome {
-    let table = args.format == Format::Table;
-    let shape = if args.format == Format::Csv {
+    let common = &args.common;
+    let how = How {
+        format: args.format,
+        color: common.color,
+        threads: common.threads(),
+    };
+    write_with(layout, &how, out, pieces, make)
+}
+
+/// [`write`] for commands without the usual arguments.
+pub(super) fn write_with(
+    layout: &Layout,
+    how: &How,
+    out: &mut Output,
+    pieces: usize,
+    make: impl Fn(usize, &mut Batch) + Sync,
+) -> Outcome {
+    let table = how.format == Format::Table;
+    let shape = if how.format == Format::Csv {
         Shape::Csv
     } else {
         Shape::Json
     };
-    let colour = match args.common.color {
+    let colour = match how.color {
         Color::Auto => out.terminal && std::env::var_os("NO_COLOR").is_none(),
         Color::Always => true,
         Color::Never => false,
     };
-    if args.format == Format::Csv {
+    if how.format == Format::Csv {
         let mut head = String::new();
         csv::push_record(&mut head, layout.fields.iter().copied());
         out.write(head.as_bytes())?;
@@ -96,7 +120,7 @@ pub(super) fn write(
     };
     parallel::in_order(
         pieces,
-        args.common.threads(),
+        how.threads,
         |piece| {
             let mut batch = Batch {
                 record: Record::new(shape),

@@ -6,7 +6,7 @@
 
 pub mod call;
 pub mod dialog;
-// pub mod filter;
+pub mod filter;
 pub mod ids;
 mod indexer;
 pub mod media;

@@ -12,6 +12,7 @@ use crate::index::ids::{CallId, DialogId, MessageId};
 use crate::index::message_store::{MessageRow, Repeat};
 use crate::index::stream::{MatchedBy, Stream};
 use crate::packet::Endpoint;
+use crate::sdp::static_payload;
 use crate::sip::method::Method;
 use lanes::Lanes;
 
@@ -69,9 +70,9 @@ impl ArrowClass {
             };
         }
         match row.status {
-            0..200 => Self::Provisional,
-            200..300 => Self::Success,
-            300..400 => Self::Redirect,
+            0..=199 => Self::Provisional,
+            200..=299 => Self::Success,
+            300..=399 => Self::Redirect,
             401 | 407 => Self::Challenge,
             _ => Self::Failure,
         }
@@ -325,14 +326,20 @@ pub fn label(view: &IndexView, id: MessageId, row: &MessageRow) -> String {
     let Some(body) = body else {
         return method.to_owned();
     };
-    let codecs = codecs(&body).collect::<Vec<_>>().join(" ");
-    if codecs.is_empty() {
+    let media = body
+        .split(" / ")
+        .map(|m| codecs(m).collect::<Vec<_>>().join(" "));
+    let media = media
+        .filter(|m| !m.is_empty())
+        .collect::<Vec<_>>()
+        .join(", ");
+    if media.is_empty() {
         return format!("{method} (SDP)");
     }
-    format!("{method} (SDP: {codecs})")
+    format!("{method} (SDP: {media})")
 }
 
-/// The codecs in the summary of a session description.
+/// The words in the summary of a media description that tell its codecs.
 fn codecs(summary: &str) -> impl Iterator<Item = &str> {
     summary.split_ascii_whitespace().filter(|word| {
         !matches!(
@@ -349,54 +356,38 @@ fn holds(summary: &str) -> bool {
         .any(|word| matches!(word, "sendonly" | "inactive"))
 }
 
-/// Names of the static payload types (RFC 3551, 6).
-pub fn static_payload_type(number: u8) -> Option<(&'static str, u32)> {
-    Some(match number {
-        0 => ("PCMU", 8000),
-        3 => ("GSM", 8000),
-        4 => ("G723", 8000),
-        5 => ("DVI4", 8000),
-        6 => ("DVI4", 16000),
-        7 => ("LPC", 8000),
-        8 => ("PCMA", 8000),
-        9 => ("G722", 8000),
-        10 | 11 => ("L16", 44100),
-        12 => ("QCELP", 8000),
-        13 => ("CN", 8000),
-        14 => ("MPA", 90000),
-        15 => ("G728", 8000),
-        16 => ("DVI4", 11025),
-        17 => ("DVI4", 22050),
-        18 => ("G729", 8000),
-        25 => ("CelB", 90000),
-        26 => ("JPEG", 90000),
-        28 => ("nv", 90000),
-        31 => ("H261", 90000),
-        32 => ("MPV", 90000),
-        33 => ("MP2T", 90000),
-        34 => ("H263", 90000),
-        _ => return None,
-    })
-}
-
 /// Codecs of a stream: by its payload types, a dynamic one by the description that announced it.
 fn stream_codecs(view: &IndexView, stream: &Stream) -> Vec<String> {
-    let summary = stream
+    let announcement = stream
         .announcement
-        .and_then(|id| view.announcements.get(id.index()))
+        .and_then(|id| view.announcements.get(id.index()));
+    let summary = announcement
         .and_then(|a| view.message(a.message))
         .and_then(|row| view.texts().opt(row.body_text.filter(|_| row.has_sdp())));
-    let announced: Vec<&str> = summary
+    let media = usize::from(announcement.map_or(0, |a| a.media));
+    let section = summary
         .as_deref()
-        .map(|s| codecs(s).collect())
+        .and_then(|s| s.split(" / ").nth(media))
         .unwrap_or_default();
+    let kinds = [
+        "video",
+        "text",
+        "application",
+        "message",
+        "image",
+        "other",
+        "refused",
+    ];
+    let announced: Vec<&str> = codecs(section)
+        .filter(|word| !kinds.contains(word))
+        .collect();
     let fixed: Vec<&str> = (0..35)
-        .filter_map(static_payload_type)
+        .filter_map(static_payload)
         .map(|(name, _)| name)
         .collect();
     let mut dynamic = announced
         .iter()
-        .filter(|name| !fixed.iter().any(|f| f.eq_ignore_ascii_case(name)) && **name != "CN");
+        .filter(|name| !fixed.iter().any(|f| f.eq_ignore_ascii_case(name)));
     let Some(tally) = stream.tally else {
         return announced
             .first()
@@ -409,7 +400,7 @@ fn stream_codecs(view: &IndexView, stream: &Stream) -> Vec<String> {
         if tally.payload_types >> number & 1 == 0 {
             continue;
         }
-        match static_payload_type(number) {
+        match static_payload(number) {
             Some((name, _)) => out.push(name.to_owned()),
             // Several dynamic codecs cannot be told apart without their rtpmap lines.
             None => match (dynamic.next(), dynamic.clone().next()) {

@@ -36,7 +36,9 @@ impl Bits {
 
     #[inline]
     fn has(&self, index: usize) -> bool {
-        self.0.get(index / 64).is_some_and(|word| word >> (index % 64) & 1 == 1)
+        self.0
+            .get(index / 64)
+            .is_some_and(|word| word >> (index % 64) & 1 == 1)
     }
 }
 
@@ -46,9 +48,16 @@ pub(super) enum Check {
     Any(Vec<Check>),
     Not(Box<Check>),
     Const(bool),
-    Number { id: Id, ranges: Vec<(i64, i64)>, negated: bool },
+    Number {
+        id: Id,
+        ranges: Vec<(i64, i64)>,
+        negated: bool,
+    },
     /// A text of the row is in the set.
-    Text { id: Id, set: Bits },
+    Text {
+        id: Id,
+        set: Bits,
+    },
     /// The flow of the row is in the set.
     Flow(Bits),
     /// The stack of layers of the row is in the set.
@@ -56,15 +65,23 @@ pub(super) enum Check {
     /// The call of the row is in the set.
     Call(Bits),
     /// Methods by number; of those in no registry these messages.
-    Method { id: Id, known: u32, odd: Vec<MessageId>, negated: bool },
+    Method {
+        id: Id,
+        known: u32,
+        odd: Vec<MessageId>,
+        negated: bool,
+    },
     /// The top branch has one of these hashes.
-    Branch { hashes: Vec<u32>, negated: bool },
+    Branch {
+        hashes: Vec<u32>,
+        negated: bool,
+    },
     /// Which roles of session descriptions.
     Role([bool; 4]),
     RetransmissionKind(Vec<&'static str>),
     Flag(Id),
     /// Needs the octets.
-    Octets(OctetCheck),
+    Octets(Box<OctetCheck>),
 }
 
 /// A decision on the octets of a message.
@@ -103,7 +120,9 @@ fn node(node_: &Node, view: &IndexView) -> Check {
 }
 
 fn test(test: &Test, view: &IndexView) -> Check {
-    let Subject::Field(id) = test.subject else { return octets(test) };
+    let Subject::Field(id) = test.subject else {
+        return octets(test);
+    };
     let relation = &test.relation;
     match id {
         Id::Sip => Check::Const(true),
@@ -116,7 +135,9 @@ fn test(test: &Test, view: &IndexView) -> Check {
         | Id::Challenge
         | Id::Cut => Check::Flag(id),
         Id::Source | Id::Destination | Id::Address => flows(view, |flow| {
-            let Relation::Networks { networks, negated } = relation else { return true };
+            let Relation::Networks { networks, negated } = relation else {
+                return true;
+            };
             let inside = |end| networks.iter().any(|n| n.holds(end));
             let found = match id {
                 Id::Source => inside(flow.src),
@@ -132,7 +153,9 @@ fn test(test: &Test, view: &IndexView) -> Check {
         Id::Layers => {
             let stacks = &view.layer_stacks;
             Check::Layers(Bits::of(stacks.len(), |at| {
-                stacks.get(at).is_some_and(|s| octets_hold(s.to_string().as_bytes(), relation, false))
+                stacks
+                    .get(at)
+                    .is_some_and(|s| octets_hold(s.to_string().as_bytes(), relation, false))
             }))
         }
         Id::Method | Id::RequestMethod | Id::CseqMethod => method(id, view, relation),
@@ -152,7 +175,9 @@ fn test(test: &Test, view: &IndexView) -> Check {
             Check::RetransmissionKind(kinds.into_iter().filter(|k| word(k, relation)).collect())
         }
         Id::CallKind => calls(view, |at| {
-            view.calls.get(at).is_some_and(|call| word(call.kind.name(), relation))
+            view.calls
+                .get(at)
+                .is_some_and(|call| word(call.kind.name(), relation))
         }),
         Id::CallState => calls(view, |at| {
             crate::index::call::summary(view, CallId::at(at))
@@ -162,10 +187,16 @@ fn test(test: &Test, view: &IndexView) -> Check {
         Id::Codec => texts(id, view, |text| codec_holds(text, relation)),
         _ if is_text(id) => texts(id, view, |text| text_holds(id, text, relation)),
         _ => match relation {
-            Relation::Ranges { ranges, negated } => {
-                Check::Number { id, ranges: ranges.clone(), negated: *negated }
-            }
-            _ => Check::Number { id, ranges: vec![(i64::MIN, i64::MAX)], negated: false },
+            Relation::Ranges { ranges, negated } => Check::Number {
+                id,
+                ranges: ranges.clone(),
+                negated: *negated,
+            },
+            _ => Check::Number {
+                id,
+                ranges: vec![(i64::MIN, i64::MAX)],
+                negated: false,
+            },
         },
     }
 }
@@ -193,7 +224,9 @@ fn is_text(id: Id) -> bool {
 }
 
 fn flows(view: &IndexView, holds: impl Fn(&Flow) -> bool) -> Check {
-    Check::Flow(Bits::of(view.flows.len(), |at| view.flows.get(at).is_some_and(&holds)))
+    Check::Flow(Bits::of(view.flows.len(), |at| {
+        view.flows.get(at).is_some_and(&holds)
+    }))
 }
 
 fn calls(view: &IndexView, holds: impl Fn(usize) -> bool) -> Check {
@@ -202,7 +235,10 @@ fn calls(view: &IndexView, holds: impl Fn(usize) -> bool) -> Check {
 
 fn texts(id: Id, view: &IndexView, holds: impl Fn(&[u8]) -> bool) -> Check {
     let texts = view.texts();
-    Check::Text { id, set: Bits::of(texts.len(), |at| holds(texts.bytes(TextId::at(at)))) }
+    Check::Text {
+        id,
+        set: Bits::of(texts.len(), |at| holds(texts.bytes(TextId::at(at)))),
+    }
 }
 
 fn port(id: Id, flow: &Flow, relation: &Relation) -> bool {
@@ -211,7 +247,9 @@ fn port(id: Id, flow: &Flow, relation: &Relation) -> bool {
         Id::TcpPort => flow.transport == Transport::Tcp,
         _ => true,
     };
-    let Relation::Ranges { ranges, negated } = relation else { return over };
+    let Relation::Ranges { ranges, negated } = relation else {
+        return over;
+    };
     let inside = |port: u16| holds_number(i64::from(port), ranges);
     let found = match id {
         Id::SourcePort => inside(flow.src.port),
@@ -223,7 +261,9 @@ fn port(id: Id, flow: &Flow, relation: &Relation) -> bool {
 
 #[inline]
 fn holds_number(number: i64, ranges: &[(i64, i64)]) -> bool {
-    ranges.iter().any(|(low, high)| (*low..=*high).contains(&number))
+    ranges
+        .iter()
+        .any(|(low, high)| (*low..=*high).contains(&number))
 }
 
 /// A word of a closed list: upper and lower case are the same.
@@ -238,7 +278,11 @@ fn octets_hold(text: &[u8], relation: &Relation, any_case: bool) -> bool {
         Relation::Present => true,
         Relation::Equals { texts, negated } => {
             let found = texts.iter().any(|t| {
-                if any_case { t.as_bytes().eq_ignore_ascii_case(text) } else { t.as_bytes() == text }
+                if any_case {
+                    t.as_bytes().eq_ignore_ascii_case(text)
+                } else {
+                    t.as_bytes() == text
+                }
             });
             found != *negated
         }
@@ -247,7 +291,11 @@ fn octets_hold(text: &[u8], relation: &Relation, any_case: bool) -> bool {
         }
         Relation::Contains(part) => memchr::memmem::find(text, part.as_bytes()).is_some(),
         Relation::Matches(Pattern { regex, .. }) => regex.is_match(text),
-        Relation::Ordered { text: other, less, equal } => {
+        Relation::Ordered {
+            text: other,
+            less,
+            equal,
+        } => {
             let order = text.cmp(other.as_bytes());
             order.is_eq() && *equal || order.is_lt() == *less && order.is_ne()
         }
@@ -270,17 +318,25 @@ fn text_holds(id: Id, text: &[u8], relation: &Relation) -> bool {
 
 /// User and host of a URI (RFC 3261, 19.1.1); of a tel URI (RFC 3966) the number is the user.
 fn user_and_host(uri: &[u8]) -> (&[u8], &[u8]) {
-    let Some(colon) = memchr::memchr(b':', uri) else { return (&[], &[]) };
+    let Some(colon) = memchr::memchr(b':', uri) else {
+        return (&[], &[]);
+    };
     let (scheme, rest) = uri.split_at_checked(colon).unwrap_or_default();
     let rest = rest.get(1..).unwrap_or_default();
     let until = |bytes: &'_ [u8], stops: &[u8]| {
-        bytes.iter().position(|b| stops.contains(b)).unwrap_or(bytes.len())
+        bytes
+            .iter()
+            .position(|b| stops.contains(b))
+            .unwrap_or(bytes.len())
     };
     if scheme.eq_ignore_ascii_case(b"tel") {
         return (rest.get(..until(rest, b";?")).unwrap_or_default(), &[]);
     }
     let (user, host) = match memchr::memrchr(b'@', rest.get(..until(rest, b"?>")).unwrap_or(rest)) {
-        Some(at) => (rest.get(..at).unwrap_or_default(), rest.get(at + 1..).unwrap_or_default()),
+        Some(at) => (
+            rest.get(..at).unwrap_or_default(),
+            rest.get(at + 1..).unwrap_or_default(),
+        ),
         None => (&rest[..0], rest),
     };
     let user = user.get(..until(user, b":")).unwrap_or_default();
@@ -295,10 +351,22 @@ fn user_and_host(uri: &[u8]) -> (&[u8], &[u8]) {
 /// The codecs in the summary of a session description.
 fn codec_words(summary: &str) -> impl Iterator<Item = &str> {
     let other = [
-        "/", "video", "text", "application", "message", "image", "other", "refused", "sendrecv",
-        "sendonly", "recvonly", "inactive",
+        "/",
+        "video",
+        "text",
+        "application",
+        "message",
+        "image",
+        "other",
+        "refused",
+        "sendrecv",
+        "sendonly",
+        "recvonly",
+        "inactive",
     ];
-    summary.split_ascii_whitespace().filter(move |word| !other.contains(word))
+    summary
+        .split_ascii_whitespace()
+        .filter(move |word| !other.contains(word))
 }
 
 fn codec_holds(summary: &[u8], relation: &Relation) -> bool {
@@ -306,7 +374,10 @@ fn codec_holds(summary: &[u8], relation: &Relation) -> bool {
     let mut codecs = codec_words(&summary);
     match relation {
         // None of them is one of these.
-        Relation::Equals { texts, negated: true } => {
+        Relation::Equals {
+            texts,
+            negated: true,
+        } => {
             let mut any = false;
             let other = codecs.all(|codec| {
                 any = true;
@@ -324,8 +395,18 @@ fn method(id: Id, view: &IndexView, relation: &Relation) -> Check {
         .iter()
         .filter(|m| holds(m.as_str()))
         .fold(0_u32, |mask, m| mask | 1 << (*m as u32));
-    let odd = view.odd_methods.iter().filter(|(_, name)| holds(name)).map(|(id, _)| *id).collect();
-    Check::Method { id, known, odd, negated: false }
+    let odd = view
+        .odd_methods
+        .iter()
+        .filter(|(_, name)| holds(name))
+        .map(|(id, _)| *id)
+        .collect();
+    Check::Method {
+        id,
+        known,
+        odd,
+        negated: false,
+    }
 }
 
 /// The index keeps a hash of the branch: enough to answer for equality.
@@ -342,7 +423,10 @@ fn branch(test: &Test, relation: &Relation) -> Check {
 fn octets(test: &Test) -> Check {
     let literal = match &test.relation {
         Relation::Contains(text) => Some(text.as_str()),
-        Relation::Equals { texts, negated: false } => match texts.as_slice() {
+        Relation::Equals {
+            texts,
+            negated: false,
+        } => match texts.as_slice() {
             [one] => Some(one.as_str()),
             _ => None,
         },
@@ -352,11 +436,11 @@ fn octets(test: &Test) -> Check {
     let literal = literal.filter(|l| {
         !l.is_empty() && (test.subject == Subject::Field(Id::Text) || !l.contains([' ', '\t']))
     });
-    Check::Octets(OctetCheck {
+    Check::Octets(Box::new(OctetCheck {
         subject: test.subject.clone(),
         relation: test.relation.clone(),
         finder: literal.map(|l| memchr::memmem::Finder::new(l.as_bytes()).into_owned()),
-    })
+    }))
 }
 
 /// The octets of a message, decoded when first needed.
@@ -368,11 +452,16 @@ pub(super) struct Octets<'a> {
 
 impl<'a> Octets<'a> {
     pub fn new(bytes: &'a [u8], framing: Framing) -> Self {
-        Self { bytes, framing, message: std::cell::OnceCell::new() }
+        Self {
+            bytes,
+            framing,
+            message: std::cell::OnceCell::new(),
+        }
     }
 
     fn message(&self) -> &Message {
-        self.message.get_or_init(|| decode(self.bytes, self.framing).0)
+        self.message
+            .get_or_init(|| decode(self.bytes, self.framing).0)
     }
 }
 
@@ -397,14 +486,18 @@ impl OctetCheck {
             Subject::Field(_) => octets
                 .message()
                 .top_via()
-                .is_some_and(|via| self.value_holds(via.branch().of(octets.bytes))),
+                .is_some_and(|via| self.value_holds(via.branch(octets.bytes).of(octets.bytes))),
             Subject::Header(name) => match HeaderName::from_bytes(name.as_bytes()) {
                 known if known.as_str().is_some() => message(&|n| n == known),
                 _ => octets
                     .message()
                     .headers
                     .iter()
-                    .filter(|f| f.name_span.of(octets.bytes).eq_ignore_ascii_case(name.as_bytes()))
+                    .filter(|f| {
+                        f.name_span
+                            .of(octets.bytes)
+                            .eq_ignore_ascii_case(name.as_bytes())
+                    })
                     .any(|f| self.value_holds(f.value.of(octets.bytes))),
             },
         }
@@ -495,14 +588,21 @@ impl Check {
     fn row_holds(&self, id: MessageId, row: &MessageRow) -> bool {
         match self {
             Self::Const(value) => *value,
-            Self::Number { id: field, ranges, negated } => {
-                number_of(*field, id, row).is_some_and(|n| holds_number(n, ranges) != *negated)
-            }
+            Self::Number {
+                id: field,
+                ranges,
+                negated,
+            } => number_of(*field, id, row).is_some_and(|n| holds_number(n, ranges) != *negated),
             Self::Text { id, set } => text_of(*id, row).is_some_and(|t| set.has(t.index())),
             Self::Flow(set) => set.has(FlowId::index(row.flow)),
             Self::Layers(set) => set.has(usize::from(row.layers)),
             Self::Call(set) => set.has(row.call.index()),
-            Self::Method { id: field, known, odd, negated } => {
+            Self::Method {
+                id: field,
+                known,
+                odd,
+                negated,
+            } => {
                 let method = match field {
                     Id::CseqMethod => row.cseq_method,
                     Id::RequestMethod if row.is_response() => return false,

@@ -50,7 +50,7 @@ fn view(messages: &[(&str, &str, Transport, &str)]) -> IndexView {
             bytes: text.as_bytes(),
             scan: &scan,
             keys: &keys,
-            sdp: None,
+            places: &[],
             body_text: (!body.is_empty())
                 .then(|| (body.as_bytes(), crate::index::hash_bytes(body.as_bytes()))),
             addressing,
