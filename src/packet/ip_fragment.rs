@@ -92,6 +92,23 @@ impl Pieces {
         Some((tail, place))
     }
 
+    /// Drops the parts that begin in a range, and of the last one what lies in it.
+    pub(super) fn discard(&mut self, from: u64, to: u64) {
+        while let Some((&start, (data, extent))) = self.parts.range_mut(from..to).next() {
+            let end = start.saturating_add(data.len() as u64);
+            let keep = (end > to).then(|| {
+                let tail = data.split_off(usize::try_from(to - start).unwrap_or(0));
+                let place = extent.part(data.len(), tail.len());
+                (tail, place)
+            });
+            self.octets = self.octets.saturating_sub(data.len());
+            self.parts.remove(&start);
+            if let Some(keep) = keep {
+                self.parts.insert(to, keep);
+            }
+        }
+    }
+
     /// The octets right before `place`, at most `most` of them, and where they start.
     pub(super) fn run_before(&self, place: u64, most: usize) -> (u64, Vec<u8>) {
         let mut start = place;
