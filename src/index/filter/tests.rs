@@ -122,6 +122,13 @@ fn check(filter: &str, expected: &[u32]) {
     if !compiled.needs_bytes() {
         assert_eq!(compiled.run(&view), found, "{filter}");
     }
+    // One by one it says the same.
+    for (index, row) in view.messages().iter().enumerate() {
+        let id = MessageId::at(index);
+        if let Some(answer) = compiled.matches(id, row) {
+            assert_eq!(answer, found.contains(&id), "{filter}: {id}");
+        }
+    }
 }
 
 #[test]
@@ -191,6 +198,67 @@ fn other_headers_and_the_text_are_read() {
     check("frame contains DANCE", &[3]);
     check("not text contains SIP/2.0", &[]);
     check("header.X-None", &[]);
+}
+
+#[test]
+fn many_rows_are_filtered_like_few() {
+    let mut indexer = Indexer::default();
+    let addressing = Addressing {
+        src: Endpoint {
+            ip: [192, 0, 2, 1].into(),
+            port: 5060,
+        },
+        dst: Endpoint {
+            ip: [192, 0, 2, 2].into(),
+            port: 5060,
+        },
+        ip_id: 0,
+        realm: 0,
+    };
+    for number in 0..2500_u32 {
+        let text = INVITE.replace("CSeq: 1 ", &format!("CSeq: {number} "));
+        let bytes = text.as_bytes();
+        let scan = scan(
+            bytes,
+            Framing {
+                datagram: true,
+                cut: false,
+            },
+        )
+        .unwrap();
+        let keys = Keys::of(bytes, &scan, &addressing, Transport::Udp);
+        let len = u32::try_from(bytes.len()).unwrap();
+        let extent = crate::bytes::Extent {
+            offset: 0,
+            time: 0,
+            len,
+            frame: number + 1,
+            head: 0,
+            file: 0,
+        };
+        indexer.push(&Incoming {
+            bytes,
+            scan: &scan,
+            keys: &keys,
+            places: &[],
+            body_text: None,
+            addressing,
+            transport: Transport::Udp,
+            layers: LayerStack::default(),
+            extents: &[extent],
+            cut: false,
+        });
+    }
+    let view = indexer.publish();
+    for (filter, from, to) in [
+        ("cseq >= 1020 and cseq < 2060", 1021, 2060),
+        ("not (cseq < 1024 or frame > 2400)", 1025, 2400),
+        ("sip", 1, 2500),
+    ] {
+        let found = Filter::parse(filter).unwrap().compile(&view).run(&view);
+        let found: Vec<u32> = found.iter().map(|m| m.get()).collect();
+        assert_eq!(found, (from..=to).collect::<Vec<_>>(), "{filter}");
+    }
 }
 
 #[track_caller]
