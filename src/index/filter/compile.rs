@@ -404,7 +404,7 @@ fn user_and_host(uri: &[u8]) -> (&[u8], &[u8]) {
             rest.get(..at).unwrap_or_default(),
             rest.get(at + 1..).unwrap_or_default(),
         ),
-        None => (&rest[..0], rest),
+        None => (Default::default(), rest),
     };
     let user = user.get(..until(user, b":")).unwrap_or_default();
     let end = if host.starts_with(b"[") {

@@ -317,3 +317,20 @@ fn every_field_is_found_by_all_its_names() {
     let filter = Filter::parse("text contains x").unwrap().compile(&view);
     assert_eq!(filter.matches(id, view.message(id).unwrap()), None);
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_understood_or_refused(
+        text in "([a-z.]{0,8}|status|ip.src|text|time|[=!<>~&|(){}\"', ]{1,3}|in|matches|not|and|[0-9.:/-]{1,9}|\\PC)*"
+    ) {
+        if let Ok(filter) = Filter::parse(&text) {
+            let (view, _) = example();
+            let compiled = filter.compile(&view);
+            let found = compiled.run(&view);
+            proptest::prop_assert!(found.len() <= 3);
+        } else if let Err(error) = Filter::parse(&text) {
+            proptest::prop_assert!(error.position <= text.chars().count());
+            proptest::prop_assert!(!error.message.is_empty());
+        }
+    }
+}
