@@ -5,6 +5,8 @@ pub mod bytes;
 pub mod cli;
 pub mod diagnostic;
 pub mod export;
+#[cfg(feature = "gui")]
+pub mod gui;
 pub mod index;
 pub mod ingest;
 pub mod packet;

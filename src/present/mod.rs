@@ -3,4 +3,5 @@
 pub mod header_tree;
 pub mod ladder;
 pub mod ladder_text;
+pub mod rows;
 pub mod text;

@@ -1,0 +1,202 @@
+//! Everything that a person can ask of the window, as plain data.
+//!
+//! Panels push actions, [`Session::apply`](super::session::Session::apply) carries them out. They
+//! can be written down and played back, which is how tests use the window.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::prefs::{ThemeChoice, TimeFormat};
+use crate::index::CallKind;
+use crate::index::ids::{CallId, MessageId};
+
+/// One wish.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Action {
+    /// Opens captures; several are merged by time.
+    OpenFiles(Vec<PathBuf>),
+    /// Shows the system's file dialog.
+    AskForFiles,
+    /// Shows or hides the field for typing a path.
+    ShowPathField(bool),
+    /// Forgets the capture.
+    CloseCapture,
+    /// Stops loading; what is there stays.
+    CancelLoad,
+    /// Selects a call, and its first message.
+    SelectCall(CallId),
+    /// Selects a message, and the call it belongs to.
+    SelectMessage(MessageId),
+    /// Selects a message and brings it into view wherever it is listed.
+    GoTo(MessageId),
+    /// Selects a field of the header tree; stays while messages are walked.
+    SelectField(Option<FieldPath>),
+    /// Shows calls of another kind.
+    ShowKind(#[serde(with = "kind_by_name")] CallKind),
+    /// Sorts the call list.
+    SortCalls(CallOrder),
+    /// Shows only messages and calls that match the expression; empty shows all.
+    SetFilter(String),
+    /// Shows another tab beside the header tree.
+    ShowTab(Tab),
+    /// Shows the bytes in another way.
+    ShowRaw(RawTab),
+    /// Moves the keyboard to the field of the filter.
+    FocusFilter,
+    /// Moves the keyboard to a panel.
+    FocusPanel(PanelName),
+    /// Moves the keyboard to the next panel, or the one before.
+    FocusNext {
+        /// The other way round.
+        back: bool,
+    },
+    /// Light, dark, or as the system.
+    SetTheme(ThemeChoice),
+    /// How times are shown.
+    SetTimeFormat(TimeFormat),
+    /// Something to be told.
+    Notify(String),
+    /// The notice was read.
+    DismissNotice,
+    /// Ends the program.
+    Quit,
+}
+
+/// Where a field stands in the header tree: names from the top, `Via[1] > branch`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FieldPath(pub String);
+
+/// Columns by which the call list can be sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum CallColumn {
+    /// State.
+    State,
+    /// Time of the first message.
+    Start,
+    /// Caller.
+    Caller,
+    /// Callee.
+    Callee,
+    /// Final response.
+    Result,
+    /// Post-dial delay.
+    Pdd,
+    /// Talk time.
+    Talk,
+    /// Number of messages.
+    Messages,
+    /// Number of retransmissions.
+    Retransmissions,
+    /// Number of dialogs.
+    Dialogs,
+}
+
+/// Order of the call list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CallOrder {
+    /// Column.
+    pub column: CallColumn,
+    /// Largest first.
+    pub descending: bool,
+}
+
+impl Default for CallOrder {
+    fn default() -> Self {
+        Self {
+            column: CallColumn::Start,
+            descending: false,
+        }
+    }
+}
+
+/// What stands beside the header tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Tab {
+    /// The ladder of the selected call.
+    #[default]
+    Ladder,
+    /// The messages of the selected call.
+    CallMessages,
+    /// All messages.
+    AllMessages,
+}
+
+/// Ways to show bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum RawTab {
+    /// As text.
+    #[default]
+    Text,
+    /// In hexadecimal.
+    Hex,
+}
+
+/// Panels that can have the keyboard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum PanelName {
+    /// Call list.
+    #[default]
+    Calls,
+    /// Ladder or message list.
+    Messages,
+    /// Header tree.
+    Tree,
+    /// Raw bytes.
+    Raw,
+}
+
+impl PanelName {
+    /// In the order of F6.
+    pub const ALL: [Self; 4] = [Self::Calls, Self::Messages, Self::Tree, Self::Raw];
+
+    /// The id of the part that takes keys.
+    pub fn id(self) -> egui::Id {
+        egui::Id::unique(("panel", self))
+    }
+}
+
+mod kind_by_name {
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use crate::index::CallKind;
+
+    pub fn serialize<S: Serializer>(kind: &CallKind, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(kind.name())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<CallKind, D::Error> {
+        let name = String::deserialize(input)?;
+        let found = CallKind::ALL.into_iter().find(|kind| kind.name() == name);
+        found.ok_or_else(|| D::Error::custom(format!("no kind of call is named {name:?}")))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_survive_being_written_down() {
+        for action in [
+            Action::OpenFiles(vec!["a.pcap".into()]),
+            Action::ShowKind(CallKind::Options),
+            Action::SelectCall(CallId::at(6)),
+            Action::SelectField(Some(FieldPath("Via > branch".to_owned()))),
+            Action::SortCalls(CallOrder {
+                column: CallColumn::Pdd,
+                descending: true,
+            }),
+            Action::FocusNext { back: true },
+        ] {
+            let text = serde_json::to_string(&action).unwrap();
+            assert_eq!(
+                serde_json::from_str::<Action>(&text).unwrap(),
+                action,
+                "{text}"
+            );
+        }
+    }
+}

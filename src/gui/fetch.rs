@@ -1,0 +1,84 @@
+//! The selected message, read and decoded in the background: nobody reads bytes while painting.
+
+use std::sync::Arc;
+
+use crate::bytes::MessageBytes;
+use crate::diagnostic::Diagnostic;
+use crate::index::IndexView;
+use crate::index::ids::MessageId;
+use crate::index::message_store::Transport;
+use crate::present::header_tree::{Node, header_tree};
+use crate::sip::message::decode;
+use crate::sip::scan::Framing;
+
+/// Of longer messages only the start is shown.
+const MAX_SHOWN_BYTES: usize = 4 << 20;
+
+/// Which message is to be shown.
+#[derive(Clone)]
+pub struct DetailQuestion {
+    /// The index.
+    pub view: Arc<IndexView>,
+    /// Brings bytes.
+    pub bytes: Arc<dyn MessageBytes>,
+    /// The message.
+    pub message: MessageId,
+    /// Number of the capture; a message of another one is another message.
+    pub capture: u64,
+}
+
+/// A message in full.
+#[derive(Debug)]
+pub struct Detail {
+    /// Which.
+    pub message: MessageId,
+    /// Of which capture.
+    pub capture: u64,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Its parts.
+    pub tree: Vec<Node>,
+    /// What is odd about it.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Why there is nothing to be shown.
+    pub error: Option<String>,
+}
+
+/// Reads and decodes a message.
+pub fn fetch(question: &DetailQuestion) -> Option<Detail> {
+    let DetailQuestion {
+        view,
+        bytes,
+        message,
+        capture,
+    } = question;
+    let row = view.message(*message)?;
+    let mut detail = Detail {
+        message: *message,
+        capture: *capture,
+        bytes: Vec::new(),
+        tree: Vec::new(),
+        diagnostics: Vec::new(),
+        error: None,
+    };
+    match bytes.read_all(&view.extents(row)) {
+        Err(error) => {
+            detail.error = Some(format!("The bytes of this message cannot be read: {error}"));
+        }
+        Ok(mut octets) => {
+            octets.truncate(MAX_SHOWN_BYTES);
+            let udp = view
+                .flow(row.flow)
+                .is_some_and(|flow| flow.transport == Transport::Udp);
+            let framing = Framing {
+                datagram: udp,
+                cut: row.is_cut(),
+            };
+            let (decoded, diagnostics) = decode(&octets, framing);
+            detail.tree = header_tree(&octets, &decoded);
+            detail.diagnostics = diagnostics;
+            detail.bytes = octets;
+        }
+    }
+    Some(detail)
+}

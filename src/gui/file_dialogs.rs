@@ -1,0 +1,72 @@
+//! The system's file dialog, on a thread of its own.
+//!
+//! It speaks to a desktop portal, which may be missing, slow, or never answer: the window stays
+//! alive meanwhile and offers a field for the path, which needs nobody.
+
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+
+use super::session::Wake;
+
+/// What came of a dialog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chosen {
+    /// These files.
+    Files(Vec<PathBuf>),
+    /// Cancelled, or there is no dialog on this system: nobody can tell which.
+    Nothing,
+}
+
+/// Asks for files.
+pub struct FileDialogs {
+    wake: Wake,
+    pending: Option<Receiver<Chosen>>,
+}
+
+impl FileDialogs {
+    /// None is open.
+    pub fn new(wake: Wake) -> Self {
+        Self {
+            wake,
+            pending: None,
+        }
+    }
+
+    /// Opens one, unless one is open.
+    pub fn ask(&mut self) {
+        if self.pending.is_some() {
+            return;
+        }
+        let (send, receive) = channel();
+        let wake = std::sync::Arc::clone(&self.wake);
+        let job = move || {
+            let chosen = rfd::FileDialog::new()
+                .set_title("Open capture")
+                .add_filter("Captures", &["pcap", "pcapng", "cap", "gz", "zst", "lz4"])
+                .add_filter("All files", &["*"])
+                .pick_files();
+            let chosen = chosen.filter(|files| !files.is_empty());
+            // Nobody listens any more when the window was closed meanwhile.
+            drop(send.send(chosen.map_or(Chosen::Nothing, Chosen::Files)));
+            wake();
+        };
+        if std::thread::Builder::new()
+            .name("dialog".to_owned())
+            .spawn(job)
+            .is_ok()
+        {
+            self.pending = Some(receive);
+        }
+    }
+
+    /// What was chosen, once.
+    pub fn chosen(&mut self) -> Option<Chosen> {
+        let outcome = match self.pending.as_ref()?.try_recv() {
+            Ok(chosen) => chosen,
+            Err(TryRecvError::Empty) => return None,
+            Err(TryRecvError::Disconnected) => Chosen::Nothing,
+        };
+        self.pending = None;
+        Some(outcome)
+    }
+}

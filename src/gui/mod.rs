@@ -1,0 +1,77 @@
+//! The window: panels on the data of `present`, actions to one session, workers behind it.
+//!
+//! A frame takes the newest index once and only reads it. Files are read, messages decoded and
+//! lists sorted by workers; panels show the last result until a worker delivers a newer one.
+
+pub mod action;
+pub mod app;
+pub mod call_view;
+pub mod driver;
+pub mod fetch;
+pub mod file_dialogs;
+pub mod latest;
+pub mod lists;
+pub mod panel_ctx;
+pub mod panels;
+pub mod prefs;
+pub mod selection;
+pub mod session;
+pub mod theme;
+pub mod widgets;
+
+use std::path::PathBuf;
+
+use prefs::Prefs;
+
+/// Opens the window and waits until it is closed.
+///
+/// # Errors
+/// A sentence for the user: there is no display or no OpenGL.
+pub fn run(files: Vec<PathBuf>) -> Result<(), String> {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if cfg!(target_os = "linux") && !set("DISPLAY") && !set("WAYLAND_DISPLAY") {
+        return Err(
+            "no display for the window: neither DISPLAY nor WAYLAND_DISPLAY is set".to_owned(),
+        );
+    }
+    let path = prefs::path();
+    let (prefs, notice) = path.as_deref().map(Prefs::load).unwrap_or_default();
+    let size = prefs.window.unwrap_or((1366.0, 768.0));
+    let viewport = egui::ViewportBuilder::default()
+        .with_title("Sipscope")
+        .with_app_id("sipscope")
+        .with_inner_size([size.0, size.1])
+        .with_min_inner_size([480.0, 320.0]);
+    let options = eframe::NativeOptions {
+        viewport,
+        persist_window: false,
+        ..eframe::NativeOptions::default()
+    };
+    let start = move |cc: &eframe::CreationContext<'_>| -> Result<Box<dyn eframe::App>, _> {
+        let mut app = app::SipscopeApp::new(&cc.egui_ctx, prefs, path);
+        if let Some(notice) = notice {
+            app.apply(action::Action::Notify(notice));
+        }
+        app.apply(action::Action::OpenFiles(files));
+        Ok(Box::new(app))
+    };
+    // Libraries below report some kinds of missing display by a panic.
+    let run =
+        std::panic::AssertUnwindSafe(|| eframe::run_native("sipscope", options, Box::new(start)));
+    match std::panic::catch_unwind(run) {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(refusal(&error)),
+        Err(_) => Err("the window could not be opened".to_owned()),
+    }
+}
+
+fn refusal(error: &eframe::Error) -> String {
+    let what = match error {
+        eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => "no display for the window",
+        eframe::Error::Glutin(_)
+        | eframe::Error::NoGlutinConfigs(..)
+        | eframe::Error::OpenGL(_) => "no OpenGL for the window",
+        eframe::Error::AppCreation(_) => "the window could not be opened",
+    };
+    format!("{what}: {error}")
+}

@@ -1,0 +1,390 @@
+//! The bytes of the selected message, as text or in hexadecimal.
+//!
+//! The bytes of the selected field are marked, and those of the field under the pointer. A click
+//! on a byte selects the field it belongs to.
+
+use egui::accesskit::Role;
+use egui::{Color32, FontId, Rect, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2};
+
+use super::empty_ui;
+use super::header_tree::{field_at, span_of};
+use crate::gui::action::{Action, FieldPath, PanelName, RawTab};
+use crate::gui::panel_ctx::PanelCtx;
+use crate::gui::widgets::scroll::{BAR_POINTS, Scroll};
+use crate::index::ids::MessageId;
+use crate::span::Span;
+
+const PAD: f32 = 8.0;
+/// Width of the letters in a line of bytes: offset, hexadecimal, text.
+const HEX_COLUMNS: usize = 16;
+
+/// What belongs to the view alone.
+#[derive(Default)]
+pub struct RawBytesState {
+    text: Scroll,
+    hex: Scroll,
+    /// What `lines` is made of: capture, message, letters in a line.
+    made: Option<(u64, MessageId, usize)>,
+    lines: Vec<TextLine>,
+    shown: Option<(MessageId, Option<FieldPath>, RawTab)>,
+    /// A field was selected by a click on a byte: the tree is to show it.
+    pub clicked: Option<FieldPath>,
+}
+
+/// A line as shown: part of a line of the message.
+struct TextLine {
+    /// Its octets.
+    span: Span,
+    /// Its letters.
+    text: String,
+    /// The offset of each letter.
+    at: Vec<u32>,
+}
+
+/// Text or hexadecimal.
+pub fn raw_bytes_ui(
+    ctx: &PanelCtx<'_>,
+    ui: &mut Ui,
+    state: &mut RawBytesState,
+    pointed: Option<Span>,
+    actions: &mut Vec<Action>,
+) {
+    ui.horizontal(|ui| {
+        ui.add_space(4.0);
+        for (tab, name) in [(RawTab::Text, "Text"), (RawTab::Hex, "Hex")] {
+            if ui.selectable_label(ctx.raw == tab, name).clicked() {
+                actions.push(Action::ShowRaw(tab));
+            }
+        }
+        if let Some(detail) = ctx.detail.filter(|detail| detail.error.is_none()) {
+            let length = crate::present::rows::counted(detail.bytes.len() as u64, "byte", "bytes");
+            ui.label(egui::RichText::new(length).color(ctx.theme.faint));
+        }
+    });
+    let Some(detail) = ctx.detail.filter(|detail| detail.error.is_none()) else {
+        return empty_ui(ui, ctx.theme, "No bytes to show");
+    };
+    let font = TextStyle::Monospace.resolve(ui.style());
+    let letter = ui.ctx().fonts_mut(|fonts| fonts.glyph_width(&font, '0'));
+    let row_points = (ui.text_style_height(&TextStyle::Monospace) + 3.0).round();
+    let all = ui.available_rect_before_wrap();
+    ui.advance_cursor_after_rect(all);
+    let body = all.with_max_x((all.right() - BAR_POINTS).max(all.left()));
+    let list = ui.interact(body, PanelName::Raw.id(), Sense::click());
+    list.widget_info(|| WidgetInfo::labeled(Role::Document, true, "Bytes of the message"));
+    let field = ctx.selection.field.as_ref();
+    let selected = field.and_then(|field| span_of(&detail.tree, field));
+    let marks = [(pointed, ctx.theme.pointed), (selected, ctx.theme.field)];
+
+    let columns = (((body.width() - 2.0 * PAD) / letter.max(1.0)) as usize).max(8);
+    let key = (detail.capture, detail.message, columns);
+    if state.made != Some(key) {
+        state.made = Some(key);
+        state.lines = text_lines(&detail.bytes, columns);
+    }
+    // In a narrow panel there are fewer bytes in a line.
+    let per_line = if columns >= hex_letters(HEX_COLUMNS) {
+        HEX_COLUMNS
+    } else {
+        HEX_COLUMNS / 2
+    };
+    let hex = ctx.raw == RawTab::Hex;
+    let rows = if hex {
+        detail.bytes.len().div_ceil(per_line)
+    } else {
+        state.lines.len()
+    } as u64;
+
+    let shown = Some((detail.message, field.cloned(), ctx.raw));
+    if state.shown != shown {
+        let other = state
+            .shown
+            .as_ref()
+            .is_none_or(|(message, ..)| *message != detail.message);
+        state.shown = shown;
+        let row = selected.map(|span| match hex {
+            true => u64::from(span.start) / per_line as u64,
+            false => state.lines.partition_point(|l| l.span.end <= span.start) as u64,
+        });
+        let scroll = if hex { &mut state.hex } else { &mut state.text };
+        match row {
+            Some(row) => scroll.reveal(row),
+            None if other => scroll.top = 0.0,
+            None => {}
+        }
+    }
+    let scroll = if hex { &mut state.hex } else { &mut state.text };
+    keys(ui, &list, scroll, body.height() / row_points);
+    let visible = scroll.update(ui, list.id, body, rows, row_points);
+    let mut clicked: Option<u32> = None;
+    let pointer = list
+        .clicked()
+        .then(|| list.interact_pointer_pos())
+        .flatten();
+    if list.clicked() {
+        list.request_focus();
+    }
+    for row in visible.first..visible.end {
+        let Ok(index) = usize::try_from(row) else {
+            break;
+        };
+        let at = pos2(body.left() + PAD, visible.y(row));
+        let rect = Rect::from_min_size(pos2(body.left(), at.y), vec2(body.width(), row_points));
+        let place = Place {
+            ui,
+            body,
+            at,
+            rect,
+            font: &font,
+            letter,
+            colour: ctx.theme.text,
+        };
+        let pointer = pointer.filter(|pointer| rect.contains(*pointer));
+        if hex {
+            let from = index.saturating_mul(per_line);
+            let to = from.saturating_add(per_line).min(detail.bytes.len());
+            let bytes = detail.bytes.get(from..to).unwrap_or_default();
+            clicked = clicked.or(hex_line(&place, bytes, from, per_line, &marks, pointer));
+        } else if let Some(line) = state.lines.get(index) {
+            clicked = clicked.or(text_line(&place, line, &marks, pointer));
+        }
+    }
+    if let Some(path) = clicked.and_then(|offset| field_at(&detail.tree, offset)) {
+        state.clicked = Some(path.clone());
+        actions.push(Action::SelectField(Some(path)));
+    }
+}
+
+/// Where a line is painted.
+struct Place<'a> {
+    ui: &'a Ui,
+    body: Rect,
+    at: egui::Pos2,
+    rect: Rect,
+    font: &'a FontId,
+    letter: f32,
+    colour: Color32,
+}
+
+impl Place<'_> {
+    fn mark(&self, from: f32, to: f32, colour: Color32) {
+        let rect = Rect::from_x_y_ranges(from..=to, self.rect.y_range());
+        self.ui.painter_at(self.body).rect_filled(rect, 0, colour);
+    }
+}
+
+fn text_line(
+    place: &Place<'_>,
+    line: &TextLine,
+    marks: &[(Option<Span>, Color32)],
+    pointer: Option<egui::Pos2>,
+) -> Option<u32> {
+    let painter = place.ui.painter_at(place.body);
+    let galley = painter.layout_no_wrap(line.text.clone(), place.font.clone(), place.colour);
+    let x = |letter: usize| {
+        place.at.x
+            + galley
+                .pos_from_cursor(egui::text::CCursor::new(letter))
+                .left()
+    };
+    for (span, colour) in marks {
+        let Some(span) = span else { continue };
+        let first = line.at.partition_point(|at| *at < span.start);
+        let end = line.at.partition_point(|at| *at < span.end);
+        if first < end {
+            place.mark(x(first), x(end), *colour);
+        }
+    }
+    let top = place.at.y + (place.rect.height() - galley.size().y) / 2.0;
+    painter.galley(pos2(place.at.x, top), galley.clone(), place.colour);
+    let pointer = pointer?;
+    let letter = (0..line.at.len()).find(|i| pointer.x >= x(*i) && pointer.x < x(i + 1));
+    match letter {
+        Some(letter) => line.at.get(letter).copied(),
+        // Behind the text is the end of the line.
+        None => line
+            .span
+            .end
+            .checked_sub(1)
+            .filter(|_| !line.span.is_empty()),
+    }
+}
+
+/// Letters before the first byte, and letters for each of `count` bytes and their text.
+fn hex_letters(count: usize) -> usize {
+    hex_text_at(count) + count
+}
+
+const HEX_AT: usize = 7;
+
+fn hex_text_at(count: usize) -> usize {
+    HEX_AT + 3 * count + count / 8 + 1
+}
+
+/// Position of a byte: there is a wider gap after eight.
+fn hex_at(index: usize) -> usize {
+    HEX_AT + 3 * index + index / 8
+}
+
+fn hex_line(
+    place: &Place<'_>,
+    bytes: &[u8],
+    offset: usize,
+    per_line: usize,
+    marks: &[(Option<Span>, Color32)],
+    pointer: Option<egui::Pos2>,
+) -> Option<u32> {
+    use std::fmt::Write as _;
+    let mut text = format!("{offset:05x}  ");
+    let mut letters = String::new();
+    for (i, byte) in bytes.iter().enumerate() {
+        while text.len() < hex_at(i) {
+            text.push(' ');
+        }
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        letters.push(if byte.is_ascii_graphic() || *byte == b' ' {
+            char::from(*byte)
+        } else {
+            '.'
+        });
+    }
+    while text.len() < hex_text_at(per_line) {
+        text.push(' ');
+    }
+    text.push_str(&letters);
+    let x = |letter: usize| place.at.x + letter as f32 * place.letter;
+    for (span, colour) in marks {
+        let Some(span) = span else { continue };
+        let end = (span.end as usize).saturating_sub(offset).min(bytes.len());
+        let first = (span.start as usize).saturating_sub(offset).min(end);
+        if first < end {
+            place.mark(x(hex_at(first)), x(hex_at(end - 1) + 2), *colour);
+            place.mark(
+                x(hex_text_at(per_line) + first),
+                x(hex_text_at(per_line) + end),
+                *colour,
+            );
+        }
+    }
+    let painter = place.ui.painter_at(place.body);
+    let galley = painter.layout_no_wrap(text, place.font.clone(), place.colour);
+    let top = place.at.y + (place.rect.height() - galley.size().y) / 2.0;
+    painter.galley(pos2(place.at.x, top), galley, place.colour);
+    let pointer = pointer?;
+    let hit = (0..bytes.len()).find(|i| {
+        let in_hex = pointer.x >= x(hex_at(*i)) && pointer.x < x(hex_at(*i) + 3);
+        let at = hex_text_at(per_line) + i;
+        in_hex || (pointer.x >= x(at) && pointer.x < x(at + 1))
+    })?;
+    u32::try_from(offset.saturating_add(hit)).ok()
+}
+
+fn keys(ui: &mut Ui, list: &egui::Response, scroll: &mut Scroll, page: f32) {
+    use egui::{EventFilter, Key, Modifiers};
+    if !list.has_focus() {
+        return;
+    }
+    let filter = EventFilter {
+        vertical_arrows: true,
+        ..EventFilter::default()
+    };
+    ui.memory_mut(|memory| memory.set_focus_lock_filter(list.id, filter));
+    let page = f64::from((page - 1.0).max(1.0));
+    ui.input_mut(|input| {
+        let mut go = |key, by: f64| {
+            scroll.top += by * input.count_and_consume_key(Modifiers::NONE, key) as f64;
+        };
+        go(Key::ArrowDown, 1.0);
+        go(Key::ArrowUp, -1.0);
+        go(Key::PageDown, page);
+        go(Key::PageUp, -page);
+        go(Key::Home, -1e12);
+        go(Key::End, 1e12);
+    });
+}
+
+/// Cuts the message into lines of at most `columns` letters.
+fn text_lines(bytes: &[u8], columns: usize) -> Vec<TextLine> {
+    let mut lines = Vec::new();
+    let mut line = TextLine {
+        span: Span::new(0, 0),
+        text: String::new(),
+        at: Vec::new(),
+    };
+    let mut offset = 0;
+    for chunk in bytes.utf8_chunks() {
+        let valid = chunk
+            .valid()
+            .char_indices()
+            .map(|(at, c)| (at, c, c.len_utf8()));
+        let broken = chunk.invalid().len();
+        let broken = (broken > 0).then_some((chunk.valid().len(), '\u{fffd}', broken));
+        for (at, c, len) in valid.chain(broken) {
+            let start = offset + at;
+            if line.at.len() >= columns && c != '\n' && c != '\r' {
+                let next = TextLine {
+                    span: Span::new(start, start),
+                    text: String::new(),
+                    at: Vec::new(),
+                };
+                lines.push(std::mem::replace(&mut line, next));
+            }
+            line.span = Span::new(line.span.start as usize, start + len);
+            match c {
+                '\n' => {
+                    let next = TextLine {
+                        span: Span::new(start + 1, start + 1),
+                        text: String::new(),
+                        at: Vec::new(),
+                    };
+                    lines.push(std::mem::replace(&mut line, next));
+                }
+                // The end of a line is seen by the line being over.
+                '\r' if bytes.get(start + 1) == Some(&b'\n') => {}
+                c => {
+                    line.text.push(match c {
+                        '\t' => ' ',
+                        c if crate::present::text::is_unsafe(c) => '·',
+                        c => c,
+                    });
+                    line.at.push(u32::try_from(start).unwrap_or(u32::MAX));
+                }
+            }
+        }
+        offset += chunk.valid().len() + chunk.invalid().len();
+    }
+    if !line.span.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lines_are_folded_and_every_letter_knows_its_byte() {
+        let bytes = b"Via: abc\r\n\xffxy\tz\n\nlast";
+        let lines = text_lines(bytes, 5);
+        let texts: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+        assert_eq!(texts, ["Via: ", "abc", "\u{fffd}xy z", "", "last"]);
+        assert_eq!(
+            lines.get(1).map(|l| (l.span, l.at.clone())),
+            Some((Span::new(5, 10), vec![5, 6, 7]))
+        );
+        assert_eq!(
+            lines.get(2).map(|l| l.at.clone()),
+            Some(vec![10, 11, 12, 13, 14])
+        );
+        assert_eq!(lines.last().map(|l| l.span), Some(Span::new(17, 21)));
+    }
+
+    #[test]
+    fn columns_of_hex_do_not_overlap() {
+        assert_eq!(hex_at(0), 7);
+        assert_eq!(hex_at(8) - hex_at(7), 4);
+        assert!(hex_text_at(16) > hex_at(15) + 2);
+    }
+}

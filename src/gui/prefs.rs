@@ -1,0 +1,187 @@
+//! Preferences: what is remembered from one start to the next.
+//!
+//! They are kept as JSON in the user's configuration folder, or below `SIPSCOPE_HOME`. A file that
+//! cannot be understood means defaults and a notice, never a window that does not open.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::action::{CallOrder, RawTab, Tab};
+
+/// Light, dark, or as the system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum ThemeChoice {
+    /// As the system.
+    #[default]
+    System,
+    /// Dark text on light ground.
+    Light,
+    /// Light text on dark ground.
+    Dark,
+}
+
+/// How times are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TimeFormat {
+    /// Time of day in UTC.
+    #[default]
+    Utc,
+    /// Seconds since the first message.
+    Relative,
+}
+
+/// Shares of the window, from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Layout {
+    /// Height of the call list.
+    pub calls: f32,
+    /// Width of ladder and message list, of what is below the call list.
+    pub messages: f32,
+    /// Height of the header tree, of what is beside the ladder.
+    pub tree: f32,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self {
+            calls: 0.28,
+            messages: 0.55,
+            tree: 0.55,
+        }
+    }
+}
+
+/// All of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Prefs {
+    /// Theme.
+    pub theme: ThemeChoice,
+    /// Times.
+    pub time: TimeFormat,
+    /// Order of the call list.
+    pub order: CallOrder,
+    /// Tab beside the header tree.
+    pub tab: Tab,
+    /// Bytes as text or in hexadecimal.
+    pub raw: RawTab,
+    /// Shares of the window.
+    pub layout: Layout,
+    /// Window in points, while it is not maximised.
+    pub window: Option<(f32, f32)>,
+}
+
+impl Prefs {
+    /// Reads them; the sentence says why they are the defaults although there is a file.
+    pub fn load(path: &Path) -> (Self, Option<String>) {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return (Self::default(), None);
+            }
+            Err(error) => return (Self::default(), Some(unread(path, &error.to_string()))),
+        };
+        match serde_json::from_str::<Self>(&text) {
+            Ok(prefs) => (prefs.in_bounds(), None),
+            Err(error) => (Self::default(), Some(unread(path, &error.to_string()))),
+        }
+    }
+
+    /// Writes them, by way of a second file, so that a crash leaves the old ones.
+    ///
+    /// # Errors
+    /// The folder or the file cannot be written.
+    pub fn save(&self, path: &Path) -> std::io::Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let new = path.with_extension("new");
+        std::fs::write(&new, serde_json::to_string_pretty(self)?)?;
+        std::fs::rename(&new, path)
+    }
+
+    fn in_bounds(mut self) -> Self {
+        let usual = Layout::default();
+        let check = |share: &mut f32, usual: f32| {
+            *share = if share.is_finite() {
+                share.clamp(0.05, 0.95)
+            } else {
+                usual
+            };
+        };
+        check(&mut self.layout.calls, usual.calls);
+        check(&mut self.layout.messages, usual.messages);
+        check(&mut self.layout.tree, usual.tree);
+        self.window = self
+            .window
+            .filter(|(w, h)| (320.0..=16_384.0).contains(w) && (240.0..=16_384.0).contains(h));
+        self
+    }
+}
+
+fn unread(path: &Path, why: &str) -> String {
+    format!(
+        "The preferences could not be read and are back to their defaults: {why} ({})",
+        path.display()
+    )
+}
+
+/// Where they are kept; none when there is no home folder.
+pub fn path() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let config = folder("SIPSCOPE_HOME")
+        .map(|home| PathBuf::from(home).join("config"))
+        .or_else(|| folder("XDG_CONFIG_HOME").map(|config| PathBuf::from(config).join("sipscope")))
+        .or_else(|| folder("HOME").map(|home| PathBuf::from(home).join(".config/sipscope")))?;
+    Some(config.join("prefs.json"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_saved_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/prefs.json");
+        let prefs = Prefs {
+            theme: ThemeChoice::Dark,
+            window: Some((900.0, 700.0)),
+            ..Prefs::default()
+        };
+        prefs.save(&path).unwrap();
+        assert_eq!(Prefs::load(&path), (prefs, None));
+    }
+
+    #[test]
+    fn a_broken_file_means_defaults_and_a_notice() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("prefs.json");
+        assert_eq!(Prefs::load(&path), (Prefs::default(), None));
+        std::fs::write(&path, "{\"theme\": \"Plaid\"").unwrap();
+        let (prefs, notice) = Prefs::load(&path);
+        assert_eq!(prefs, Prefs::default());
+        assert!(
+            notice
+                .unwrap()
+                .starts_with("The preferences could not be read")
+        );
+    }
+
+    #[test]
+    fn unknown_fields_and_odd_sizes_do_no_harm() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("prefs.json");
+        let text = r#"{"later": 1, "theme": "Light", "layout": {"calls": 7}, "window": [1, 1]}"#;
+        std::fs::write(&path, text).unwrap();
+        let (prefs, notice) = Prefs::load(&path);
+        assert_eq!(
+            (prefs.theme, prefs.layout.calls, prefs.window),
+            (ThemeChoice::Light, 0.95, None)
+        );
+        assert_eq!(notice, None);
+    }
+}

@@ -1,0 +1,519 @@
+//! What the window is about: a capture, what of it is selected, and how it is shown.
+//!
+//! [`Session::apply`] is the only place that changes any of it on a person's wish, and
+//! [`Session::begin_frame`] the only one that takes in what workers delivered.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::action::{Action, PanelName};
+use super::call_view::{self, CallDetail, CallQuestion, CallStamp};
+use super::fetch::{self, Detail, DetailQuestion};
+use super::file_dialogs::{Chosen, FileDialogs};
+use super::latest::Latest;
+use super::lists::{ListMaker, Lists, ListsQuestion, RowMaker, Rows, RowsQuestion};
+use super::prefs::Prefs;
+use super::selection::Selection;
+use crate::index::filter::Filter;
+use crate::index::ids::CallId;
+use crate::index::{CallKind, IndexView};
+use crate::ingest::{self, FileReport, Loading, Progress};
+
+/// The index is published at the latest after this time.
+const PACE: Duration = Duration::from_millis(50);
+const KEPT_NOTICES: usize = 100;
+
+/// Calls the window when a worker has something new.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// A capture that is open, or being loaded.
+struct Capture {
+    paths: Vec<PathBuf>,
+    loading: Loading,
+    /// Reports on the inputs, once all is loaded.
+    files: Option<Vec<FileReport>>,
+}
+
+/// Workers, and what they were asked last.
+struct Workers {
+    lists: Latest<ListsQuestion, Lists>,
+    rows: Latest<RowsQuestion, Rows>,
+    call: Latest<CallQuestion, CallDetail>,
+    detail: Latest<DetailQuestion, Detail>,
+    asked_lists: Option<(u64, (CallKind, super::action::CallOrder, u64))>,
+    asked_rows: Option<(u64, bool, Vec<CallId>)>,
+    asked_call: Option<CallStamp>,
+    asked_detail: Option<(u64, crate::index::ids::MessageId)>,
+}
+
+impl Workers {
+    fn new(wake: &Wake) -> Self {
+        let mut lists = ListMaker::default();
+        let mut rows = RowMaker::default();
+        Self {
+            lists: Latest::spawn("lists", Arc::clone(wake), move |q, w| lists.make(q, w)),
+            rows: Latest::spawn("rows", Arc::clone(wake), move |q, w| rows.make(q, w)),
+            call: Latest::spawn("call", Arc::clone(wake), |q, _| call_view::make(&q)),
+            detail: Latest::spawn("detail", Arc::clone(wake), |q, _| fetch::fetch(&q)),
+            asked_lists: None,
+            asked_rows: None,
+            asked_call: None,
+            asked_detail: None,
+        }
+    }
+}
+
+/// The state behind the window.
+pub struct Session {
+    wake: Wake,
+    /// Preferences; changed by `apply` only.
+    pub prefs: Prefs,
+    capture: Option<Capture>,
+    /// Counts captures, so that late answers about an earlier one are told apart.
+    serial: u64,
+    workers: Workers,
+    dialogs: FileDialogs,
+    /// The index of this frame.
+    pub view: Arc<IndexView>,
+    /// Counts views.
+    pub version: u64,
+    /// What is selected.
+    pub selection: Selection,
+    /// Which kind of calls is listed.
+    pub kind: CallKind,
+    /// A person has chosen the kind: it is not changed for them any more.
+    kind_chosen: bool,
+    /// Only what matches is listed.
+    filter: Option<Arc<Filter>>,
+    /// How it was written.
+    pub filter_text: String,
+    filter_serial: u64,
+    /// The newest notice that was not dismissed.
+    pub notice: Option<String>,
+    /// All notices, the newest last.
+    pub notices: Vec<String>,
+    /// The field for typing a path is shown.
+    pub path_field: bool,
+    /// The keyboard is to move here.
+    pub focus_wish: Option<PanelName>,
+    /// The keyboard is to move to the filter.
+    pub focus_filter: bool,
+    /// The panel that had the keyboard last.
+    pub focused: PanelName,
+    /// The selected message is to be brought into view.
+    pub reveal_message: bool,
+    /// The window is to be closed.
+    pub quit: bool,
+}
+
+impl Session {
+    /// A session without capture.
+    pub fn new(prefs: Prefs, wake: Wake) -> Self {
+        Self {
+            workers: Workers::new(&wake),
+            dialogs: FileDialogs::new(Arc::clone(&wake)),
+            wake,
+            prefs,
+            capture: None,
+            serial: 0,
+            view: Arc::default(),
+            version: 0,
+            selection: Selection::default(),
+            kind: CallKind::Call,
+            kind_chosen: false,
+            filter: None,
+            filter_text: String::new(),
+            filter_serial: 0,
+            notice: None,
+            notices: Vec::new(),
+            path_field: false,
+            focus_wish: None,
+            focus_filter: false,
+            focused: PanelName::Calls,
+            reveal_message: false,
+            quit: false,
+        }
+    }
+
+    /// Carries out a wish.
+    pub fn apply(&mut self, action: Action) {
+        match action {
+            Action::OpenFiles(paths) => self.open(paths),
+            Action::AskForFiles => self.dialogs.ask(),
+            Action::ShowPathField(show) => self.path_field = show,
+            Action::CloseCapture => self.close(),
+            Action::CancelLoad => {
+                if let Some(capture) = &self.capture {
+                    capture.loading.cancel();
+                }
+            }
+            Action::SelectCall(call) => self.selection.set_call(&self.view, call),
+            Action::SelectMessage(message) => self.selection.set_message(&self.view, message),
+            Action::GoTo(message) => {
+                self.selection.set_message(&self.view, message);
+                self.reveal_message = true;
+            }
+            Action::SelectField(field) => self.selection.field = field,
+            Action::ShowKind(kind) => {
+                self.kind = kind;
+                self.kind_chosen = true;
+            }
+            Action::SortCalls(order) => self.prefs.order = order,
+            Action::SetFilter(text) => self.set_filter(text),
+            Action::ShowTab(tab) => {
+                self.prefs.tab = tab;
+                self.reveal_message = true;
+            }
+            Action::ShowRaw(tab) => self.prefs.raw = tab,
+            Action::FocusFilter => self.focus_filter = true,
+            Action::FocusPanel(panel) => self.focus_wish = Some(panel),
+            Action::FocusNext { back } => self.focus_next(back),
+            Action::SetTheme(theme) => self.prefs.theme = theme,
+            Action::SetTimeFormat(format) => self.prefs.time = format,
+            Action::Notify(text) => self.notify(text),
+            Action::DismissNotice => self.notice = None,
+            Action::Quit => self.quit = true,
+        }
+    }
+
+    /// Takes the newest index and what workers delivered, and asks them for what is missing.
+    pub fn begin_frame(&mut self) {
+        match self.dialogs.chosen() {
+            None => {}
+            Some(Chosen::Files(paths)) => self.apply(Action::OpenFiles(paths)),
+            // Cancelled and "there is no dialog" look alike: the path field needs neither.
+            Some(Chosen::Nothing) => self.path_field = true,
+        }
+        if let Some(capture) = &mut self.capture {
+            if capture.files.is_none() && capture.loading.progress().finished {
+                capture.files = Some(
+                    capture
+                        .loading
+                        .loaded()
+                        .map(|l| l.files)
+                        .unwrap_or_default(),
+                );
+                self.version += 1;
+            }
+            let newest = capture.loading.view();
+            if !Arc::ptr_eq(&newest, &self.view) {
+                self.view = newest;
+                self.version += 1;
+            }
+        }
+        self.choose_for_newcomers();
+        self.ask();
+    }
+
+    /// Something is always selected, and a kind that exists is shown, until a person chooses.
+    fn choose_for_newcomers(&mut self) {
+        let Some(lists) = self.workers.lists.answer() else {
+            return;
+        };
+        if !self.kind_chosen && lists.totals.get(self.kind as usize) == Some(&0) {
+            let other = CallKind::ALL.into_iter().find(|kind| {
+                lists
+                    .totals
+                    .get(*kind as usize)
+                    .is_some_and(|count| *count > 0)
+            });
+            self.kind = other.unwrap_or(self.kind);
+        } else if !self.kind_chosen
+            && self.kind != CallKind::Call
+            && lists.totals.first().is_some_and(|calls| *calls > 0)
+        {
+            self.kind = CallKind::Call;
+            self.selection = Selection::default();
+        }
+        if self.selection.call.is_none()
+            && lists.kind == Some(self.kind)
+            && let Some(call) = lists.call(0)
+        {
+            self.selection.set_call(&self.view, call);
+        }
+    }
+
+    fn ask(&mut self) {
+        let finished = self.is_finished();
+        let serial = self.serial;
+        let Some(capture) = &self.capture else { return };
+        let workers = &mut self.workers;
+        let lists = (
+            self.version,
+            (self.kind, self.prefs.order, self.filter_serial),
+        );
+        if workers.asked_lists != Some(lists) {
+            let urgent = finished || workers.asked_lists.is_none_or(|(_, how)| how != lists.1);
+            workers.asked_lists = Some(lists);
+            let question = ListsQuestion {
+                view: Arc::clone(&self.view),
+                version: self.version,
+                kind: self.kind,
+                order: self.prefs.order,
+                filter: self.filter.clone(),
+                bytes: capture.loading.bytes(),
+            };
+            workers.lists.ask(question, urgent);
+        }
+        if let Some((call, entry)) = self
+            .selection
+            .call
+            .and_then(|call| Some((call, self.view.call(call)?)))
+        {
+            let (last, messages) = (entry.last, entry.messages);
+            let stamp = CallStamp {
+                call,
+                last,
+                messages,
+                capture: serial,
+                finished,
+            };
+            if workers.asked_call != Some(stamp) {
+                let urgent = workers.asked_call.is_none_or(|asked| asked.call != call) || finished;
+                workers.asked_call = Some(stamp);
+                let view = Arc::clone(&self.view);
+                workers.call.ask(
+                    CallQuestion {
+                        view,
+                        call,
+                        version: stamp,
+                    },
+                    urgent,
+                );
+            }
+        }
+        if let Some(message) = self.selection.message
+            && workers.asked_detail != Some((serial, message))
+            && let Some(bytes) = capture.loading.bytes()
+        {
+            workers.asked_detail = Some((serial, message));
+            let view = Arc::clone(&self.view);
+            workers.detail.ask(
+                DetailQuestion {
+                    view,
+                    bytes,
+                    message,
+                    capture: serial,
+                },
+                true,
+            );
+        }
+    }
+
+    /// Asks for the rows of calls that are seen.
+    pub fn want_rows(&mut self, calls: Vec<CallId>) {
+        let finished = self.is_finished();
+        let asked = &mut self.workers.asked_rows;
+        if asked
+            .as_ref()
+            .is_some_and(|(v, f, c)| (*v, *f) == (self.version, finished) && *c == calls)
+        {
+            return;
+        }
+        let urgent = asked
+            .as_ref()
+            .is_none_or(|(_, f, c)| *f != finished || *c != calls);
+        *asked = Some((self.version, finished, calls.clone()));
+        let question = RowsQuestion {
+            view: Arc::clone(&self.view),
+            calls,
+            finished,
+        };
+        self.workers.rows.ask(question, urgent);
+    }
+
+    /// The newest list of calls.
+    pub fn lists(&self) -> Arc<Lists> {
+        self.workers.lists.answer().unwrap_or_default()
+    }
+
+    /// Rows of calls that were added up.
+    pub fn rows(&self) -> Arc<Rows> {
+        self.workers.rows.answer().unwrap_or_default()
+    }
+
+    /// The newest answer on the selected call; while it is being made, that on another one.
+    pub fn call_detail(&self) -> Option<Arc<CallDetail>> {
+        self.workers
+            .call
+            .answer()
+            .filter(|detail| detail.stamp.capture == self.serial)
+    }
+
+    /// The newest answer on the selected message; while it is being read, that on another one.
+    pub fn detail(&self) -> Option<Arc<Detail>> {
+        self.workers
+            .detail
+            .answer()
+            .filter(|detail| detail.capture == self.serial)
+    }
+
+    /// Something is open.
+    pub fn is_open(&self) -> bool {
+        self.capture.is_some()
+    }
+
+    /// Nothing more will come.
+    pub fn is_finished(&self) -> bool {
+        self.capture
+            .as_ref()
+            .is_some_and(|capture| capture.files.is_some())
+    }
+
+    /// Nothing is loaded or worked on: what is shown is all there is.
+    pub fn is_settled(&self) -> bool {
+        let w = &self.workers;
+        let loading = self.is_open() && !self.is_finished();
+        !(loading
+            || w.lists.is_busy()
+            || w.rows.is_busy()
+            || w.call.is_busy()
+            || w.detail.is_busy())
+    }
+
+    /// How far loading is.
+    pub fn progress(&self) -> Option<Progress> {
+        self.capture
+            .as_ref()
+            .map(|capture| capture.loading.progress())
+    }
+
+    /// The inputs, as named by the user.
+    pub fn paths(&self) -> &[PathBuf] {
+        self.capture
+            .as_ref()
+            .map(|capture| capture.paths.as_slice())
+            .unwrap_or_default()
+    }
+
+    /// What is to be said of the inputs; none while they are loaded.
+    pub fn files(&self) -> Option<&[FileReport]> {
+        self.capture.as_ref()?.files.as_deref()
+    }
+
+    fn open(&mut self, paths: Vec<PathBuf>) {
+        if paths.is_empty() {
+            return;
+        }
+        self.close();
+        self.path_field = false;
+        let pace = {
+            let mut last: Option<Instant> = None;
+            Box::new(move || {
+                let due = last.is_none_or(|last| last.elapsed() >= PACE);
+                if due {
+                    last = Some(Instant::now());
+                }
+                due
+            })
+        };
+        let options = ingest::Options::default();
+        let loading = ingest::spawn(paths.clone(), options, pace, Arc::clone(&self.wake));
+        self.capture = Some(Capture {
+            paths,
+            loading,
+            files: None,
+        });
+    }
+
+    fn close(&mut self) {
+        self.capture = None;
+        self.serial += 1;
+        self.version += 1;
+        self.view = Arc::default();
+        self.selection = Selection::default();
+        self.kind = CallKind::Call;
+        self.kind_chosen = false;
+        self.filter = None;
+        self.filter_text.clear();
+        // Fresh ones: an answer about the old capture must not arrive in the new one.
+        self.workers = Workers::new(&self.wake);
+    }
+
+    fn set_filter(&mut self, text: String) {
+        let parsed = match text.trim() {
+            "" => Ok(None),
+            expression => Filter::parse(expression).map(|filter| Some(Arc::new(filter))),
+        };
+        match parsed {
+            Ok(filter) => {
+                self.filter = filter;
+                self.filter_text = text;
+                self.filter_serial += 1;
+            }
+            Err(error) => self.notify(format!("The filter was not understood: {error}")),
+        }
+    }
+
+    fn focus_next(&mut self, back: bool) {
+        let all = PanelName::ALL;
+        let at = all
+            .iter()
+            .position(|panel| *panel == self.focused)
+            .unwrap_or(0);
+        let step = if back { all.len() - 1 } else { 1 };
+        self.focus_wish = all.get((at + step) % all.len()).copied();
+    }
+
+    fn notify(&mut self, text: String) {
+        if self.notices.len() >= KEPT_NOTICES {
+            self.notices.remove(0);
+        }
+        self.notices.push(text.clone());
+        self.notice = Some(text);
+    }
+}
+
+/// Keeps the preferences on disk without keeping the window waiting.
+pub struct PrefsKeeper {
+    path: Option<PathBuf>,
+    saved: Prefs,
+    /// One writer at a time, the newest last.
+    order: Arc<Mutex<()>>,
+}
+
+impl PrefsKeeper {
+    /// Keeps them at `path`, where they are `saved` now.
+    pub fn new(path: Option<PathBuf>, saved: Prefs) -> Self {
+        Self {
+            path,
+            saved,
+            order: Arc::default(),
+        }
+    }
+
+    /// Saves them when they have changed.
+    pub fn keep(&mut self, prefs: &Prefs) {
+        if *prefs == self.saved {
+            return;
+        }
+        self.saved = prefs.clone();
+        let Some(path) = self.path.clone() else {
+            return;
+        };
+        let (prefs, order) = (prefs.clone(), Arc::clone(&self.order));
+        std::thread::spawn(move || {
+            let _turn = order
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            if let Err(error) = prefs.save(&path) {
+                log::warn!("preferences not saved: {error}");
+            }
+        });
+    }
+
+    /// Saves them before the program ends.
+    pub fn finish(&mut self, prefs: &Prefs) {
+        let _turn = self
+            .order
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(path) = &self.path
+            && *prefs != self.saved
+            && let Err(error) = prefs.save(path)
+        {
+            log::warn!("preferences not saved: {error}");
+        }
+    }
+}

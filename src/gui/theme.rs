@@ -1,0 +1,276 @@
+//! Colours and sizes by what they mean, in light and dark.
+
+use egui::{Color32, Context, FontDefinitions, FontFamily, Stroke, Theme as Ground, Visuals};
+
+use super::prefs::ThemeChoice;
+use super::widgets::row_view::{Mark, MarkShape};
+use crate::present::ladder::ArrowClass;
+use crate::present::rows::Outcome;
+
+/// Colours of one ground.
+#[derive(Clone, Copy, Debug)]
+pub struct Theme {
+    /// Requests.
+    pub request: Color32,
+    /// 2xx.
+    pub success: Color32,
+    /// 3xx.
+    pub redirect: Color32,
+    /// 401 and 407.
+    pub challenge: Color32,
+    /// 4xx to 6xx.
+    pub failure: Color32,
+    /// 1xx, and ACK.
+    pub provisional: Color32,
+    /// Text.
+    pub text: Color32,
+    /// Text of less importance.
+    pub faint: Color32,
+    /// Lines of lanes.
+    pub lane: Color32,
+    /// Behind the bytes of the selected field.
+    pub field: Color32,
+    /// Behind the bytes of the field under the pointer.
+    pub pointed: Color32,
+    /// Bars that say that something is wrong.
+    pub alert_ground: Color32,
+    /// Ground of panels.
+    pub ground: Color32,
+    /// Ground of heads.
+    pub head: Color32,
+    /// Ground of bars and of every second row.
+    pub stripe: Color32,
+    /// Ground of the selected row.
+    pub selected: Color32,
+    /// Text of the selected row.
+    pub selected_text: Color32,
+    /// Ground under the pointer.
+    pub hovered: Color32,
+    /// Lines between panels.
+    pub line: Color32,
+}
+
+/// Distance of arrows in the ladder, in points.
+pub const LADDER_ROW_POINTS: f32 = 22.0;
+/// Distance of lanes in the ladder, in points.
+pub const LANE_GAP_POINTS: f32 = 190.0;
+/// Length of the head of an arrow.
+pub const ARROW_HEAD_POINTS: f32 = 8.0;
+
+const fn rgb(hex: u32) -> Color32 {
+    Color32::from_rgb((hex >> 16) as u8, (hex >> 8) as u8, hex as u8)
+}
+
+const LIGHT: Theme = Theme {
+    request: rgb(0x00_5F_99),
+    success: rgb(0x00_6E_53),
+    redirect: rgb(0x93_3F_7B),
+    challenge: rgb(0x85_5B_00),
+    failure: rgb(0xB4_3A_0A),
+    provisional: rgb(0x5F_67_75),
+    text: rgb(0x1B_1F_24),
+    faint: rgb(0x59_60_6B),
+    lane: rgb(0xB9_C0_CA),
+    field: rgb(0xFF_DF_8A),
+    pointed: rgb(0xD7_E8_F7),
+    alert_ground: rgb(0xFB_E9_E1),
+    ground: rgb(0xFF_FF_FF),
+    head: rgb(0xEC_EF_F2),
+    stripe: rgb(0xF6_F8_FA),
+    selected: rgb(0xCB_E2_F7),
+    selected_text: rgb(0x0A_2A_45),
+    hovered: rgb(0xE6_EE_F5),
+    line: rgb(0xCF_D5_DC),
+};
+
+const DARK: Theme = Theme {
+    request: rgb(0x6C_B8_F0),
+    success: rgb(0x4A_C9_A0),
+    redirect: rgb(0xDB_93_CB),
+    challenge: rgb(0xE3_B3_41),
+    failure: rgb(0xFF_8C_5F),
+    provisional: rgb(0xA3_AC_B9),
+    text: rgb(0xE4_E8_ED),
+    faint: rgb(0xA2_AA_B5),
+    lane: rgb(0x4A_52_5E),
+    field: rgb(0x6B_51_10),
+    pointed: rgb(0x2B_42_58),
+    alert_ground: rgb(0x4A_24_16),
+    ground: rgb(0x18_1B_20),
+    head: rgb(0x26_2B_32),
+    stripe: rgb(0x1E_22_28),
+    selected: rgb(0x1F_4A_70),
+    selected_text: rgb(0xF4_F8_FC),
+    hovered: rgb(0x2A_31_3A),
+    line: rgb(0x3A_42_4D),
+};
+
+impl Theme {
+    /// The colours on dark or light ground.
+    pub const fn of(dark: bool) -> &'static Self {
+        if dark { &DARK } else { &LIGHT }
+    }
+
+    /// Colour of a message.
+    pub fn message(&self, class: ArrowClass) -> Color32 {
+        match class {
+            ArrowClass::Request => self.request,
+            ArrowClass::Ack | ArrowClass::Provisional => self.provisional,
+            ArrowClass::Success => self.success,
+            ArrowClass::Redirect => self.redirect,
+            ArrowClass::Challenge => self.challenge,
+            ArrowClass::Failure => self.failure,
+        }
+    }
+
+    /// Colour of a final response.
+    pub fn status(&self, status: u16) -> Color32 {
+        match status {
+            0..=199 => self.provisional,
+            200..=299 => self.success,
+            300..=399 => self.redirect,
+            401 | 407 => self.challenge,
+            _ => self.failure,
+        }
+    }
+
+    /// Mark of an outcome: the shape says it without the colour.
+    pub fn outcome(&self, outcome: Outcome) -> Mark {
+        let (shape, colour) = match outcome {
+            Outcome::Good => (MarkShape::Disc, self.success),
+            Outcome::Open => (MarkShape::Ring, self.request),
+            Outcome::Unanswered => (MarkShape::Triangle, self.challenge),
+            Outcome::Bad => (MarkShape::Cross, self.failure),
+            Outcome::Unknown => (MarkShape::Dash, self.provisional),
+        };
+        Mark { shape, colour }
+    }
+
+    fn visuals(&self, dark: bool) -> Visuals {
+        let mut v = if dark {
+            Visuals::dark()
+        } else {
+            Visuals::light()
+        };
+        v.override_text_color = None;
+        v.weak_text_color = Some(self.faint);
+        v.panel_fill = self.ground;
+        v.window_fill = if dark { self.head } else { self.ground };
+        v.extreme_bg_color = self.stripe;
+        v.text_edit_bg_color = Some(if dark {
+            rgb(0x10_12_16)
+        } else {
+            rgb(0xFF_FF_FF)
+        });
+        v.faint_bg_color = self.stripe;
+        v.code_bg_color = self.head;
+        v.window_stroke = Stroke::new(1.0, self.line);
+        v.selection.bg_fill = self.selected;
+        v.selection.stroke = Stroke::new(1.0, self.selected_text);
+        v.hyperlink_color = self.request;
+        v.warn_fg_color = self.challenge;
+        v.error_fg_color = self.failure;
+        for widget in [
+            &mut v.widgets.noninteractive,
+            &mut v.widgets.inactive,
+            &mut v.widgets.hovered,
+            &mut v.widgets.active,
+            &mut v.widgets.open,
+        ] {
+            widget.fg_stroke.color = self.text;
+            widget.expansion = 0.0;
+        }
+        v.widgets.noninteractive.weak_bg_fill = self.head;
+        v.widgets.noninteractive.bg_stroke = Stroke::new(1.0, self.line);
+        v.widgets.inactive.weak_bg_fill = self.head;
+        v.widgets.inactive.bg_stroke = Stroke::new(1.0, self.line);
+        v.widgets.hovered.weak_bg_fill = self.hovered;
+        v.widgets.hovered.bg_stroke = Stroke::new(1.0, self.faint);
+        v.widgets.active.weak_bg_fill = self.selected;
+        v.widgets.open.weak_bg_fill = self.hovered;
+        v
+    }
+}
+
+/// Gives the window our fonts and both sets of colours.
+pub fn install(ctx: &Context) {
+    let mut fonts = FontDefinitions::default();
+    // The proportional family has no arrows and triangles, Hack has.
+    if let Some(family) = fonts.families.get_mut(&FontFamily::Proportional) {
+        family.push("Hack".to_owned());
+    }
+    ctx.set_fonts(fonts);
+    for (ground, dark) in [(Ground::Light, false), (Ground::Dark, true)] {
+        ctx.set_visuals_of(ground, Theme::of(dark).visuals(dark));
+    }
+    ctx.all_styles_mut(|style| {
+        style.interaction.selectable_labels = false;
+        style.spacing.item_spacing = egui::vec2(6.0, 4.0);
+        style.animation_time = 0.0;
+        style.scroll_animation = egui::style::ScrollAnimation::none();
+    });
+}
+
+/// Takes over what the user chose.
+pub fn choose(ctx: &Context, choice: ThemeChoice) {
+    ctx.set_theme(match choice {
+        ThemeChoice::System => egui::ThemePreference::System,
+        ThemeChoice::Light => egui::ThemePreference::Light,
+        ThemeChoice::Dark => egui::ThemePreference::Dark,
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn luminance(colour: Color32) -> f64 {
+        let part = |c: u8| {
+            let c = f64::from(c) / 255.0;
+            if c <= 0.04045 {
+                c / 12.92
+            } else {
+                ((c + 0.055) / 1.055).powf(2.4)
+            }
+        };
+        0.2126 * part(colour.r()) + 0.7152 * part(colour.g()) + 0.0722 * part(colour.b())
+    }
+
+    fn contrast(a: Color32, b: Color32) -> f64 {
+        let (a, b) = (luminance(a), luminance(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn every_colour_of_text_can_be_read_on_every_ground() {
+        for dark in [false, true] {
+            let t = Theme::of(dark);
+            for text in [
+                t.request,
+                t.success,
+                t.redirect,
+                t.challenge,
+                t.failure,
+                t.provisional,
+                t.text,
+                t.faint,
+            ] {
+                for ground in [t.ground, t.head, t.stripe, t.hovered] {
+                    let ratio = contrast(text, ground);
+                    assert!(
+                        ratio >= 4.5,
+                        "{text:?} on {ground:?}: {ratio:.2} (dark: {dark})"
+                    );
+                }
+            }
+            for ground in [t.selected, t.field, t.pointed] {
+                let text = if ground == t.selected {
+                    t.selected_text
+                } else {
+                    t.text
+                };
+                assert!(contrast(text, ground) >= 4.5, "{text:?} on {ground:?}");
+            }
+        }
+    }
+}

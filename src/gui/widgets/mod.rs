@@ -1,0 +1,4 @@
+//! Parts that several panels are made of; they know no SIP.
+
+pub mod row_view;
+pub mod scroll;

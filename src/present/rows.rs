@@ -1,0 +1,412 @@
+//! Rows of the call list and of the message list, as plain data.
+//!
+//! A [`MessageLine`] is made from the index alone, so a window can make those it shows in the
+//! frame that shows them. A [`CallLine`] adds up all messages of a call, which takes time in a
+//! long one: [`CallLine::brief`] is what is known at once, [`CallLine::of`] the whole.
+
+use crate::index::call::{self, State};
+use crate::index::ids::{CallId, MessageId, TextId};
+use crate::index::message_store::{MessageRow, Repeat, SdpKind, Transport};
+use crate::index::{CallKind, IndexView};
+use crate::packet::Endpoint;
+use crate::sip::method::Method;
+
+use super::ladder::ArrowClass;
+use super::text;
+
+/// How a group of messages came out, for its mark in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// As its users wanted.
+    Good,
+    /// Still going on.
+    Open,
+    /// Ended without success, by the will of a person.
+    Unanswered,
+    /// It failed.
+    Bad,
+    /// The capture does not tell.
+    Unknown,
+}
+
+impl Outcome {
+    /// The outcome behind a state.
+    pub fn of(state: State) -> Self {
+        match state {
+            State::Completed | State::Registered | State::Active => Self::Good,
+            State::Calling | State::Ringing | State::EarlyMedia | State::Answered => Self::Open,
+            State::Pending => Self::Open,
+            State::Cancelled | State::NoAnswer | State::Busy | State::Declined => Self::Unanswered,
+            State::Redirected | State::Unregistered | State::Terminated => Self::Unanswered,
+            State::NoResponse | State::Rejected | State::NotFound | State::Failed => Self::Bad,
+            State::Challenged => Self::Bad,
+            State::Partial => Self::Unknown,
+        }
+    }
+}
+
+/// A state in the words of the window.
+pub fn state_words(state: State) -> &'static str {
+    match state {
+        State::Calling => "Calling",
+        State::Ringing => "Ringing",
+        State::EarlyMedia => "Early media",
+        State::Answered => "Answered",
+        State::Completed => "Completed",
+        State::Cancelled => "Cancelled",
+        State::NoAnswer => "No answer",
+        State::NoResponse => "No response",
+        State::Busy => "Busy",
+        State::Declined => "Declined",
+        State::Rejected => "Rejected",
+        State::NotFound => "Not found",
+        State::Redirected => "Redirected",
+        State::Challenged => "Challenged",
+        State::Failed => "Failed",
+        State::Partial => "Partial",
+        State::Registered => "Registered",
+        State::Unregistered => "Unregistered",
+        State::Active => "Active",
+        State::Pending => "Pending",
+        State::Terminated => "Terminated",
+    }
+}
+
+/// A kind in the words of the window, in the plural.
+pub fn kind_words(kind: CallKind) -> &'static str {
+    match kind {
+        CallKind::Call => "Calls",
+        CallKind::Registration => "Registrations",
+        CallKind::Subscription => "Subscriptions",
+        CallKind::Message => "Messages",
+        CallKind::Options => "OPTIONS",
+        CallKind::Other => "Other",
+    }
+}
+
+/// One row of the call list. Times are nanoseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallLine {
+    /// Which call.
+    pub call: CallId,
+    /// Its state, once it was added up.
+    pub state: Option<State>,
+    /// First message, since 1970-01-01 UTC.
+    pub start: i64,
+    /// URI of the caller.
+    pub caller: String,
+    /// URI of the callee.
+    pub callee: String,
+    /// Final response that the caller got.
+    pub status: Option<u16>,
+    /// Its reason phrase.
+    pub reason: String,
+    /// INVITE to first ringing or answer.
+    pub pdd: Option<i64>,
+    /// Answer to BYE.
+    pub talk: Option<i64>,
+    /// Number of messages.
+    pub messages: u32,
+    /// Retransmissions among them.
+    pub retransmissions: u32,
+    /// Number of dialogs, once they were counted.
+    pub dialogs: Option<u32>,
+}
+
+impl CallLine {
+    /// What is known without looking at every message of the call.
+    pub fn brief(view: &IndexView, id: CallId) -> Option<Self> {
+        let entry = view.call(id)?;
+        let first = view.message(entry.first)?;
+        let callee = if first.is_request() && entry.kind != CallKind::Registration {
+            first.start_text
+        } else {
+            first.to_uri
+        };
+        Some(Self {
+            call: id,
+            state: None,
+            start: first.time,
+            caller: interned(view, first.from_uri),
+            callee: interned(view, callee),
+            status: None,
+            reason: String::new(),
+            pdd: None,
+            talk: None,
+            messages: entry.messages,
+            retransmissions: entry.retransmissions,
+            dialogs: None,
+        })
+    }
+
+    /// The whole row; takes time in proportion to the messages of the call.
+    pub fn of(view: &IndexView, id: CallId) -> Option<Self> {
+        let summary = call::summary(view, id)?;
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Some(Self {
+            call: id,
+            state: Some(summary.state),
+            start: summary.start,
+            status: summary.status,
+            reason: summary.reason.unwrap_or_default(),
+            pdd: summary.pdd,
+            talk: summary.talk,
+            messages: count(summary.messages.len()),
+            retransmissions: summary.retransmissions,
+            dialogs: Some(count(summary.dialogs.len())),
+            caller: summary.caller,
+            callee: summary.callee,
+        })
+    }
+
+    /// Code and reason: `486 Busy Here`; empty without a final response.
+    pub fn outcome_words(&self) -> String {
+        match self.status {
+            Some(status) => format!("{status} {}", self.reason).trim_end().to_owned(),
+            None => String::new(),
+        }
+    }
+}
+
+/// One row of the message list. Times are nanoseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageLine {
+    /// Which message.
+    pub message: MessageId,
+    /// What it belongs to.
+    pub call: CallId,
+    /// Capture time, since 1970-01-01 UTC.
+    pub time: i64,
+    /// Since the message before it in the same call.
+    pub delta: Option<i64>,
+    /// Sender.
+    pub source: Option<Endpoint>,
+    /// Receiver.
+    pub destination: Option<Endpoint>,
+    /// Transport.
+    pub transport: Option<Transport>,
+    /// `INVITE`, `200 OK (INVITE)`.
+    pub label: String,
+    /// `1 INVITE`.
+    pub cseq: String,
+    /// URI of From.
+    pub from: String,
+    /// URI of To.
+    pub to: String,
+    /// Call-ID.
+    pub call_id: String,
+    /// Session description, authentication, repetition.
+    pub info: String,
+    /// What it looks like.
+    pub class: ArrowClass,
+    /// It came again, or was captured again.
+    pub repeated: bool,
+}
+
+impl MessageLine {
+    /// The row of a message.
+    pub fn of(view: &IndexView, id: MessageId) -> Option<Self> {
+        let row = view.message(id)?;
+        let flow = view.flow(row.flow);
+        let before = row.previous_in_call.and_then(|before| view.message(before));
+        Some(Self {
+            message: id,
+            call: row.call,
+            time: row.time,
+            delta: before.map(|before| row.time.saturating_sub(before.time)),
+            source: flow.map(|flow| flow.src),
+            destination: flow.map(|flow| flow.dst),
+            transport: flow.map(|flow| flow.transport),
+            label: message_label(view, id),
+            cseq: row.cseq().map_or_else(String::new, |number| {
+                format!("{number} {}", cseq_method(view, id, row))
+            }),
+            from: interned(view, row.from_uri),
+            to: interned(view, row.to_uri),
+            call_id: interned(view, row.call_id),
+            info: info(view, row),
+            class: ArrowClass::of(row),
+            repeated: row.repeat() != Repeat::No,
+        })
+    }
+}
+
+/// Method, or code and reason with the method it answers: `INVITE`, `200 OK (INVITE)`.
+pub fn message_label(view: &IndexView, id: MessageId) -> String {
+    let Some(row) = view.message(id) else {
+        return String::new();
+    };
+    let method = view.method_name(id);
+    if row.is_request() {
+        return method.to_owned();
+    }
+    let reason = interned(view, row.start_text);
+    match (reason.is_empty(), method.is_empty()) {
+        (false, false) => format!("{} {reason} ({method})", row.status),
+        (true, false) => format!("{} ({method})", row.status),
+        (false, true) => format!("{} {reason}", row.status),
+        (true, true) => row.status.to_string(),
+    }
+}
+
+fn cseq_method<'a>(view: &'a IndexView, id: MessageId, row: &MessageRow) -> &'a str {
+    if row.cseq_method == row.method || row.cseq_method == Method::Other {
+        view.method_name(id)
+    } else {
+        row.cseq_method.as_str()
+    }
+}
+
+fn info(view: &IndexView, row: &MessageRow) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    match row.repeat() {
+        Repeat::No => {}
+        Repeat::Retransmission(of, _) => parts.push(format!("retransmission of {of}")),
+        Repeat::CopyOf(of) => parts.push(format!("copy of {of}")),
+        Repeat::SeenAs(of) => parts.push(format!("{of}, seen on other addresses")),
+    }
+    let body = row
+        .body_text
+        .map(|id| interned(view, id))
+        .unwrap_or_default();
+    let sdp = match row.sdp {
+        SdpKind::None => "",
+        SdpKind::Offer => "SDP offer",
+        SdpKind::Answer => "SDP answer",
+        SdpKind::Other => "SDP",
+    };
+    match (sdp, row.has_sdp()) {
+        ("", false) if !body.is_empty() => parts.push(body),
+        ("", false) => {}
+        ("", true) => parts.push(format!("SDP {body}").trim_end().to_owned()),
+        (sdp, _) => parts.push(format!("{sdp} {body}").trim_end().to_owned()),
+    }
+    if row.has_credentials() {
+        parts.push("auth".to_owned());
+    }
+    if row.has_challenge() {
+        parts.push("challenge".to_owned());
+    }
+    if row.is_cut() {
+        parts.push("cut by the capture".to_owned());
+    }
+    parts.join(", ")
+}
+
+/// An interned text for people: what is no UTF-8 becomes U+FFFD.
+fn interned(view: &IndexView, id: TextId) -> String {
+    view.texts().get(id).into_owned()
+}
+
+/// A URI without scheme, parameters and headers: `alice@example.com`.
+pub fn uri_words(uri: &str) -> &str {
+    let rest = ["sips:", "sip:", "tel:"]
+        .iter()
+        .find_map(|scheme| {
+            let head = uri.get(..scheme.len())?;
+            head.eq_ignore_ascii_case(scheme)
+                .then(|| uri.get(scheme.len()..))
+                .flatten()
+        })
+        .unwrap_or(uri);
+    // A semicolon before the `@` belongs to the user part.
+    let host = rest.find('@').map_or(0, |at| at + 1);
+    let end = rest
+        .get(host..)
+        .and_then(|tail| tail.find([';', '?', '>']))
+        .map_or(rest.len(), |at| host + at);
+    rest.get(..end).unwrap_or(rest)
+}
+
+/// Time of day in UTC with microseconds: `09:41:02.000250`.
+pub fn clock_words(nanos: i64) -> String {
+    text::clock(nanos, 6)
+}
+
+/// Date and time of day in UTC: `2026-05-01 09:41:02.000250 UTC`.
+pub fn moment_words(nanos: i64) -> String {
+    format!("{} {} UTC", text::date(nanos), clock_words(nanos))
+}
+
+/// Seconds with microseconds: `12.000250`, `-0.000001`.
+pub fn seconds_words(nanos: i64) -> String {
+    let micros = nanos.unsigned_abs() / 1000;
+    let sign = if nanos < 0 { "-" } else { "" };
+    format!("{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+}
+
+/// A duration as people say it: `0.4 ms`, `182 ms`, `12.3 s`, `4:05`, `1:02:03`.
+pub fn duration_words(nanos: i64) -> String {
+    let ms = nanos / 1_000_000;
+    match ms {
+        ..0 => seconds_words(nanos) + " s",
+        0..10 => format!("{}.{} ms", ms, nanos / 100_000 % 10),
+        10..1000 => format!("{ms} ms"),
+        1000..60_000 => format!("{}.{} s", ms / 1000, ms / 100 % 10),
+        60_000..3_600_000 => format!("{}:{:02}", ms / 60_000, ms / 1000 % 60),
+        _ => format!(
+            "{}:{:02}:{:02}",
+            ms / 3_600_000,
+            ms / 60_000 % 60,
+            ms / 1000 % 60
+        ),
+    }
+}
+
+/// A count with its noun: `1 call`, `2,000 calls`.
+pub fn counted(count: u64, one: &str, many: &str) -> String {
+    format!(
+        "{} {}",
+        text::grouped(count),
+        if count == 1 { one } else { many }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uris_lose_scheme_and_parameters() {
+        for (uri, words) in [
+            ("sip:alice@example.com;transport=tcp", "alice@example.com"),
+            (
+                "SIPS:bob@[2001:db8::1]:5061?Subject=x",
+                "bob@[2001:db8::1]:5061",
+            ),
+            ("tel:+41441234567;phone-context=+41", "+41441234567"),
+            (
+                "sip:+4144;isub=1@gw.example;user=phone",
+                "+4144;isub=1@gw.example",
+            ),
+            ("urn:service:sos", "urn:service:sos"),
+            ("sip:", ""),
+            ("", ""),
+        ] {
+            assert_eq!(uri_words(uri), words, "{uri}");
+        }
+    }
+
+    #[test]
+    fn times_say_their_unit() {
+        assert_eq!(clock_words(34_862_000_250_999), "09:41:02.000250");
+        assert_eq!(clock_words(-1), "23:59:59.999999");
+        assert_eq!(seconds_words(-1000), "-0.000001");
+        for (nanos, words) in [
+            (420_000, "0.4 ms"),
+            (182_999_999, "182 ms"),
+            (12_345_000_000, "12.3 s"),
+            (245_000_000_000, "4:05"),
+            (3_723_000_000_000, "1:02:03"),
+        ] {
+            assert_eq!(duration_words(nanos), words);
+        }
+    }
+
+    #[test]
+    fn counts_have_commas_and_the_right_noun() {
+        assert_eq!(counted(1, "call", "calls"), "1 call");
+        assert_eq!(counted(0, "call", "calls"), "0 calls");
+        assert_eq!(counted(1_234_567, "call", "calls"), "1,234,567 calls");
+    }
+}

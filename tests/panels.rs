@@ -1,0 +1,482 @@
+//! The window as a person uses it: found by label, clicked, typed into. Needs no display.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use egui::{Key, Modifiers, Vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use sipscope::gui::action::{Action, FieldPath, PanelName, RawTab, Tab};
+use sipscope::gui::app::SipscopeApp;
+use sipscope::gui::prefs::{Prefs, ThemeChoice};
+use sipscope::gui::widgets::row_view::{Cell, Column, Row, RowView, RowViewState};
+use sipscope::index::CallKind;
+use sipscope::index::ids::{CallId, MessageId};
+
+const ALICE: [u8; 4] = [192, 0, 2, 1];
+const CONTACT: &str = "Contact: <sip:alice@192.0.2.1>\r\nExpires: 3600\r\n";
+const BOB: [u8; 4] = [192, 0, 2, 2];
+
+/// A capture put together octet by octet: pcap, Ethernet, IPv4, UDP.
+struct Pcap(Vec<u8>);
+
+impl Pcap {
+    fn new() -> Self {
+        let mut out = Vec::new();
+        out.extend(0xa1b2_c3d4_u32.to_le_bytes());
+        out.extend([2, 0, 4, 0]);
+        out.extend([0; 8]);
+        out.extend(65_535_u32.to_le_bytes());
+        out.extend(1_u32.to_le_bytes());
+        Self(out)
+    }
+
+    fn udp(mut self, ms: u32, from: [u8; 4], to: [u8; 4], payload: &str) -> Self {
+        let mut ip = vec![0x45, 0];
+        let length = |extra: usize| u16::try_from(payload.len() + extra).unwrap().to_be_bytes();
+        ip.extend(length(28));
+        ip.extend(u16::try_from(ms % 60_000).unwrap().to_be_bytes());
+        ip.extend([0, 0, 64, 17, 0, 0]);
+        ip.extend(from);
+        ip.extend(to);
+        ip.extend(5060_u16.to_be_bytes());
+        ip.extend(5060_u16.to_be_bytes());
+        ip.extend(length(8));
+        ip.extend([0, 0]);
+        let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
+        frame.extend(ip);
+        frame.extend(payload.bytes());
+        self.0.extend((1_767_225_600 + ms / 1000).to_le_bytes());
+        self.0.extend((ms % 1000 * 1000).to_le_bytes());
+        let length = u32::try_from(frame.len()).unwrap().to_le_bytes();
+        self.0.extend(length);
+        self.0.extend(length);
+        self.0.extend(frame);
+        self
+    }
+
+    fn write(self, folder: &Path) -> PathBuf {
+        let path = folder.join("call.pcap");
+        std::fs::write(&path, self.0).unwrap();
+        path
+    }
+}
+
+/// A message of the call number `n`.
+fn sip(n: u32, start: &str, to_tag: bool, cseq: &str, more: &str) -> String {
+    let tag = if to_tag { ";tag=b" } else { "" };
+    format!(
+        "{start}\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK-{n}-{}\r\n\
+         From: \"Alice\" <sip:alice@example.com>;tag=a{n}\r\nTo: <sip:bob{n}@example.com>{tag}\r\n\
+         Call-ID: call-{n}@example.com\r\nCSeq: {cseq}\r\nMax-Forwards: 70\r\n\
+         {more}Content-Length: 0\r\n\r\n",
+        cseq.replace(' ', "-").replace("ACK", "INVITE"),
+    )
+}
+
+/// Two calls, one answered and one busy, and a registration.
+fn two_calls(folder: &Path) -> PathBuf {
+    let invite = |n| format!("INVITE sip:bob{n}@example.com SIP/2.0");
+    Pcap::new()
+        .udp(0, ALICE, BOB, &sip(1, &invite(1), false, "1 INVITE", ""))
+        .udp(
+            20,
+            BOB,
+            ALICE,
+            &sip(1, "SIP/2.0 180 Ringing", true, "1 INVITE", ""),
+        )
+        .udp(
+            900,
+            BOB,
+            ALICE,
+            &sip(1, "SIP/2.0 200 OK", true, "1 INVITE", ""),
+        )
+        .udp(
+            920,
+            ALICE,
+            BOB,
+            &sip(1, "ACK sip:bob1@example.com SIP/2.0", true, "1 ACK", ""),
+        )
+        .udp(1500, ALICE, BOB, &sip(2, &invite(2), false, "1 INVITE", ""))
+        .udp(
+            1520,
+            BOB,
+            ALICE,
+            &sip(2, "SIP/2.0 486 Busy Here", true, "1 INVITE", ""),
+        )
+        .udp(
+            1530,
+            ALICE,
+            BOB,
+            &sip(2, "ACK sip:bob2@example.com SIP/2.0", true, "1 ACK", ""),
+        )
+        .udp(
+            5000,
+            ALICE,
+            BOB,
+            &sip(1, "BYE sip:bob1@example.com SIP/2.0", true, "2 BYE", ""),
+        )
+        .udp(
+            5010,
+            BOB,
+            ALICE,
+            &sip(1, "SIP/2.0 200 OK", true, "2 BYE", ""),
+        )
+        .udp(
+            6000,
+            ALICE,
+            BOB,
+            &sip(
+                3,
+                "REGISTER sip:example.com SIP/2.0",
+                false,
+                "1 REGISTER",
+                CONTACT,
+            ),
+        )
+        .udp(
+            6010,
+            BOB,
+            ALICE,
+            &sip(3, "SIP/2.0 200 OK", true, "1 REGISTER", CONTACT),
+        )
+        .write(folder)
+}
+
+type Window = Harness<'static, SipscopeApp>;
+
+fn window(files: Vec<PathBuf>) -> Window {
+    let mut harness = Harness::builder()
+        .with_size([1366.0, 768.0])
+        .build_eframe(|cc| {
+            let prefs = Prefs {
+                theme: ThemeChoice::Dark,
+                ..Prefs::default()
+            };
+            let mut app = SipscopeApp::new(&cc.egui_ctx, prefs, None);
+            app.apply(Action::OpenFiles(files));
+            app
+        });
+    settle(&mut harness);
+    harness
+}
+
+/// Frames until all workers have delivered.
+#[track_caller]
+fn settle(harness: &mut Window) {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        harness.run_steps(2);
+        if harness.state().session.is_settled() {
+            harness.run_steps(3);
+            if harness.state().session.is_settled() {
+                return;
+            }
+        }
+        assert!(Instant::now() < until, "the workers do not come to an end");
+        std::thread::sleep(Duration::from_millis(3));
+    }
+}
+
+/// Clicks on what has that label, and gives the actions that followed.
+#[track_caller]
+fn click(harness: &mut Window, label: &str) -> Vec<Action> {
+    harness.get_by_label(label).click();
+    let actions = acted(harness);
+    settle(harness);
+    actions
+}
+
+/// The actions of the next frames.
+fn acted(harness: &mut Window) -> Vec<Action> {
+    harness.state_mut().recorded = Some(Vec::new());
+    harness.run_steps(4);
+    harness.state_mut().recorded.take().unwrap()
+}
+
+fn press(harness: &mut Window, modifiers: Modifiers, key: Key) -> Vec<Action> {
+    harness.key_press_modifiers(modifiers, key);
+    let actions = acted(harness);
+    settle(harness);
+    actions
+}
+
+#[track_caller]
+fn selected(harness: &Window, label: &str) -> bool {
+    let node = harness.get_by_label(label);
+    node.accesskit_node().toggled() == Some(egui::accesskit::Toggled::True)
+}
+
+const ANSWERED: &str = "Completed alice@example.com to bob1@example.com, 200 OK";
+const BUSY: &str = "Busy alice@example.com to bob2@example.com, 486 Busy Here";
+
+#[test]
+fn from_a_call_to_its_ladder_to_a_parameter() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    assert!(
+        selected(&w, ANSWERED),
+        "the first call is selected by itself"
+    );
+    assert_eq!(click(&mut w, BUSY), [Action::SelectCall(CallId::at(1))]);
+    for arrow in ["INVITE #5", "486 Busy Here (INVITE) #6", "ACK #7"] {
+        w.get_by_label(arrow);
+    }
+    assert!(
+        w.query_by_label("BYE #8").is_none(),
+        "that one is of the other call"
+    );
+    let arrow = "486 Busy Here (INVITE) #6";
+    assert_eq!(
+        click(&mut w, arrow),
+        [Action::SelectMessage(MessageId::at(5))]
+    );
+    assert!(selected(&w, arrow));
+    w.get_by_label("Status-Line: SIP/2.0 486 Busy Here");
+    let via = "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK-2-1-INVITE";
+    let path = |text: &str| Some(FieldPath(text.to_owned()));
+    assert_eq!(click(&mut w, via), [Action::SelectField(path("Via"))]);
+    w.state_mut().apply(Action::FocusPanel(PanelName::Tree));
+    w.run_steps(2);
+    press(&mut w, Modifiers::NONE, Key::ArrowRight);
+    let branch = "branch: z9hG4bK-2-1-INVITE";
+    assert_eq!(
+        click(&mut w, branch),
+        [Action::SelectField(path("Via > branch"))]
+    );
+
+    // Walking on, the tree stays open and the field stays selected.
+    click(&mut w, "ACK #7");
+    assert_eq!(
+        press(&mut w, Modifiers::NONE, Key::ArrowUp),
+        [Action::SelectMessage(MessageId::at(5))]
+    );
+    assert!(selected(&w, branch));
+}
+
+#[test]
+fn keys_walk_the_lists_and_f6_the_panels() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    click(&mut w, ANSWERED);
+    let down = press(&mut w, Modifiers::NONE, Key::ArrowDown);
+    assert_eq!(down, [Action::SelectCall(CallId::at(1))]);
+    assert!(selected(&w, BUSY));
+    assert_eq!(
+        press(&mut w, Modifiers::NONE, Key::Home),
+        [Action::SelectCall(CallId::at(0))]
+    );
+    assert_eq!(
+        press(&mut w, Modifiers::NONE, Key::F6),
+        [Action::FocusNext { back: false }]
+    );
+    let down = press(&mut w, Modifiers::NONE, Key::End);
+    assert_eq!(down, [Action::SelectMessage(MessageId::at(8))]);
+    assert!(selected(&w, "200 OK (BYE) #9"));
+    press(&mut w, Modifiers::NONE, Key::F6);
+    assert_eq!(w.state().session.focused, PanelName::Tree);
+    press(&mut w, Modifiers::SHIFT, Key::F6);
+    assert_eq!(w.state().session.focused, PanelName::Messages);
+}
+
+#[test]
+fn chips_and_heads_change_the_list() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    click(&mut w, "Sort by Messages");
+    let top =
+        |w: &Window| w.get_by_label(BUSY).rect().top() < w.get_by_label(ANSWERED).rect().top();
+    assert!(top(&w), "three messages come before six");
+    click(&mut w, "Sort by Messages");
+    assert!(!top(&w));
+    assert_eq!(
+        click(&mut w, "Registrations 1"),
+        [Action::ShowKind(CallKind::Registration)]
+    );
+    assert!(w.query_by_label(BUSY).is_none());
+    let rows = w.query_all_by_label_contains("Registered").count();
+    assert_eq!(rows, 1);
+}
+
+#[test]
+fn all_messages_lead_to_their_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    assert_eq!(
+        click(&mut w, "All messages"),
+        [Action::ShowTab(Tab::AllMessages)]
+    );
+    click(&mut w, "6 486 Busy Here (INVITE)");
+    assert_eq!(w.state().session.selection.call, Some(CallId::at(1)));
+    assert!(selected(&w, BUSY));
+    click(&mut w, "Messages of the call");
+    w.get_by_label("5 INVITE");
+    assert!(w.query_by_label("1 INVITE").is_none());
+}
+
+#[test]
+fn a_click_on_a_byte_selects_its_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    for raw in [RawTab::Text, RawTab::Hex] {
+        w.state_mut().apply(Action::ShowRaw(raw));
+        w.state_mut().apply(Action::SelectField(None));
+        settle(&mut w);
+        let body = w.get_by_label("Bytes of the message").rect();
+        // The first letter stands in the request line.
+        let first = if raw == RawTab::Hex { 64.0 } else { 10.0 };
+        let at = body.left_top() + Vec2::new(first, 8.0);
+        w.hover_at(at);
+        w.step();
+        w.drag_at(at);
+        w.step();
+        w.drop_at(at);
+        acted(&mut w);
+        let field = w.state().session.selection.field.clone();
+        assert_eq!(
+            field,
+            Some(FieldPath("Request-Line > method".to_owned())),
+            "{raw:?}"
+        );
+        w.get_by_label("method: INVITE");
+    }
+}
+
+#[test]
+fn without_a_capture_there_are_ways_to_open_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = two_calls(folder.path());
+    let mut w = window(Vec::new());
+    w.get_by_label("Open capture…");
+    assert_eq!(click(&mut w, "Open path…"), [Action::ShowPathField(true)]);
+    w.get_by_label("Path of a capture:");
+    w.get_by_role(egui::accesskit::Role::TextInput)
+        .type_text(path.to_str().unwrap());
+    w.run_steps(2);
+    assert_eq!(click(&mut w, "Open"), [Action::OpenFiles(vec![path])]);
+    w.get_by_label(BUSY);
+    w.state_mut().apply(Action::CloseCapture);
+    settle(&mut w);
+    w.get_by_label("Open capture…");
+}
+
+#[test]
+fn what_cannot_be_opened_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("picture.png");
+    std::fs::write(&picture, b"\x89PNG\r\n\x1a\n").unwrap();
+    for path in [folder.path().join("missing.pcap"), picture] {
+        let w = window(vec![path]);
+        let said = w
+            .state()
+            .session
+            .files()
+            .unwrap()
+            .first()
+            .unwrap()
+            .error
+            .clone()
+            .unwrap();
+        assert!(w.query_all_by_label(&said).count() > 0, "{said}");
+    }
+}
+
+#[test]
+fn a_capture_without_sip_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = Pcap::new()
+        .udp(0, ALICE, BOB, "nothing of interest")
+        .write(folder.path());
+    let w = window(vec![path]);
+    w.get_by_label("No SIP in 1 packet");
+}
+
+#[test]
+fn nothing_is_painted_when_nothing_moves() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    let frames = w.run();
+    assert!(frames <= 3, "{frames} frames without a reason");
+}
+
+#[test]
+fn the_row_view_is_exact_at_row_4_999_999() {
+    const ROWS: u64 = 5_000_000;
+    const COLUMNS: [Column; 2] = [Column::number("#", 100.0), Column::text("Text", 200.0)];
+    struct Table {
+        view: RowViewState,
+        selected: Option<u64>,
+    }
+    let id = egui::Id::unique("rows");
+    let ui = move |ui: &mut egui::Ui, table: &mut Table| {
+        let rows = RowView {
+            name: "Rows",
+            id,
+            columns: &COLUMNS,
+            stretch: 1,
+            rows: ROWS,
+            selected: table.selected,
+            order: None,
+        };
+        let out = rows.show(ui, &mut table.view, |row| Row {
+            label: format!("row {row}"),
+            cells: vec![Cell::new(row.to_string()), Cell::new(format!("text {row}"))],
+            faint: false,
+        });
+        table.selected = out.select.or(table.selected);
+    };
+    let table = Table {
+        view: RowViewState::default(),
+        selected: None,
+    };
+    let mut h = Harness::builder()
+        .with_size([600.0, 400.0])
+        .build_ui_state(ui, table);
+    h.run();
+    h.get_by_label("row 0").click();
+    h.run();
+    assert_eq!(h.state().selected, Some(0));
+    h.key_press(Key::End);
+    h.run();
+    assert_eq!(h.state().selected, Some(4_999_999));
+    let last = h.get_by_label("row 4999999").rect();
+    let before = h.get_by_label("row 4999998").rect();
+    assert_eq!(before.bottom(), last.top());
+    assert!(h.query_by_label("row 5000000").is_none());
+    for _ in 0..3 {
+        h.key_press(Key::ArrowUp);
+    }
+    h.run();
+    assert_eq!(h.state().selected, Some(4_999_996));
+    h.get_by_label("row 4999990").click();
+    h.run();
+    assert_eq!(h.state().selected, Some(4_999_990));
+}
+
+#[test]
+fn a_filter_leaves_what_matches() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    press(&mut w, Modifiers::CTRL, Key::F);
+    w.get_by_role(egui::accesskit::Role::TextInput)
+        .type_text("status == 486");
+    w.run_steps(2);
+    let actions = press(&mut w, Modifiers::NONE, Key::Enter);
+    assert_eq!(actions, [Action::SetFilter("status == 486".to_owned())]);
+    w.get_by_label(BUSY);
+    assert!(w.query_by_label(ANSWERED).is_none());
+    w.get_by_label("Calls 1");
+    click(&mut w, "All messages");
+    w.get_by_label("6 486 Busy Here (INVITE)");
+    assert!(w.query_by_label("5 INVITE").is_none());
+    assert_eq!(click(&mut w, "Clear"), [Action::SetFilter(String::new())]);
+    w.get_by_label(ANSWERED);
+    w.get_by_label("Calls 2");
+
+    w.state_mut()
+        .apply(Action::SetFilter("status == 999".to_owned()));
+    settle(&mut w);
+    w.get_by_label("Nothing matches the filter, which hides 2 rows");
+}
