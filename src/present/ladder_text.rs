@@ -178,11 +178,8 @@ impl<'a> Painter<'a> {
                 *place = *c;
             }
         }
-        let bar = matches!(item, LadderItem::Bar(_));
         let (column, head) = if b > a { (b - 1, ">") } else { (b + 1, "<") };
-        if !bar || !words.contains(", 0 packets") {
-            put(&mut shaft, column, head);
-        }
+        put(&mut shaft, column, head);
         finish(out, &label);
         finish(out, &shaft);
     }
