@@ -138,6 +138,9 @@ fn capture(files: Vec<PathBuf>) {
         since.elapsed().as_secs_f64(),
         first_rows.unwrap_or_default().as_secs_f64() * 1000.0
     );
+    if let Some(cpu) = process_cpu() {
+        println!("CPU of the whole process until then {:.2} s", cpu.as_secs_f64());
+    }
     loading.print("while loading");
     driver.settle(Duration::from_secs(30));
 
@@ -190,6 +193,14 @@ fn capture(files: Vec<PathBuf>) {
         });
         times.print("ladder, key held");
     }
+}
+
+/// CPU time of all threads so far; a tick is 10 ms.
+fn process_cpu() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, fields) = text.rsplit_once(')')?;
+    let ticks = |at: usize| fields.split_whitespace().nth(at)?.parse::<u64>().ok();
+    Some(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
 }
 
 /// A table of five million rows: every row that is painted has to be the right one.

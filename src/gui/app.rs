@@ -86,7 +86,8 @@ impl SipscopeApp {
     /// Paints, and carries out what was asked for.
     pub fn frame_ui(&mut self, ui: &mut Ui) {
         let mut actions = Vec::new();
-        shortcuts(ui, self.session.path_field, &mut actions);
+        let notice = self.session.notice.is_some();
+        shortcuts(ui, self.session.path_field, notice, &mut actions);
         self.panels_ui(ui, &mut actions);
         let ctx = ui.ctx().clone();
         if let Some(path) = self.raw.clicked.take() {
@@ -350,7 +351,7 @@ fn drop_overlay_ui(ui: &Ui, theme: &Theme) {
 }
 
 /// Keys that work everywhere.
-fn shortcuts(ui: &Ui, path_field: bool, actions: &mut Vec<Action>) {
+fn shortcuts(ui: &Ui, path_field: bool, notice: bool, actions: &mut Vec<Action>) {
     let ctrl_shift = Modifiers::CTRL | Modifiers::SHIFT;
     ui.input_mut(|input| {
         // The longer combination first: Ctrl+O would take Ctrl+Shift+O.
@@ -367,6 +368,9 @@ fn shortcuts(ui: &Ui, path_field: bool, actions: &mut Vec<Action>) {
         key(Modifiers::CTRL, Key::Q, Action::Quit);
         key(Modifiers::SHIFT, Key::F6, Action::FocusNext { back: true });
         key(Modifiers::NONE, Key::F6, Action::FocusNext { back: false });
+        if notice && !path_field {
+            key(Modifiers::NONE, Key::Escape, Action::DismissNotice);
+        }
         for (number, panel) in [Key::Num1, Key::Num2, Key::Num3, Key::Num4]
             .into_iter()
             .zip(PanelName::ALL)

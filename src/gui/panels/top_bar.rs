@@ -33,97 +33,108 @@ pub fn menus_ui(
     actions: &mut Vec<Action>,
 ) {
     MenuBar::new().ui(ui, |ui| {
-        ui.menu_button("File", |ui| {
-            let mut item = |ui: &mut Ui, enabled: bool, text: &str, keys: &str, action: Action| {
-                let button = egui::Button::new(text).shortcut_text(keys);
-                if ui.add_enabled(enabled, button).clicked() {
-                    actions.push(action);
-                    ui.close();
-                }
-            };
-            item(ui, true, "Open capture…", "Ctrl+O", Action::AskForFiles);
-            item(
-                ui,
-                true,
-                "Open path…",
-                "Ctrl+Shift+O",
-                Action::ShowPathField(true),
-            );
-            item(
-                ui,
-                ctx.progress.is_some(),
-                "Close capture",
-                "Ctrl+W",
-                Action::CloseCapture,
-            );
-            ui.separator();
-            item(ui, true, "Quit", "Ctrl+Q", Action::Quit);
-        });
-        ui.menu_button("View", |ui| {
-            let mut choice = |ui: &mut Ui, on: bool, text: &str, action: Action| {
-                if ui.radio(on, text).clicked() {
-                    actions.push(action);
-                    ui.close();
-                }
-            };
-            let themes = [
-                (ThemeChoice::System, "Theme as the system"),
-                (ThemeChoice::Light, "Light"),
-                (ThemeChoice::Dark, "Dark"),
-            ];
-            for (kind, text) in themes {
-                choice(ui, theme == kind, text, Action::SetTheme(kind));
-            }
-            ui.separator();
-            for (format, text) in [
-                (TimeFormat::Utc, "Time of day (UTC)"),
-                (TimeFormat::Relative, "Seconds since the first message"),
-            ] {
-                choice(ui, ctx.time == format, text, Action::SetTimeFormat(format));
-            }
-            ui.separator();
-            for (tab, text) in [
-                (Tab::Ladder, "Ladder"),
-                (Tab::CallMessages, "Messages of the call"),
-                (Tab::AllMessages, "All messages"),
-            ] {
-                choice(ui, ctx.tab == tab, text, Action::ShowTab(tab));
-            }
-            ui.separator();
-            for (tab, text) in [
-                (RawTab::Text, "Bytes as text"),
-                (RawTab::Hex, "Bytes in hex"),
-            ] {
-                choice(ui, ctx.raw == tab, text, Action::ShowRaw(tab));
-            }
-        });
+        menu_items_ui(ctx, ui, theme, actions);
+        // Fields and buttons beside the menus look as everywhere else.
+        ui.reset_style();
         if ctx.progress.is_some() {
             filter_ui(ctx, ui, state, actions);
         }
-        if let Some(first) = ctx.paths.first() {
-            let name = |path: &PathBuf| {
-                path.file_name()
-                    .unwrap_or(path.as_os_str())
-                    .to_string_lossy()
-                    .into_owned()
-            };
-            let more = ctx.paths.len() - 1;
-            let text = if more == 0 {
-                name(first)
-            } else {
-                format!("{} and {more} more", name(first))
-            };
-            let all: Vec<String> = ctx
-                .paths
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect();
-            ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                let label = egui::Label::new(RichText::new(text).color(ctx.theme.faint)).truncate();
-                ui.add(label).on_hover_text(all.join("\n"));
-            });
+        name_ui(ctx, ui);
+    });
+}
+
+fn menu_items_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, theme: ThemeChoice, actions: &mut Vec<Action>) {
+    ui.menu_button("File", |ui| {
+        let mut item = |ui: &mut Ui, enabled: bool, text: &str, keys: &str, action: Action| {
+            let button = egui::Button::new(text).shortcut_text(keys);
+            if ui.add_enabled(enabled, button).clicked() {
+                actions.push(action);
+                ui.close();
+            }
+        };
+        item(ui, true, "Open capture…", "Ctrl+O", Action::AskForFiles);
+        item(
+            ui,
+            true,
+            "Open path…",
+            "Ctrl+Shift+O",
+            Action::ShowPathField(true),
+        );
+        item(
+            ui,
+            ctx.progress.is_some(),
+            "Close capture",
+            "Ctrl+W",
+            Action::CloseCapture,
+        );
+        ui.separator();
+        item(ui, true, "Quit", "Ctrl+Q", Action::Quit);
+    });
+    ui.menu_button("View", |ui| {
+        let mut choice = |ui: &mut Ui, on: bool, text: &str, action: Action| {
+            if ui.radio(on, text).clicked() {
+                actions.push(action);
+                ui.close();
+            }
+        };
+        let themes = [
+            (ThemeChoice::System, "Theme as the system"),
+            (ThemeChoice::Light, "Light"),
+            (ThemeChoice::Dark, "Dark"),
+        ];
+        for (kind, text) in themes {
+            choice(ui, theme == kind, text, Action::SetTheme(kind));
+        }
+        ui.separator();
+        for (format, text) in [
+            (TimeFormat::Utc, "Time of day (UTC)"),
+            (TimeFormat::Relative, "Seconds since the first message"),
+        ] {
+            choice(ui, ctx.time == format, text, Action::SetTimeFormat(format));
+        }
+        ui.separator();
+        for (tab, text) in [
+            (Tab::Ladder, "Ladder"),
+            (Tab::CallMessages, "Messages of the call"),
+            (Tab::AllMessages, "All messages"),
+        ] {
+            choice(ui, ctx.tab == tab, text, Action::ShowTab(tab));
+        }
+        ui.separator();
+        for (tab, text) in [
+            (RawTab::Text, "Bytes as text"),
+            (RawTab::Hex, "Bytes in hex"),
+        ] {
+            choice(ui, ctx.raw == tab, text, Action::ShowRaw(tab));
         }
     });
+}
+
+/// What is open.
+fn name_ui(ctx: &PanelCtx<'_>, ui: &mut Ui) {
+    if let Some(first) = ctx.paths.first() {
+        let name = |path: &PathBuf| {
+            path.file_name()
+                .unwrap_or(path.as_os_str())
+                .to_string_lossy()
+                .into_owned()
+        };
+        let more = ctx.paths.len() - 1;
+        let text = if more == 0 {
+            name(first)
+        } else {
+            format!("{} and {more} more", name(first))
+        };
+        let all: Vec<String> = ctx
+            .paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            let label = egui::Label::new(RichText::new(text).color(ctx.theme.faint)).truncate();
+            ui.add(label).on_hover_text(all.join("\n"));
+        });
+    }
 }
 
 /// Only what matches is listed: the expression is carried out with Enter.

@@ -12,10 +12,17 @@ pub fn welcome_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
         ui.label(RichText::new("Sipscope").size(30.0).color(ctx.theme.text));
         ui.label(RichText::new("See the SIP calls in a capture").color(ctx.theme.faint));
         ui.add_space(18.0);
-        if ui.button("Open capture…").clicked() {
+        let size = egui::vec2(190.0, 30.0);
+        if ui
+            .add_sized(size, egui::Button::new("Open capture…"))
+            .clicked()
+        {
             actions.push(Action::AskForFiles);
         }
-        if ui.button("Open path…").clicked() {
+        if ui
+            .add_sized(size, egui::Button::new("Open path…"))
+            .clicked()
+        {
             actions.push(Action::ShowPathField(true));
         }
         ui.add_space(14.0);
