@@ -572,6 +572,7 @@ fn sum_up_subscription(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSum
         .any(|m| m.row.is_response() && m.row.method == Method::Notify && m.row.status == 481);
     out.state = match (told, outcome, attempts.last()) {
         _ if gone => State::Terminated,
+        (None, _, Some(last)) if last.unanswered(view.totals.last_time) => State::NoResponse,
         (Some((_, state)), Some(o), _) if o.row.status < 300 => state,
         (Some((_, state)), None, _) => state,
         (_, Some(o), Some(last)) => match o.row.status {
@@ -580,7 +581,6 @@ fn sum_up_subscription(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSum
             200..=299 => State::Active,
             _ => State::Rejected,
         },
-        (_, None, Some(last)) if last.unanswered(view.totals.last_time) => State::NoResponse,
         _ => State::Partial,
     };
     if out.state == State::Terminated {
