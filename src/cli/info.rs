@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::Outcome;
 use super::args::{Format, List};
 use super::input::Capture;
 use super::output::Output;
 use super::record::{Object, Record};
 use super::table::{self, Layout};
+use super::{Failure, Outcome};
 use crate::index::IndexView;
 use crate::ingest::FileReport;
 use crate::present::text;
@@ -55,6 +55,10 @@ struct Counts {
 
 /// Writes one object for each file.
 pub(super) fn list(capture: &Capture, args: &List, out: &mut Output) -> Outcome {
+    if !args.call.is_empty() || args.common.filter.is_some() || args.limit.is_some() {
+        let why = "info tells of whole files: --call, --filter and --limit do not apply";
+        return Err(Failure::usage(why));
+    }
     let view = capture.view();
     let files = &capture.loaded.files;
     let mut counts = if files.len() == 1 {

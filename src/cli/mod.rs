@@ -69,7 +69,10 @@ type Outcome = Result<(), Failure>;
 /// Carries out a command and gives the exit code.
 pub fn run(command: Command) -> u8 {
     let clock = timings::Clock::start(command.common().is_some_and(|c| c.timings));
-    let mut session = Session { clock, unread: false };
+    let mut session = Session {
+        clock,
+        unread: false,
+    };
     let outcome = session.carry_out(&command);
     let code = match outcome {
         Ok(()) | Err(Failure::PipeClosed) if session.unread => exit::INPUT,
@@ -79,7 +82,9 @@ pub fn run(command: Command) -> u8 {
             if session.unread { exit::INPUT } else { code }
         }
     };
-    session.clock.report(command.common().map_or(0, args::Common::threads));
+    session
+        .clock
+        .report(command.common().map_or(0, args::Common::threads));
     code
 }
 
@@ -98,13 +103,17 @@ impl Session {
             Command::Calls(args) => self.list(args, |c, out| calls::list(c, args, out)),
             Command::Streams(args) => self.list(args, |c, out| streams::list(c, args, out)),
             Command::Info(args) => self.list(args, |c, out| info::list(c, args, out)),
-            Command::Show(args) => self
-                .with_output(&args.files, &args.common, |c, out| show::show(c, args, out)),
-            Command::Ladder(args) => self
-                .with_output(&args.files, &args.common, |c, out| ladder::draw(c, args, out)),
+            Command::Show(args) => {
+                self.with_output(&args.files, &args.common, |c, out| show::show(c, args, out))
+            }
+            Command::Ladder(args) => self.with_output(&args.files, &args.common, |c, out| {
+                ladder::draw(c, args, out)
+            }),
             Command::Export(args) => {
                 if args.common.output.is_none() {
-                    return Err(Failure::usage("export needs -o FILE: where to write the packets"));
+                    return Err(Failure::usage(
+                        "export needs -o FILE: where to write the packets",
+                    ));
                 }
                 let capture = self.load(&args.files, &args.common)?;
                 export::write(&capture, args)
@@ -120,14 +129,13 @@ impl Session {
                 print(&script)
             }
             Command::Man => {
-                let mut page = Vec::new();
-                let rendered = clap_mangen::Man::new(args::definition()).render(&mut page);
-                rendered.map_err(|error| output::unwritable("the manual", &error))?;
+                let page = manual().map_err(|error| output::unwritable("the manual", &error))?;
                 print(&page)
             }
         }
     }
 
+    /// Loads what a listing needs, and lets it write.
     fn list(
         &mut self,
         args: &args::List,
@@ -169,6 +177,30 @@ impl Session {
         }
         Ok(capture)
     }
+}
+
+/// One manual page for all commands.
+fn manual() -> std::io::Result<Vec<u8>> {
+    let mut definition = args::definition();
+    definition.build();
+    let mut page = Vec::new();
+    clap_mangen::Man::new(definition.clone()).render(&mut page)?;
+    for command in definition
+        .get_subcommands()
+        .filter(|c| c.get_name() != "help")
+    {
+        let name = command.get_name();
+        let about = command
+            .get_about()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        page.extend_from_slice(format!(".SH COMMAND {name}\n{about}.\n").as_bytes());
+        let mut options = Vec::new();
+        clap_mangen::Man::new(command.clone()).render_options_section(&mut options)?;
+        let options = String::from_utf8_lossy(&options).replace(".SH OPTIONS", ".SS Options");
+        page.extend_from_slice(options.as_bytes());
+    }
+    Ok(page)
 }
 
 /// Writes to standard output.

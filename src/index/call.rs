@@ -362,13 +362,25 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
     });
     let (Some(first), Some(last)) = (attempts.first(), attempts.last()) else {
         // Its beginning is not in the capture; who ended it may still be seen.
-        end_by_bye(messages, None, out);
+        end_by_bye(messages, None, None, out);
         return;
     };
     out.caller = view.texts().get(first.request.row.from_uri).into_owned();
     out.callee = view.texts().get(first.request.row.start_text).into_owned();
     let began = last.request.row.time;
-    let outcome = last.outcome();
+    // A response that lost its Via on the way names no transaction, but reached the caller.
+    let stray = || {
+        messages.iter().copied().find(|m| {
+            m.row.is_response()
+                && m.row.cseq_method == Method::Invite
+                && m.row.status >= 200
+                && m.row.request().is_none()
+                && m.row.cseq() == last.request.row.cseq()
+                && m.row.from_tag == last.request.row.from_tag
+                && m.flow.dst == last.request.flow.src
+        })
+    };
+    let outcome = last.outcome().or_else(stray);
     let success = outcome.filter(|m| m.row.status < 300);
     if let Some(response) = outcome {
         out.set_final(view, response);
@@ -407,7 +419,7 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
         return;
     };
     if success.is_some() {
-        let bye = end_by_bye(messages, Some(caller_at), out);
+        let bye = end_by_bye(messages, Some(caller_at), outcome.row.dialog, out);
         out.talk = bye.map(|bye| bye.saturating_sub(outcome.row.time).max(0));
         if bye.is_none() {
             dialog_lost(messages, out);
@@ -479,14 +491,18 @@ fn who_refused(messages: &[Msg<'_>], last: &Attempt<'_>, outcome: Msg<'_>) -> En
 }
 
 /// Who sent BYE; the time of the first one, on the hop nearest to the caller where that is known.
+///
+/// A fork that was answered twice ends its surplus leg by BYE as well: that of `dialog` counts.
 fn end_by_bye(
     messages: &[Msg<'_>],
     caller_at: Option<Endpoint>,
+    dialog: Option<DialogId>,
     out: &mut CallSummary,
 ) -> Option<i64> {
     let byes: Vec<&Msg<'_>> = messages
         .iter()
         .filter(|m| m.row.is_request() && m.row.method == Method::Bye)
+        .filter(|m| dialog.is_none() || m.row.dialog.is_none() || m.row.dialog == dialog)
         .collect();
     let first = *byes.first()?;
     let near = |m: &&&Msg<'_>| {

@@ -136,6 +136,10 @@ fn describe(error: &SourceError) -> String {
 pub fn load(paths: &[PathBuf], options: &Options) -> Loaded {
     let stop = Arc::new(AtomicBool::new(false));
     let opened = open_all(paths, options, &stop);
+    index(opened, options, stop)
+}
+
+fn index(opened: Opened, options: &Options, stop: Arc<AtomicBool>) -> Loaded {
     let work = Work::new(opened.captures, options, stop, None);
     let threads = options.threads.max(1);
     std::thread::scope(|scope| {
@@ -151,6 +155,19 @@ pub fn load(paths: &[PathBuf], options: &Options) -> Loaded {
         bytes: Arc::new(Readers(opened.readers.clone())),
         readers: opened.readers,
     }
+}
+
+/// Indexes captures that are open already; `name`s are for the reports.
+pub fn load_open(captures: Vec<(PathBuf, CaptureFile)>, options: &Options) -> Loaded {
+    let mut opened =
+        Opened { reports: Vec::new(), captures: Vec::new(), readers: Vec::new(), size: 0 };
+    for (path, capture) in captures {
+        opened.readers.push(Some(capture.bytes()));
+        let info = capture.info().clone();
+        opened.reports.push(FileReport { path, info, skipped: Vec::new(), error: None });
+        opened.captures.push(Some(capture));
+    }
+    index(opened, options, Arc::new(AtomicBool::new(false)))
 }
 
 /// How far a load is.
@@ -640,7 +657,7 @@ fn skipped(skip: Skip, count: u64, first: u32) -> Skipped {
         Skip::EtherType(n) => {
             let name = match n {
                 0x0806 => "ARP".to_owned(),
-                0x8863 | 0x8864 => "PPPoE".to_owned(),
+                0x8863 => "PPPoE discovery".to_owned(),
                 0x8847 | 0x8848 => "MPLS".to_owned(),
                 0x88cc => "LLDP".to_owned(),
                 n if n < 0x600 => "802.3 frame".to_owned(),

@@ -7,4 +7,4 @@ mod block;
 mod load;
 mod streams;
 
-pub use load::{FileReport, Loaded, Loading, Options, Progress, load, spawn};
+pub use load::{FileReport, Loaded, Loading, Options, Pace, Progress, load, load_open, spawn};

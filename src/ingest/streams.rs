@@ -7,13 +7,16 @@ use crate::packet::ip_fragment::IpFragments;
 use crate::packet::rtp_brief::rtp_header;
 use crate::packet::tcp_stream::{StreamSink, TcpStreams, Verdict, Way};
 use crate::packet::{self, Addressing, LayerStack, Payload};
+use crate::sip::method::Method;
 use crate::sip::framing::{self, Framer, StreamItem};
-use crate::sip::scan::Framing;
+use crate::sip::scan::{ContentLength, Framing, scan};
 
 use super::block::{self, Block, Item, Pool};
 
 /// Octets of a stream that are neither SIP nor dropped, before it is given up.
 const MAX_JUNK: usize = 256 << 10;
+/// Octets kept behind a hole while no line end was seen.
+const MAX_FIRST_LINE: usize = 8 << 10;
 /// Taken octets are moved out of a buffer when there are this many of them.
 const COMPACT: usize = 64 << 10;
 
@@ -27,6 +30,10 @@ pub(super) struct StreamState {
     framer: Framer,
     messages: u64,
     junk: usize,
+    /// Octets before these are missing.
+    after_hole: bool,
+    /// The next message has not begun since then.
+    lost: bool,
 }
 
 impl StreamState {
@@ -46,14 +53,13 @@ impl StreamState {
             self.extents.pop_front();
         }
         if self.taken >= self.buffer.len() {
-            self.buffer.clear();
+            // Connections stay open for hours: what they do not need they do not keep.
+            self.buffer = Vec::new();
+            self.extents = std::collections::VecDeque::new();
             self.taken = 0;
         } else if self.taken > COMPACT {
             self.buffer.drain(..self.taken);
             self.taken = 0;
-        }
-        if self.buffer.is_empty() && self.buffer.capacity() > COMPACT {
-            self.buffer.shrink_to(0);
         }
     }
 }
@@ -96,34 +102,43 @@ impl Filer {
 
     fn cut_messages(&mut self, state: &mut StreamState, way: &Way, ended: bool) -> Verdict {
         loop {
-            let StreamState {
-                buffer,
-                taken,
-                framer,
-                ..
-            } = state;
-            let rest = buffer.get(*taken..).unwrap_or_default();
+            let rest = state.buffer.get(state.taken..).unwrap_or_default();
             if rest.is_empty() {
                 return Verdict::Wanted;
             }
-            match framer.next(rest, ended) {
+            if state.lost {
+                let (skip, found) = find_after_hole(rest);
+                state.lost = !found;
+                state.skip(skip);
+                if !found {
+                    return Verdict::Wanted;
+                }
+                continue;
+            }
+            match state.framer.next(rest, ended) {
                 StreamItem::NeedMore => return Verdict::Wanted,
                 StreamItem::KeepAlive(count) => state.skip(count.max(1)),
                 StreamItem::Message { len } => {
                     let len = len.min(rest.len()).max(1);
                     let extents = cut_extents(state.extents.make_contiguous(), 0, len);
-                    self.file(
-                        way,
-                        rest_of(&state.buffer, state.taken, len),
-                        &extents,
-                        false,
-                    );
+                    let bytes = rest_of(&state.buffer, state.taken, len);
+                    if ended {
+                        self.file_incomplete(way, bytes, &extents);
+                    } else {
+                        self.file(way, bytes, &extents, false);
+                    }
                     state.messages += 1;
                     state.junk = 0;
                     state.skip(len);
                 }
                 StreamItem::Junk(count) => {
                     let count = count.max(1);
+                    // Another protocol that happens to quote SIP; a PROXY line may stand first.
+                    let foreign = state.messages == 0 && !state.after_hole;
+                    if foreign && state.junk == 0 && !rest.starts_with(b"PROXY ") {
+                        *state = StreamState::default();
+                        return Verdict::Unwanted;
+                    }
                     state.junk += count;
                     state.skip(count);
                     if state.junk > MAX_JUNK {
@@ -132,7 +147,7 @@ impl Filer {
                     }
                 }
                 StreamItem::NotSip => {
-                    let wanted = state.messages > 0;
+                    let wanted = state.messages > 0 || state.after_hole;
                     let all = state.rest().len();
                     state.skip(all);
                     state.framer = Framer::default();
@@ -144,32 +159,78 @@ impl Filer {
         }
     }
 
-    /// The octets in hand will not be continued: shows a message whose header is complete.
+    /// The octets in hand will not be continued: shows what can be read of them.
     fn give_up(&mut self, state: &mut StreamState, way: &Way) {
         self.cut_messages(state, way, true);
-        let rest = state.rest();
-        if !rest.is_empty() && framing::looks_like_sip(rest) {
-            if let Some(header) = memchr::memmem::find(rest, b"\r\n\r\n") {
-                let len = rest.len();
-                if len > header {
-                    let extents = cut_extents(state.extents.make_contiguous(), 0, len);
-                    self.file(
-                        way,
-                        rest_of(&state.buffer, state.taken, len),
-                        &extents,
-                        true,
-                    );
-                }
-            } else if let Some(first) = state.extents.front() {
-                self.incomplete += 1;
-                self.incomplete_at
-                    .get_or_insert((first.file, first.frame, first.offset));
-            }
-        }
         let all = state.rest().len();
         state.skip(all);
-        state.framer = Framer::default();
+        state.framer = Framer::after_hole();
+        state.after_hole = true;
+        state.lost = true;
     }
+
+    /// A message that the stream has no more octets of: shown as cut when its header is complete.
+    fn file_incomplete(&mut self, way: &Way, bytes: &[u8], extents: &[Extent]) {
+        let framing = Framing { datagram: false, cut: true };
+        let header_ends = memchr::memmem::find(bytes, b"\r\n\r\n").is_some()
+            || memchr::memmem::find(bytes, b"\n\n").is_some();
+        let Some(scan) = scan(bytes, framing).filter(|_| header_ends) else {
+            self.incomplete += 1;
+            if let Some(first) = extents.first() {
+                self.incomplete_at.get_or_insert((first.file, first.frame, first.offset));
+            }
+            return;
+        };
+        let missing = match scan.content_length {
+            ContentLength::Value(length) => length > scan.body.len() as u64,
+            _ => false,
+        };
+        self.file(way, bytes, extents, missing);
+    }
+}
+
+/// True when octets begin with a status line or a registered method, perhaps behind blank lines.
+///
+/// Where the start of a stream is unknown, any other word may be the rest of one: `AGE` of `MESSAGE`.
+fn begins_like_known(data: &[u8]) -> bool {
+    let data = data.trim_ascii_start();
+    let word = data.get(..memchr::memchr(b' ', data).unwrap_or(0)).unwrap_or_default();
+    word == b"SIP/2.0" || Method::from_bytes(word) != Method::Other
+}
+
+/// Where a message begins behind missing octets, also in the middle of a line: a body need not end
+/// with one. Gives the octets to drop, and whether a message begins behind them.
+fn find_after_hole(data: &[u8]) -> (usize, bool) {
+    const VERSION: &[u8] = b"SIP/2.0";
+    for at in memchr::memmem::find_iter(data, VERSION) {
+        let behind = data.get(at + VERSION.len()..).unwrap_or_default();
+        if let [b' ', a, b, c, ..] = behind
+            && [a, b, c].iter().all(|d| d.is_ascii_digit())
+        {
+            return (at, true);
+        }
+        if !matches!(behind, [b'\n', ..] | [b'\r', b'\n', ..]) {
+            continue;
+        }
+        let before = data.get(..at).unwrap_or_default();
+        let line = memchr::memrchr(b'\n', before).map_or(0, |n| n + 1);
+        let text = before.get(line..).unwrap_or_default();
+        // `METHOD URI SIP/2.0`: the method ends before the second blank from the right.
+        let Some(text) = text.strip_suffix(b" ") else { continue };
+        let Some(head) = memchr::memrchr(b' ', text) else { continue };
+        let method = text.get(..head).unwrap_or_default();
+        let known = Method::REGISTERED
+            .iter()
+            .filter(|m| method.ends_with(m.as_str().as_bytes()))
+            .map(|m| m.as_str().len())
+            .max();
+        if let Some(len) = known {
+            return (line + head - len, true);
+        }
+    }
+    // The last line may still become one.
+    let keep = memchr::memrchr(b'\n', data).map_or(0, |n| n + 1);
+    (keep.max(data.len().saturating_sub(MAX_FIRST_LINE)), false)
 }
 
 fn rest_of(buffer: &[u8], taken: usize, len: usize) -> &[u8] {
@@ -181,6 +242,7 @@ impl StreamSink for Filer {
 
     fn starts(&self, data: &[u8]) -> bool {
         framing::looks_like_sip(data)
+            && begins_like_known(data)
             && !matches!(
                 framing::next_in_stream(data, false),
                 StreamItem::NotSip | StreamItem::Junk(_)
@@ -193,8 +255,12 @@ impl StreamSink for Filer {
         loop {
             let rest = data.get(at..).filter(|rest| !rest.is_empty())?;
             match framer.next(rest, false) {
-                StreamItem::Message { .. } => return Some(at),
-                StreamItem::NeedMore => return framing::looks_like_sip(rest).then_some(at),
+                StreamItem::Message { .. } if begins_like_known(rest) => return Some(at),
+                StreamItem::Message { len } => at += len.max(1),
+                StreamItem::NeedMore => {
+                    let starts = framing::looks_like_sip(rest) && begins_like_known(rest);
+                    return starts.then_some(at);
+                }
                 StreamItem::KeepAlive(count) | StreamItem::Junk(count) => at += count.max(1),
                 StreamItem::NotSip => return None,
             }

@@ -78,20 +78,35 @@ impl Pieces {
         }
     }
 
-    /// Takes the part that covers `at`, leaving those before it where they are.
+    /// Takes the octets from `at` to the end of the part that covers it; those before stay.
     pub(super) fn take_covering(&mut self, at: u64) -> Option<(Vec<u8>, Extent)> {
-        let (&start, (data, _)) = self.parts.range(..=at).next_back()?;
-        if start.saturating_add(data.len() as u64) <= at {
-            return None;
+        let (&start, (data, extent)) = self.parts.range_mut(..=at).next_back()?;
+        let skip = usize::try_from(at - start).ok().filter(|skip| *skip < data.len())?;
+        let tail = data.split_off(skip);
+        let place = extent.part(skip, tail.len());
+        *extent = extent.part(0, skip);
+        self.octets = self.octets.saturating_sub(tail.len());
+        if skip == 0 {
+            self.parts.remove(&start);
         }
-        let (mut data, mut extent) = self.parts.remove(&start)?;
-        self.octets = self.octets.saturating_sub(data.len());
-        let skip = usize::try_from(at - start).unwrap_or(usize::MAX);
-        if skip > 0 {
-            data.drain(..skip.min(data.len()));
-            extent = extent.part(skip, data.len());
+        Some((tail, place))
+    }
+
+    /// Drops the parts that begin in a range, and of the last one what lies in it.
+    pub(super) fn discard(&mut self, from: u64, to: u64) {
+        while let Some((&start, (data, extent))) = self.parts.range_mut(from..to).next() {
+            let end = start.saturating_add(data.len() as u64);
+            let keep = (end > to).then(|| {
+                let tail = data.split_off(usize::try_from(to - start).unwrap_or(0));
+                let place = extent.part(data.len(), tail.len());
+                (tail, place)
+            });
+            self.octets = self.octets.saturating_sub(data.len());
+            self.parts.remove(&start);
+            if let Some(keep) = keep {
+                self.parts.insert(to, keep);
+            }
         }
-        Some((data, extent))
     }
 
     /// The octets right before `place`, at most `most` of them, and where they start.

@@ -21,6 +21,8 @@ pub enum Layer {
     Raw,
     /// PPP.
     Ppp,
+    /// PPPoE session (RFC 2516).
+    Pppoe,
     /// IPv4.
     Ipv4,
     /// IPv6.
@@ -32,7 +34,7 @@ pub enum Layer {
 }
 
 impl Layer {
-    const ALL: [Layer; 11] = [
+    const ALL: [Layer; 12] = [
         Self::Ethernet,
         Self::Vlan,
         Self::Sll,
@@ -40,6 +42,7 @@ impl Layer {
         Self::Loopback,
         Self::Raw,
         Self::Ppp,
+        Self::Pppoe,
         Self::Ipv4,
         Self::Ipv6,
         Self::Udp,
@@ -56,6 +59,7 @@ impl Layer {
             Self::Loopback => "null",
             Self::Raw => "raw",
             Self::Ppp => "ppp",
+            Self::Pppoe => "pppoe",
             Self::Ipv4 => "ipv4",
             Self::Ipv6 => "ipv6",
             Self::Udp => "udp",
@@ -154,7 +158,7 @@ pub(super) fn network<'a>(
                 [0xff, 0x03, rest @ ..] => rest,
                 rest => rest,
             };
-            ppp_protocol(rest)
+            ppp_protocol(rest, 0)
         }
         other => Err(Skip::LinkType(other)),
     }
@@ -169,7 +173,7 @@ fn by_version(bytes: &[u8], realm: u32) -> Result<(&[u8], bool, u32), Skip> {
     }
 }
 
-fn ppp_protocol(bytes: &[u8]) -> Result<(&[u8], bool, u32), Skip> {
+fn ppp_protocol(bytes: &[u8], realm: u32) -> Result<(&[u8], bool, u32), Skip> {
     // A protocol number whose first octet is odd was compressed to one octet (RFC 1661, 2).
     let (protocol, rest) = match bytes {
         [first, rest @ ..] if first & 1 == 1 => (u16::from(*first), rest),
@@ -177,8 +181,8 @@ fn ppp_protocol(bytes: &[u8]) -> Result<(&[u8], bool, u32), Skip> {
         _ => return Err(Skip::Short),
     };
     match protocol {
-        0x21 => Ok((rest, false, 0)),
-        0x57 => Ok((rest, true, 0)),
+        0x21 => Ok((rest, false, realm)),
+        0x57 => Ok((rest, true, realm)),
         other => Err(Skip::EtherType(other)),
     }
 }
@@ -203,6 +207,12 @@ fn ether_type<'a>(
                     .wrapping_mul(4099)
                     .wrapping_add(u32::from(tag & 0x0fff) + 1);
             }
+            // PPPoE session: version and type, code, session, length, then PPP without framing.
+            0x8864 => {
+                layers.push(Layer::Pppoe);
+                layers.push(Layer::Ppp);
+                return ppp_protocol(rest.get(6..).ok_or(Skip::Short)?, realm);
+            }
             other => return Err(Skip::EtherType(other)),
         }
     }
@@ -219,12 +229,15 @@ pub fn layer_spans(link_type: u16, frame: &[u8]) -> Vec<(Layer, Span)> {
     let network_at = frame.len() - network.len();
     let list: Vec<Layer> = layers.iter().collect();
     let tags = list.iter().filter(|l| **l == Layer::Vlan).count();
+    let pppoe = if list.contains(&Layer::Pppoe) { 8 } else { 0 };
     let mut at = 0;
     for layer in &list {
         let len = match layer {
             Layer::Vlan => 4,
             Layer::Raw => 0,
-            _ => network_at.saturating_sub(tags * 4),
+            Layer::Pppoe => 6,
+            Layer::Ppp if list.contains(&Layer::Pppoe) => 2,
+            _ => network_at.saturating_sub(tags * 4 + pppoe),
         };
         out.push((*layer, Span::new(at, at + len)));
         at += len;

@@ -504,6 +504,8 @@ fn drain<S: StreamSink>(sink: &mut S, conn: &mut Connection<S::State>, index: us
             return;
         };
         let next = island.next;
+        // What was delivered by another way need not wait any longer.
+        conn.pieces.discard(island.start, next);
         let limit = conn.islands.get(index + 1).map_or(u64::MAX, |i| i.start);
         if next >= limit || conn.pieces.first().is_none_or(|at| at > next) {
             return;

@@ -6,7 +6,9 @@ use super::text;
 /// Columns left of the first lane: number, time.
 const MARGIN: usize = 26;
 const MIN_GAP: usize = 20;
-const MAX_GAP: usize = 48;
+const MAX_GAP: usize = 72;
+/// Longest head of a lane.
+const MAX_HEAD: usize = 40;
 /// A pause longer than this gets a line of its own, nanoseconds.
 const PAUSE: i64 = 2_000_000_000;
 /// Lanes drawn; a wider picture helps nobody.
@@ -113,7 +115,7 @@ impl<'a> Painter<'a> {
         let mut line = vec![' '; self.width];
         for (lane, column) in self.ladder.lanes.iter().zip(&self.columns) {
             let words = text::visible(words(lane));
-            let words = text::shortened(&words, MAX_GAP - 4);
+            let words = text::shortened(&words, MAX_HEAD);
             put(
                 &mut line,
                 column.saturating_sub(words.chars().count() / 2),
@@ -176,11 +178,8 @@ impl<'a> Painter<'a> {
                 *place = *c;
             }
         }
-        let bar = matches!(item, LadderItem::Bar(_));
         let (column, head) = if b > a { (b - 1, ">") } else { (b + 1, "<") };
-        if !bar || !words.contains(", 0 packets") {
-            put(&mut shaft, column, head);
-        }
+        put(&mut shaft, column, head);
         finish(out, &label);
         finish(out, &shaft);
     }
@@ -209,7 +208,7 @@ fn remark(item: &LadderItem) -> &'static str {
 }
 
 fn head_width(words: &str) -> usize {
-    words.chars().count().min(MAX_GAP - 4)
+    words.chars().count().min(MAX_HEAD)
 }
 
 fn put(line: &mut Vec<char>, at: usize, words: &str) {

@@ -129,6 +129,11 @@ enum State {
 }
 
 impl Framer {
+    /// For a stream that is known to be SIP and goes on behind missing octets.
+    pub fn after_hole() -> Self {
+        Self { seen_message: true, ..Self::default() }
+    }
+
     /// The next item at the head of `stream`: all octets that came and were not taken yet.
     ///
     /// After `NeedMore` call again with the same octets and more behind them; after any other

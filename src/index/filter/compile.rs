@@ -42,6 +42,73 @@ impl Bits {
     }
 }
 
+/// Rows that one mask covers.
+pub(super) const MASK_ROWS: usize = 1024;
+
+/// A bit for each of some rows.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Mask([u64; MASK_ROWS / 64]);
+
+impl Mask {
+    /// The first `count` rows.
+    fn first(count: usize) -> Self {
+        let mut mask = Self::default();
+        for (index, word) in mask.0.iter_mut().enumerate() {
+            *word = match count.saturating_sub(index * 64) {
+                0 => 0,
+                64.. => u64::MAX,
+                some => (1 << some) - 1,
+            };
+        }
+        mask
+    }
+
+    #[inline]
+    fn of(rows: &[MessageRow], holds: impl Fn(usize, &MessageRow) -> bool) -> Self {
+        let mut mask = Self::default();
+        for ((index, word), rows) in mask.0.iter_mut().enumerate().zip(rows.chunks(64)) {
+            for (bit, row) in rows.iter().enumerate() {
+                *word |= u64::from(holds(index * 64 + bit, row)) << bit;
+            }
+        }
+        mask
+    }
+
+    fn join(mut self, other: Self, how: impl Fn(u64, u64) -> u64) -> Self {
+        for (word, other) in self.0.iter_mut().zip(other.0) {
+            *word = how(*word, other);
+        }
+        self
+    }
+
+    fn and(self, other: Self) -> Self {
+        self.join(other, |a, b| a & b)
+    }
+
+    fn or(self, other: Self) -> Self {
+        self.join(other, |a, b| a | b)
+    }
+
+    fn without(self, other: Self) -> Self {
+        self.join(other, |a, b| a & !b)
+    }
+
+    fn is_empty(self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    /// Positions of the rows, ascending.
+    pub fn positions(self) -> impl Iterator<Item = usize> {
+        self.0.into_iter().enumerate().flat_map(|(index, word)| {
+            std::iter::successors((word != 0).then_some(word), |left| {
+                let left = left & (left - 1);
+                (left != 0).then_some(left)
+            })
+            .map(move |left| index * 64 + left.trailing_zeros() as usize)
+        })
+    }
+}
+
 /// One decision, made ready.
 pub(super) enum Check {
     All(Vec<Check>),
@@ -337,7 +404,7 @@ fn user_and_host(uri: &[u8]) -> (&[u8], &[u8]) {
             rest.get(..at).unwrap_or_default(),
             rest.get(at + 1..).unwrap_or_default(),
         ),
-        None => (&rest[..0], rest),
+        None => (Default::default(), rest),
     };
     let user = user.get(..until(user, b":")).unwrap_or_default();
     let end = if host.starts_with(b"[") {
@@ -580,6 +647,48 @@ impl Check {
             Self::Not(check) => check.holds(id, row, octets).map(|held| !held),
             Self::Octets(check) => octets.map(|octets| check.holds(octets)),
             indexed => Some(indexed.row_holds(id, row)),
+        }
+    }
+
+    /// Answers for up to [`MASK_ROWS`] rows at once: yes, and not without the octets.
+    pub(super) fn mask(&self, from: usize, rows: &[MessageRow]) -> (Mask, Mask) {
+        match self {
+            Self::All(checks) => {
+                let (mut yes, mut maybe) = (Mask::first(rows.len()), Mask::first(rows.len()));
+                for check in checks {
+                    let (y, o) = check.mask(from, rows);
+                    yes = yes.and(y);
+                    maybe = maybe.and(y.or(o));
+                    if maybe.is_empty() {
+                        break;
+                    }
+                }
+                (yes, maybe.without(yes))
+            }
+            Self::Any(checks) => {
+                let (mut yes, mut maybe) = (Mask::default(), Mask::default());
+                for check in checks {
+                    let (y, o) = check.mask(from, rows);
+                    yes = yes.or(y);
+                    maybe = maybe.or(y.or(o));
+                }
+                (yes, maybe.without(yes))
+            }
+            Self::Not(check) => {
+                let (yes, open) = check.mask(from, rows);
+                (Mask::first(rows.len()).without(yes).without(open), open)
+            }
+            Self::Octets(_) => (Mask::default(), Mask::first(rows.len())),
+            Self::Const(true) => (Mask::first(rows.len()), Mask::default()),
+            Self::Const(false) => (Mask::default(), Mask::default()),
+            Self::Flow(set) => (
+                Mask::of(rows, |_, row| set.has(row.flow.index())),
+                Mask::default(),
+            ),
+            indexed => {
+                let holds = |at: usize, row: &_| indexed.row_holds(MessageId::at(from + at), row);
+                (Mask::of(rows, holds), Mask::default())
+            }
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::Compiled;
-use super::compile::Octets;
+use super::compile::{MASK_ROWS, Octets};
 use crate::bytes::{Extent, MessageBytes};
 use crate::index::IndexView;
 use crate::index::ids::MessageId;
@@ -31,18 +31,21 @@ impl Compiled {
     /// The messages for which the index says yes, and those whose octets have to be looked at.
     fn split(&self, view: &IndexView) -> (Vec<MessageId>, Vec<MessageId>) {
         let pages: Vec<&[MessageRow]> = view.messages().pages().collect();
+        // All pages but the last are equally long.
         let page_len = pages.first().map_or(1, |page| page.len()).max(1);
         let pieces: Vec<&[&[MessageRow]]> = pages.chunks(TAKE).collect();
         let found = parallel(pieces.len(), view.messages().len() / WORTH, |piece| {
             let (mut yes, mut open) = (Vec::new(), Vec::new());
-            let from = piece * TAKE * page_len;
-            let rows = pieces.get(piece).into_iter().flat_map(|p| p.iter()).flat_map(|p| p.iter());
-            for (at, row) in rows.enumerate() {
-                let id = MessageId::at(from + at);
-                match self.matches(id, row) {
-                    Some(true) => yes.push(id),
-                    Some(false) => {}
-                    None => open.push(id),
+            let pages = pieces.get(piece).copied().unwrap_or_default();
+            for (index, page) in pages.iter().enumerate() {
+                let start = (piece * TAKE + index) * page_len;
+                for (part, rows) in page.chunks(MASK_ROWS).enumerate() {
+                    let from = start + part * MASK_ROWS;
+                    let (y, o) = self.root.mask(from, rows);
+                    yes.extend(y.positions().map(|at| MessageId::at(from + at)));
+                    if self.needs_bytes {
+                        open.extend(o.positions().map(|at| MessageId::at(from + at)));
+                    }
                 }
             }
             (yes, open)
@@ -85,7 +88,10 @@ impl Compiled {
                 }
             });
             if let Some(failed) = failed {
-                error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failed);
+                error
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .get_or_insert(failed);
             }
             let done = looked.fetch_add(ids.len(), Ordering::Relaxed) + ids.len();
             progress(done, open.len());
@@ -104,14 +110,21 @@ impl Compiled {
 
 /// How a message came.
 fn framing(view: &IndexView, row: &MessageRow) -> Framing {
-    let datagram = view.ends(row).is_none_or(|flow| flow.transport == Transport::Udp);
-    Framing { datagram, cut: row.is_cut() }
+    let datagram = view
+        .ends(row)
+        .is_none_or(|flow| flow.transport == Transport::Udp);
+    Framing {
+        datagram,
+        cut: row.is_cut(),
+    }
 }
 
 /// Does `count` pieces of work on this thread and `more` others; results in order.
 fn parallel<T: Send>(count: usize, more: usize, make: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let there = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let more = more.min(there.saturating_sub(1)).min(count.saturating_sub(1));
+    let more = more
+        .min(there.saturating_sub(1))
+        .min(count.saturating_sub(1));
     if more == 0 {
         return (0..count).map(make).collect();
     }
@@ -178,7 +191,9 @@ pub fn each_with_bytes(
             .iter()
             .skip(1)
             .take_while(|(_, _, extents)| {
-                let [next] = extents.as_slice() else { return false };
+                let [next] = extents.as_slice() else {
+                    return false;
+                };
                 let fits = next.file == first.file
                     && next.offset >= start
                     && next.offset <= end.saturating_add(NEAR)

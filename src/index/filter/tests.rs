@@ -122,6 +122,13 @@ fn check(filter: &str, expected: &[u32]) {
     if !compiled.needs_bytes() {
         assert_eq!(compiled.run(&view), found, "{filter}");
     }
+    // One by one it says the same.
+    for (index, row) in view.messages().iter().enumerate() {
+        let id = MessageId::at(index);
+        if let Some(answer) = compiled.matches(id, row) {
+            assert_eq!(answer, found.contains(&id), "{filter}: {id}");
+        }
+    }
 }
 
 #[test]
@@ -193,6 +200,67 @@ fn other_headers_and_the_text_are_read() {
     check("header.X-None", &[]);
 }
 
+#[test]
+fn many_rows_are_filtered_like_few() {
+    let mut indexer = Indexer::default();
+    let addressing = Addressing {
+        src: Endpoint {
+            ip: [192, 0, 2, 1].into(),
+            port: 5060,
+        },
+        dst: Endpoint {
+            ip: [192, 0, 2, 2].into(),
+            port: 5060,
+        },
+        ip_id: 0,
+        realm: 0,
+    };
+    for number in 0..2500_u32 {
+        let text = INVITE.replace("CSeq: 1 ", &format!("CSeq: {number} "));
+        let bytes = text.as_bytes();
+        let scan = scan(
+            bytes,
+            Framing {
+                datagram: true,
+                cut: false,
+            },
+        )
+        .unwrap();
+        let keys = Keys::of(bytes, &scan, &addressing, Transport::Udp);
+        let len = u32::try_from(bytes.len()).unwrap();
+        let extent = crate::bytes::Extent {
+            offset: 0,
+            time: 0,
+            len,
+            frame: number + 1,
+            head: 0,
+            file: 0,
+        };
+        indexer.push(&Incoming {
+            bytes,
+            scan: &scan,
+            keys: &keys,
+            places: &[],
+            body_text: None,
+            addressing,
+            transport: Transport::Udp,
+            layers: LayerStack::default(),
+            extents: &[extent],
+            cut: false,
+        });
+    }
+    let view = indexer.publish();
+    for (filter, from, to) in [
+        ("cseq >= 1020 and cseq < 2060", 1021, 2060),
+        ("not (cseq < 1024 or frame > 2400)", 1025, 2400),
+        ("sip", 1, 2500),
+    ] {
+        let found = Filter::parse(filter).unwrap().compile(&view).run(&view);
+        let found: Vec<u32> = found.iter().map(|m| m.get()).collect();
+        assert_eq!(found, (from..=to).collect::<Vec<_>>(), "{filter}");
+    }
+}
+
 #[track_caller]
 fn fails(filter: &str, position: usize, part: &str) {
     let error = Filter::parse(filter).unwrap_err();
@@ -248,4 +316,21 @@ fn every_field_is_found_by_all_its_names() {
     let id = MessageId::at(0);
     let filter = Filter::parse("text contains x").unwrap().compile(&view);
     assert_eq!(filter.matches(id, view.message(id).unwrap()), None);
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_understood_or_refused(
+        text in "([a-z.]{0,8}|status|ip.src|text|time|[=!<>~&|(){}\"', ]{1,3}|in|matches|not|and|[0-9.:/-]{1,9}|\\PC)*"
+    ) {
+        if let Ok(filter) = Filter::parse(&text) {
+            let (view, _) = example();
+            let compiled = filter.compile(&view);
+            let found = compiled.run(&view);
+            proptest::prop_assert!(found.len() <= 3);
+        } else if let Err(error) = Filter::parse(&text) {
+            proptest::prop_assert!(error.position <= text.chars().count());
+            proptest::prop_assert!(!error.message.is_empty());
+        }
+    }
 }

@@ -1,0 +1,242 @@
+//! However the octets travel, the same messages come out: TCP segments cut, reordered, repeated,
+//! overlapping; IP fragments in any order; any number of threads and any size of block.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod compose;
+
+use compose::{Capture, tcp, udp};
+use proptest::prelude::*;
+use sipscope::index::ids::MessageId;
+use sipscope::ingest::{Loaded, Options, load_open};
+use sipscope::source::CaptureFile;
+
+fn message(number: u32, body: usize, compact: bool) -> Vec<u8> {
+    let length = if compact { "l" } else { "Content-Length" };
+    let body = "x".repeat(body);
+    format!(
+        "MESSAGE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1:5060;branch=z9hG4bK{number}\r\n\
+         From: <sip:alice@example.com>;tag=a\r\nTo: <sip:bob@example.com>\r\nCall-ID: c{number}@192.0.2.1\r\n\
+         CSeq: {number} MESSAGE\r\nMax-Forwards: 70\r\nContent-Type: text/plain\r\n{length}: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// What identifies the messages of a capture, without the frames they came in.
+fn load(capture: &Capture, options: &Options) -> (Loaded, Vec<(String, u32, u32, Vec<u8>)>) {
+    let file = CaptureFile::from_bytes(capture.bytes(), "test").expect("a capture");
+    let loaded = load_open(vec![("test".into(), file)], options);
+    let view = &loaded.view;
+    let messages = (0..view.messages().len())
+        .map(|i| {
+            let row = view.message(MessageId::at(i)).expect("a row");
+            let bytes = loaded.bytes.read_all(&view.extents(row)).expect("its bytes");
+            let call_id = view.texts().get(row.call_id).into_owned();
+            (call_id, row.cseq().unwrap_or(0), row.len, bytes)
+        })
+        .collect();
+    (loaded, messages)
+}
+
+fn one_thread() -> Options {
+    Options { threads: 1, ..Options::default() }
+}
+
+/// A stream of messages with keep-alives between some of them, and the messages themselves.
+fn stream(sizes: &[(usize, bool, bool)]) -> (Vec<u8>, Vec<Vec<u8>>) {
+    let mut stream = Vec::new();
+    let mut messages = Vec::new();
+    for (number, (body, compact, keep_alive)) in (1u32..).zip(sizes) {
+        let message = message(number, *body, *compact);
+        stream.extend_from_slice(&message);
+        messages.push(message);
+        if *keep_alive {
+            stream.extend_from_slice(b"\r\n\r\n");
+        }
+    }
+    (stream, messages)
+}
+
+/// Ranges that together cover `0..len`, in the order they are sent.
+fn ranges(len: usize, cuts: &[usize], again: &[(usize, usize)], order: &[u16]) -> Vec<(usize, usize)> {
+    let mut points: Vec<usize> = cuts.iter().map(|c| c % len).chain([0, len]).collect();
+    points.sort_unstable();
+    points.dedup();
+    let mut list: Vec<(usize, usize)> = points.windows(2).map(|w| (w[0], w[1])).collect();
+    for (start, size) in again {
+        let start = start % len;
+        list.push((start, (start + 1 + size % 900).min(len)));
+    }
+    let mut keyed: Vec<(u16, (usize, usize))> =
+        list.iter().zip(order.iter().cycle()).map(|(r, o)| (*o, *r)).collect();
+    keyed.sort_by_key(|(key, _)| *key);
+    keyed.into_iter().map(|(_, range)| range).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn cutting_and_mixing_a_stream_changes_nothing(
+        sizes in prop::collection::vec((0usize..1500, any::<bool>(), any::<bool>()), 1..6),
+        cuts in prop::collection::vec(any::<usize>(), 0..30),
+        again in prop::collection::vec((any::<usize>(), any::<usize>()), 0..8),
+        order in prop::collection::vec(any::<u16>(), 40),
+        isn in any::<u32>(),
+        late_syn in any::<bool>(),
+    ) {
+        let (stream, expected) = stream(&sizes);
+        let mut capture = Capture::default();
+        let syn = tcp(isn, 2, b"");
+        if !late_syn {
+            capture.add(&syn);
+        }
+        for (i, (start, end)) in ranges(stream.len(), &cuts, &again, &order).into_iter().enumerate() {
+            let seq = isn.wrapping_add(1).wrapping_add(start as u32);
+            capture.add(&tcp(seq, 0x18, &stream[start..end]));
+            if late_syn && i == 0 {
+                capture.add(&syn);
+            }
+        }
+        let (_, messages) = load(&capture, &one_thread());
+        let mut found: Vec<Vec<u8>> = messages.into_iter().map(|m| m.3).collect();
+        found.sort();
+        let mut expected = expected;
+        expected.sort();
+        let text = |list: &[Vec<u8>]| list.iter().map(|m| (m.len(), String::from_utf8_lossy(m).trim_matches('x').to_owned())).collect::<Vec<_>>();
+        prop_assert_eq!(text(&found), text(&expected));
+    }
+
+    #[test]
+    fn fragments_come_in_any_order(
+        body in 1600usize..9000,
+        cuts in prop::collection::vec(1usize..1200, 1..10),
+        order in prop::collection::vec(any::<u16>(), 40),
+        twice in any::<bool>(),
+        v6 in any::<bool>(),
+    ) {
+        let message = message(1, body, false);
+        let datagram = compose::udp_payload(5060, 5060, &message);
+        // All fragments but the last hold a multiple of 8 octets.
+        let mut list = Vec::new();
+        let mut at = 0;
+        for cut in cuts.iter().cycle() {
+            if at >= datagram.len() {
+                break;
+            }
+            let end = (at + cut * 8).min(datagram.len());
+            list.push((at, end));
+            at = end;
+        }
+        let mut keyed: Vec<_> = list.iter().zip(order.iter().cycle()).map(|(r, o)| (*o, *r)).collect();
+        if twice {
+            keyed.extend(list.iter().map(|r| (u16::MAX / 2, *r)));
+        }
+        keyed.sort_by_key(|(key, _)| *key);
+        let mut capture = Capture::default();
+        for (_, (start, end)) in keyed {
+            let more = end < datagram.len();
+            capture.add(&compose::fragment(v6, 7, start, more, &datagram[start..end]));
+        }
+        let (_, messages) = load(&capture, &one_thread());
+        // With fragments sent twice a second datagram may become whole: then it is the same one.
+        prop_assert!(!messages.is_empty());
+        for m in messages {
+            prop_assert_eq!(&m.3, &message);
+        }
+    }
+
+    #[test]
+    fn threads_and_blocks_change_nothing(
+        threads in 1usize..5,
+        block in prop::sample::select(vec![1usize, 300, 4096, 1 << 20]),
+        seed in any::<u32>(),
+    ) {
+        let mut capture = Capture::default();
+        let mut state = seed | 1;
+        let mut random = move || { state ^= state << 13; state ^= state >> 17; state ^= state << 5; state };
+        let mut seq = 1000u32;
+        capture.add(&tcp(seq - 1, 2, b""));
+        for number in 1..60u32 {
+            let bytes = message(number % 40, (random() % 700) as usize, false);
+            if random() % 2 == 0 {
+                capture.add(&udp(5060, 5060, &bytes));
+            } else {
+                for piece in bytes.chunks(1 + (random() % 600) as usize) {
+                    capture.add(&tcp(seq, 0x18, piece));
+                    seq = seq.wrapping_add(piece.len() as u32);
+                }
+            }
+        }
+        let describe = |loaded: &Loaded| -> Vec<String> {
+            let view = &loaded.view;
+            view.messages().iter().map(|r| format!("{r:?}")).map(|s| {
+                // The hash of the branch is keyed anew in every run, not in every load.
+                s
+            }).collect()
+        };
+        let (base, plain) = load(&capture, &one_thread());
+        let options = Options { threads, block_octets: block, ..Options::default() };
+        let (other, same) = load(&capture, &options);
+        prop_assert_eq!(plain, same);
+        prop_assert_eq!(describe(&base), describe(&other));
+        prop_assert_eq!(base.view.totals.retransmissions, other.view.totals.retransmissions);
+    }
+}
+
+#[test]
+fn a_hole_costs_the_message_it_is_in_and_no_other() {
+    let (stream, messages) = stream(&[(300, false, false), (300, false, false), (300, false, false)]);
+    let mut capture = Capture::default();
+    capture.add(&tcp(99, 2, b""));
+    let hole = messages[0].len() + 100..messages[0].len() + 200;
+    capture.add(&tcp(100, 0x18, &stream[..hole.start]));
+    capture.add(&tcp(100 + hole.end as u32, 0x18, &stream[hole.end..]));
+    let (loaded, found) = load(&capture, &one_thread());
+    let ids: Vec<&str> = found.iter().map(|m| m.0.as_str()).collect();
+    assert_eq!(ids, ["c1@192.0.2.1", "c3@192.0.2.1"]);
+    let skipped = &loaded.files[0].skipped;
+    assert!(skipped.iter().any(|s| s.what == "hole in a TCP stream"), "{skipped:?}");
+    assert!(skipped.iter().any(|s| s.what == "incomplete SIP message"), "{skipped:?}");
+}
+
+#[test]
+fn a_hole_in_the_body_shows_the_message_as_cut() {
+    let (stream, messages) = stream(&[(900, false, false), (10, false, false)]);
+    let mut capture = Capture::default();
+    capture.add(&tcp(99, 2, b""));
+    let hole = messages[0].len() - 500..messages[0].len() - 100;
+    capture.add(&tcp(100, 0x18, &stream[..hole.start]));
+    capture.add(&tcp(100 + hole.end as u32, 0x18, &stream[hole.end..]));
+    let (loaded, found) = load(&capture, &one_thread());
+    assert_eq!(found.len(), 2);
+    let first = loaded.view.message(MessageId::at(0)).expect("a row");
+    assert!(first.is_cut());
+    assert_eq!(found[0].3, &messages[0][..hole.start]);
+    assert_eq!(found[1].3, messages[1]);
+}
+
+#[test]
+fn addresses_used_again_begin_another_stream() {
+    let mut capture = Capture::default();
+    let (first, second) = (message(1, 50, false), message(2, 60, false));
+    capture.add(&tcp(999, 2, b""));
+    capture.add(&tcp(1000, 0x18, &first[..200]));
+    capture.add(&tcp(1200, 0x18, &first[200..]));
+    capture.add(&tcp(3_000_000_000, 2, b""));
+    capture.add(&tcp(3_000_000_001, 0x18, &second));
+    // A late repetition of the first connection does no harm.
+    capture.add(&tcp(1000, 0x18, &first[..200]));
+    let (_, found) = load(&capture, &one_thread());
+    assert_eq!(found.iter().map(|m| m.1).collect::<Vec<_>>(), [1, 2]);
+}
+
+#[test]
+fn other_protocols_over_tcp_are_no_sip() {
+    let mut capture = Capture::default();
+    capture.add(&tcp(0, 2, b""));
+    let page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 90\r\n\r\n<pre>\r\nINVITE sip:bob@example.com SIP/2.0\r\n</pre>";
+    capture.add(&tcp(1, 0x18, page));
+    let (loaded, found) = load(&capture, &one_thread());
+    assert_eq!(found.len(), 0, "{:?}", loaded.files[0].skipped);
+}
