@@ -281,7 +281,8 @@ fn heads_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, frame: &Frame, ladder: &Ladder) {
         }
         let clipped = painter.with_clip_rect(seen);
         let line = |text: &str, y: f32, colour: Color32| {
-            let galley = clipped.layout_job(one_line(text, frame.font.clone(), colour, width));
+            let room = seen.width();
+            let galley = clipped.layout_job(one_line(text, frame.font.clone(), colour, room));
             let elided = galley.elided;
             // Text that would begin behind the edge of the window moves into it.
             let half = galley.size().x / 2.0;
@@ -395,7 +396,12 @@ fn row_ui(
     // The time stays while lanes are moved aside.
     let column = rect.with_max_x(rect.left() + frame.time_points - 4.0);
     if frame.left > 0.0 {
-        painter.rect_filled(column.with_min_x(column.left() + 3.0), 0, ground);
+        let focus_bar = if selected && list.has_focus() {
+            3.0
+        } else {
+            0.0
+        };
+        painter.rect_filled(column.with_min_x(column.left() + focus_bar), 0, ground);
     }
     let at = pos2(rect.left() + 6.0, rect.center().y);
     painter.text(at, Align2::LEFT_CENTER, text, frame.font.clone(), colour);
