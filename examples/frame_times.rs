@@ -139,7 +139,10 @@ fn capture(files: Vec<PathBuf>) {
         first_rows.unwrap_or_default().as_secs_f64() * 1000.0
     );
     if let Some(cpu) = process_cpu() {
-        println!("CPU of the whole process until then {:.2} s", cpu.as_secs_f64());
+        println!(
+            "CPU of the whole process until then {:.2} s",
+            cpu.as_secs_f64()
+        );
     }
     loading.print("while loading");
     driver.settle(Duration::from_secs(30));

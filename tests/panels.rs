@@ -379,6 +379,7 @@ fn what_cannot_be_opened_is_said() {
             .error
             .clone()
             .unwrap();
+        let said = sipscope::present::rows::sentence(&said);
         assert!(w.query_all_by_label(&said).count() > 0, "{said}");
     }
 }

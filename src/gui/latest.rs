@@ -69,7 +69,7 @@ impl<Q: Send + 'static, A: Send + Sync + 'static> Latest<Q, A> {
                 let since = Instant::now();
                 let still = || {
                     let state = lock(&theirs.state);
-                    !state.closed && !(state.urgent && state.question.is_some())
+                    !(state.closed || state.urgent && state.question.is_some())
                 };
                 // A defect in the work must cost one answer, not all that would follow.
                 let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -174,7 +174,7 @@ mod tests {
     fn the_newest_question_is_answered() {
         let (done, woken) = mpsc::channel();
         let done = Mutex::new(done);
-        let wake = Arc::new(move || drop(lock(&done).send(())));
+        let wake = Arc::new(move || lock(&done).send(()).unwrap());
         let worker = Latest::spawn("test", wake, |q: u32, _| Some(q * 2));
         for q in 1..=100 {
             worker.ask(q, true);
@@ -190,7 +190,7 @@ mod tests {
     fn a_panic_costs_one_answer() {
         let (done, woken) = mpsc::channel();
         let done = Mutex::new(done);
-        let wake = Arc::new(move || drop(lock(&done).send(())));
+        let wake = Arc::new(move || lock(&done).send(()).unwrap());
         let worker = Latest::spawn("test", wake, |q: u32, _| {
             Some(100_u32.checked_div(q).unwrap())
         });

@@ -66,12 +66,16 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), String> {
 }
 
 fn refusal(error: &eframe::Error) -> String {
-    let what = match error {
-        eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => "no display for the window",
+    // The words of the libraries name places in their sources: they are for the log.
+    log::info!("no window: {error}");
+    match error {
+        eframe::Error::Winit(_) | eframe::Error::WinitEventLoop(_) => {
+            "no display for the window: the one that DISPLAY or WAYLAND_DISPLAY names does not answer"
+        }
         eframe::Error::Glutin(_)
         | eframe::Error::NoGlutinConfigs(..)
-        | eframe::Error::OpenGL(_) => "no OpenGL for the window",
+        | eframe::Error::OpenGL(_) => "no OpenGL for the window: the display offers none that fits",
         eframe::Error::AppCreation(_) => "the window could not be opened",
-    };
-    format!("{what}: {error}")
+    }
+    .to_owned()
 }

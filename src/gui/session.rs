@@ -157,6 +157,11 @@ impl Session {
             Action::SelectField(field) => self.selection.field = field,
             Action::ShowKind(kind) => {
                 self.kind = kind;
+                let selected = self.selection.call.and_then(|call| self.view.call(call));
+                if selected.is_some_and(|call| call.kind != kind) {
+                    self.selection.call = None;
+                    self.selection.message = None;
+                }
                 self.kind_chosen = true;
             }
             Action::SortCalls(order) => self.prefs.order = order,

@@ -62,47 +62,47 @@ const fn rgb(hex: u32) -> Color32 {
 }
 
 const LIGHT: Theme = Theme {
-    request: rgb(0x00_5F_99),
-    success: rgb(0x00_6E_53),
-    redirect: rgb(0x93_3F_7B),
-    challenge: rgb(0x85_5B_00),
-    failure: rgb(0xB4_3A_0A),
-    provisional: rgb(0x5F_67_75),
-    text: rgb(0x1B_1F_24),
-    faint: rgb(0x59_60_6B),
-    lane: rgb(0xB9_C0_CA),
-    field: rgb(0xFF_DF_8A),
-    pointed: rgb(0xD7_E8_F7),
-    alert_ground: rgb(0xFB_E9_E1),
-    ground: rgb(0xFF_FF_FF),
-    head: rgb(0xEC_EF_F2),
-    stripe: rgb(0xF6_F8_FA),
-    selected: rgb(0xCB_E2_F7),
-    selected_text: rgb(0x0A_2A_45),
-    hovered: rgb(0xE6_EE_F5),
-    line: rgb(0xCF_D5_DC),
+    request: rgb(0x005F99),
+    success: rgb(0x006E53),
+    redirect: rgb(0x933F7B),
+    challenge: rgb(0x855B00),
+    failure: rgb(0xB43A0A),
+    provisional: rgb(0x5F6775),
+    text: rgb(0x1B1F24),
+    faint: rgb(0x59606B),
+    lane: rgb(0xB9C0CA),
+    field: rgb(0xFFDF8A),
+    pointed: rgb(0xD7E8F7),
+    alert_ground: rgb(0xFBE9E1),
+    ground: rgb(0xFFFFFF),
+    head: rgb(0xECEFF2),
+    stripe: rgb(0xF6F8FA),
+    selected: rgb(0xCBE2F7),
+    selected_text: rgb(0x0A2A45),
+    hovered: rgb(0xE6EEF5),
+    line: rgb(0xCFD5DC),
 };
 
 const DARK: Theme = Theme {
-    request: rgb(0x6C_B8_F0),
-    success: rgb(0x4A_C9_A0),
-    redirect: rgb(0xDB_93_CB),
-    challenge: rgb(0xE3_B3_41),
-    failure: rgb(0xFF_8C_5F),
-    provisional: rgb(0xA3_AC_B9),
-    text: rgb(0xE4_E8_ED),
-    faint: rgb(0xA2_AA_B5),
-    lane: rgb(0x4A_52_5E),
-    field: rgb(0x6B_51_10),
-    pointed: rgb(0x2B_42_58),
-    alert_ground: rgb(0x4A_24_16),
-    ground: rgb(0x18_1B_20),
-    head: rgb(0x26_2B_32),
-    stripe: rgb(0x1E_22_28),
-    selected: rgb(0x1F_4A_70),
-    selected_text: rgb(0xF4_F8_FC),
-    hovered: rgb(0x2A_31_3A),
-    line: rgb(0x3A_42_4D),
+    request: rgb(0x6CB8F0),
+    success: rgb(0x4AC9A0),
+    redirect: rgb(0xDB93CB),
+    challenge: rgb(0xE3B341),
+    failure: rgb(0xFF8C5F),
+    provisional: rgb(0xA3ACB9),
+    text: rgb(0xE4E8ED),
+    faint: rgb(0xA2AAB5),
+    lane: rgb(0x4A525E),
+    field: rgb(0x6B5110),
+    pointed: rgb(0x2B4258),
+    alert_ground: rgb(0x4A2416),
+    ground: rgb(0x181B20),
+    head: rgb(0x262B32),
+    stripe: rgb(0x1E2228),
+    selected: rgb(0x1F4A70),
+    selected_text: rgb(0xF4F8FC),
+    hovered: rgb(0x2A313A),
+    line: rgb(0x3A424D),
 };
 
 impl Theme {
@@ -157,11 +157,7 @@ impl Theme {
         v.panel_fill = self.ground;
         v.window_fill = if dark { self.head } else { self.ground };
         v.extreme_bg_color = self.stripe;
-        v.text_edit_bg_color = Some(if dark {
-            rgb(0x10_12_16)
-        } else {
-            rgb(0xFF_FF_FF)
-        });
+        v.text_edit_bg_color = Some(if dark { rgb(0x101216) } else { rgb(0xFFFFFF) });
         v.faint_bg_color = self.stripe;
         v.code_bg_color = self.head;
         v.window_stroke = Stroke::new(1.0, self.line);

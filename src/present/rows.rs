@@ -353,6 +353,15 @@ pub fn duration_words(nanos: i64) -> String {
     }
 }
 
+/// The words as a sentence of their own: with a capital letter.
+pub fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => String::new(),
+    }
+}
+
 /// A count with its noun: `1 call`, `2,000 calls`.
 pub fn counted(count: u64, one: &str, many: &str) -> String {
     format!(
@@ -406,6 +415,8 @@ mod tests {
     #[test]
     fn counts_have_commas_and_the_right_noun() {
         assert_eq!(counted(1, "call", "calls"), "1 call");
+        assert_eq!(sentence("no such file"), "No such file");
+        assert_eq!(sentence(""), "");
         assert_eq!(counted(0, "call", "calls"), "0 calls");
         assert_eq!(counted(1_234_567, "call", "calls"), "1,234,567 calls");
     }

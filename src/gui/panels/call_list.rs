@@ -153,7 +153,7 @@ fn nothing_here(ctx: &PanelCtx<'_>) -> String {
         .files
         .and_then(|files| files.iter().find_map(|file| file.error.as_deref()))
     {
-        Some(error) => error.to_owned(),
+        Some(error) => rows::sentence(error),
         None => format!("No SIP in {}", counted(packets, "packet", "packets")),
     }
 }

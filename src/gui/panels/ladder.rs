@@ -33,6 +33,8 @@ pub struct LadderState {
     shown: Option<CallStamp>,
     /// Selected message and its row.
     found: Option<(MessageId, usize)>,
+    /// A row whose lanes are to be brought into view.
+    aside: Option<usize>,
     /// Selected bar, which is no message.
     bar: Option<usize>,
 }
@@ -66,6 +68,7 @@ pub fn ladder_ui(
     let Some(call) = ctx.call.filter(|call| !call.ladder.items.is_empty()) else {
         let text = match (ctx.selection.call, ctx.is_finished()) {
             (_, false) => "Reading the capture…",
+            (None, true) if ctx.view.messages().is_empty() => "No messages",
             (None, true) => "Select a call to see its ladder",
             (Some(_), true) => "Nothing to draw for this call",
         };
@@ -85,6 +88,9 @@ pub fn ladder_ui(
     let visible = state
         .scroll
         .update(ui, list.id, body, rows, LADDER_ROW_POINTS);
+    if let Some(row) = state.aside.take() {
+        bring_aside(&mut state.scroll, ladder, row, &measures, body.width());
+    }
     let left = state
         .scroll
         .sideways(ui, list.id, body, measures.content_points);
@@ -153,6 +159,7 @@ fn choose(ladder: &Ladder, row: u64, state: &mut LadderState, actions: &mut Vec<
         Some(LadderItem::Arrow(arrow)) => {
             state.bar = None;
             state.found = Some((arrow.message, row));
+            state.aside = Some(row);
             actions.push(Action::SelectMessage(arrow.message));
         }
         Some(LadderItem::Bar(_)) => state.bar = Some(row),
@@ -186,6 +193,7 @@ fn selected_row(
         state.found = ladder.row_of(message).map(|row| (message, row));
         if let Some((_, row)) = state.found {
             state.scroll.reveal(row as u64);
+            state.aside = Some(row);
         }
     } else if ctx.reveal_message
         && let Some((_, row)) = state.found
@@ -196,6 +204,18 @@ fn selected_row(
         .bar
         .or(state.found.map(|(_, row)| row))
         .map(|row| row as u64)
+}
+
+/// Moves sideways as little as possible, so that both ends of a row are seen.
+fn bring_aside(scroll: &mut Scroll, ladder: &Ladder, row: usize, measures: &Measures, width: f32) {
+    let Some((from, to)) = ladder.items.get(row).map(LadderItem::lanes) else {
+        return;
+    };
+    let x = |lane: usize| SIDE_POINTS + lane as f32 * measures.gap;
+    // Measured from where the times end: they do not move.
+    let room = width - measures.time_points;
+    let (first, last) = (x(from.min(to)) - 24.0, x(from.max(to)) + 24.0);
+    scroll.left = scroll.left.max(last - room).min(first).max(0.0);
 }
 
 /// Sizes that do not change while the ladder is scrolled.
@@ -261,13 +281,18 @@ fn heads_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, frame: &Frame, ladder: &Ladder) {
         }
         let clipped = painter.with_clip_rect(seen);
         let line = |text: &str, y: f32, colour: Color32| {
-            let galley = clipped.layout_job(one_line(text, frame.font.clone(), colour, width));
+            let room = seen.width();
+            let galley = clipped.layout_job(one_line(text, frame.font.clone(), colour, room));
             let elided = galley.elided;
             // Text that would begin behind the edge of the window moves into it.
             let half = galley.size().x / 2.0;
-            let from = (x - half)
-                .max(time.right())
-                .min(frame.head.right() - 2.0 * half - 2.0);
+            let inside = frame.head.x_range().contains(x);
+            let edge = frame.head.right() - 2.0 * half - 2.0;
+            let from = if inside {
+                (x - half).max(time.right()).min(edge)
+            } else {
+                x - half
+            };
             clipped.galley(pos2(from, y), galley, colour);
             elided
         };
@@ -371,7 +396,12 @@ fn row_ui(
     // The time stays while lanes are moved aside.
     let column = rect.with_max_x(rect.left() + frame.time_points - 4.0);
     if frame.left > 0.0 {
-        painter.rect_filled(column.with_min_x(column.left() + 3.0), 0, ground);
+        let focus_bar = if selected && list.has_focus() {
+            3.0
+        } else {
+            0.0
+        };
+        painter.rect_filled(column.with_min_x(column.left() + focus_bar), 0, ground);
     }
     let at = pos2(rect.left() + 6.0, rect.center().y);
     painter.text(at, Align2::LEFT_CENTER, text, frame.font.clone(), colour);

@@ -5,7 +5,7 @@ use egui::{RichText, Ui};
 use crate::gui::action::Action;
 use crate::gui::panel_ctx::PanelCtx;
 use crate::ingest::FileReport;
-use crate::present::rows::counted;
+use crate::present::rows::{counted, sentence};
 use crate::present::text::grouped;
 
 /// One line at the bottom of the window.
@@ -78,7 +78,7 @@ fn files_ui(ctx: &PanelCtx<'_>, ui: &mut Ui) {
     let errors: Vec<&FileReport> = files.iter().filter(|file| file.error.is_some()).collect();
     if !errors.is_empty() {
         let text = match errors.as_slice() {
-            [only] if files.len() == 1 => only.error.clone().unwrap_or_default(),
+            [only] if files.len() == 1 => sentence(only.error.as_deref().unwrap_or_default()),
             many => format!("{} not read", counted(many.len() as u64, "file", "files")),
         };
         let label = egui::Label::new(RichText::new(text).color(ctx.theme.failure)).truncate();

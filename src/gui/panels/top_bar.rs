@@ -149,7 +149,8 @@ fn filter_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut TopBarState, actions: 
         "" => None,
         text => Filter::parse(text).err(),
     };
-    let hint = RichText::new("status >= 400 and method == INVITE").color(ctx.theme.faint);
+    let hint =
+        RichText::new("for example: status >= 400 and method == INVITE").color(ctx.theme.faint);
     let mut field = egui::TextEdit::singleline(&mut state.filter)
         .id(filter_id())
         .hint_text(hint)
