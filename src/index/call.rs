@@ -463,29 +463,24 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
 /// Who sent a failure: the callee, unless something before it answered in its place.
 fn who_refused(messages: &[Msg<'_>], last: &Attempt<'_>, outcome: Msg<'_>) -> EndedBy {
     let cseq = last.request.row.cseq();
-    let forwarded = messages.iter().any(|m| {
-        m.row.is_request()
-            && m.row.method == Method::Invite
-            && m.row.cseq() == cseq
-            && m.row.via_count > last.request.row.via_count
-    });
     let status = outcome.row.status;
-    if forwarded {
-        let from_beyond = messages.iter().any(|m| {
+    let invites = messages.iter().filter(|m| {
+        m.row.is_request() && m.row.method == Method::Invite && m.row.cseq() == cseq
+    });
+    let farthest = invites.map(|m| m.row.via_count).max().unwrap_or(0);
+    if farthest > last.request.row.via_count {
+        // Forwarded: the callee has refused if the same answer came from the last hop that was seen.
+        let from_callee = messages.iter().any(|m| {
             m.row.is_response()
                 && m.row.cseq_method == Method::Invite
                 && m.row.status == status
-                && m.row.via_count > outcome.row.via_count
+                && m.row.via_count == farthest
         });
-        return if from_beyond {
-            EndedBy::Callee
-        } else {
-            EndedBy::Network
-        };
+        return if from_callee { EndedBy::Callee } else { EndedBy::Network };
     }
     match status {
-        // What a server says in place of the callee (RFC 3261, 21.4.9 and 21.5).
-        401 | 407 | 408 | 503 | 504 => EndedBy::Network,
+        // What a server says in place of the callee (RFC 3261, 21.4.5, 21.4.9, 21.5).
+        401 | 404 | 407 | 408 | 503 | 504 => EndedBy::Network,
         _ => EndedBy::Callee,
     }
 }
