@@ -24,8 +24,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("present", &["sip", "sdp", "packet", "index"]),
     // Packets are exported from the reader of the capture.
     ("export", &["present", "index", "sip", "sdp", "source"]),
-    ("cli", &["export", "index", "ingest", "packet", "present", "sdp", "sip", "source"]),
-    ("gui", &["export", "index", "ingest", "packet", "present", "sdp", "sip", "source"]),
+    (
+        "cli",
+        &[
+            "export", "index", "ingest", "packet", "present", "sdp", "sip", "source",
+        ],
+    ),
+    (
+        "gui",
+        &[
+            "export", "index", "ingest", "packet", "present", "sdp", "sip", "source",
+        ],
+    ),
 ];
 
 fn rust_files(folder: &Path, out: &mut Vec<PathBuf>) {
@@ -47,11 +57,19 @@ fn modules() -> BTreeMap<String, Vec<(PathBuf, String)>> {
     let mut modules: BTreeMap<String, Vec<(PathBuf, String)>> = BTreeMap::new();
     for file in files {
         let relative = file.strip_prefix(&src).expect("below src");
-        let first = relative.components().next().expect("a name").as_os_str().to_string_lossy();
+        let first = relative
+            .components()
+            .next()
+            .expect("a name")
+            .as_os_str()
+            .to_string_lossy();
         let module = first.trim_end_matches(".rs").to_owned();
         if !["lib", "main", "bin"].contains(&module.as_str()) {
             let text = std::fs::read_to_string(&file).expect("text");
-            modules.entry(module).or_default().push((relative.to_owned(), text));
+            modules
+                .entry(module)
+                .or_default()
+                .push((relative.to_owned(), text));
         }
     }
     modules
@@ -65,9 +83,18 @@ fn used(text: &str) -> Vec<String> {
         .flat_map(|rest| match rest.strip_prefix('{') {
             Some(list) => list
                 .split([',', '}'])
-                .map(|name| name.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect())
+                .map(|name| {
+                    name.trim()
+                        .chars()
+                        .take_while(|c| c.is_alphanumeric() || *c == '_')
+                        .collect()
+                })
                 .collect::<Vec<String>>(),
-            None => vec![rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()],
+            None => vec![
+                rest.chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect(),
+            ],
         })
         .filter(|name| !name.is_empty())
         .collect()
@@ -80,7 +107,9 @@ fn modules_use_only_what_they_may() {
     let mut seen = 0;
     for (module, files) in &modules {
         let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| name == module) else {
-            wrong.push(format!("{module} stands in no table of tests/architecture.rs"));
+            wrong.push(format!(
+                "{module} stands in no table of tests/architecture.rs"
+            ));
             continue;
         };
         for (file, text) in files {
@@ -107,7 +136,11 @@ fn only_the_window_names_egui() {
             let names = ["egui", "eframe", "rfd"].iter().any(|name| {
                 text.contains(&format!("use {name}")) || text.contains(&format!("{name}::"))
             });
-            assert!(module == "gui" || !names, "{} names egui or rfd", file.display());
+            assert!(
+                module == "gui" || !names,
+                "{} names egui or rfd",
+                file.display()
+            );
         }
     }
 }
@@ -123,7 +156,11 @@ fn the_model_reads_no_clock_and_starts_no_thread() {
             }
             // A filter over millions of rows borrows threads for as long as it runs.
             let filter = file.to_string_lossy().contains("filter");
-            assert!(filter || !code.contains("thread::"), "{} starts threads", file.display());
+            assert!(
+                filter || !code.contains("thread::"),
+                "{} starts threads",
+                file.display()
+            );
         }
     }
 }

@@ -38,7 +38,11 @@ fn sipscope(args: &[&str], file: &Path) -> String {
         .output()
         .expect("the program runs");
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command} {}: {errors}", file.display());
+    assert!(
+        output.status.success(),
+        "{command} {}: {errors}",
+        file.display()
+    );
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
@@ -51,15 +55,26 @@ fn json(command: &str, file: &Path) -> Vec<Value> {
 
 /// Frames of the messages for which `field` is set.
 fn frames(messages: &[Value], field: &str) -> Vec<u64> {
-    messages.iter().filter(|m| !m[field].is_null()).filter_map(|m| m["frame"].as_u64()).collect()
+    messages
+        .iter()
+        .filter(|m| !m[field].is_null())
+        .filter_map(|m| m["frame"].as_u64())
+        .collect()
 }
 
 fn numbers(value: &Value) -> Vec<u64> {
-    value.as_array().map(|a| a.iter().filter_map(Value::as_u64).collect()).unwrap_or_default()
+    value
+        .as_array()
+        .map(|a| a.iter().filter_map(Value::as_u64).collect())
+        .unwrap_or_default()
 }
 
 fn compare(case: &Path, wrong: &mut Vec<String>) {
-    let name = case.file_name().expect("a name").to_string_lossy().into_owned();
+    let name = case
+        .file_name()
+        .expect("a name")
+        .to_string_lossy()
+        .into_owned();
     let truth = std::fs::read_to_string(case.join("truth.json")).expect("truth.json");
     let truth: Value = serde_json::from_str(&truth).expect("JSON");
     let file = capture(case);
@@ -67,7 +82,11 @@ fn compare(case: &Path, wrong: &mut Vec<String>) {
     let ours: Vec<Value> = messages
         .iter()
         .map(|m| {
-            let start = if m["kind"] == "request" { &m["method"] } else { &m["status"] };
+            let start = if m["kind"] == "request" {
+                &m["method"]
+            } else {
+                &m["status"]
+            };
             Value::from(vec![
                 m["frame"].clone(),
                 start.clone(),
@@ -79,7 +98,9 @@ fn compare(case: &Path, wrong: &mut Vec<String>) {
         .collect();
     let mut check = |what: &str, ours: &Value, theirs: &Value| {
         if ours != theirs {
-            wrong.push(format!("{name}: {what}: we say {ours}, the recording is {theirs}"));
+            wrong.push(format!(
+                "{name}: {what}: we say {ours}, the recording is {theirs}"
+            ));
         }
     };
     check("messages", &Value::from(ours), &truth["list"]);
@@ -90,20 +111,28 @@ fn compare(case: &Path, wrong: &mut Vec<String>) {
     ] {
         let mut theirs = numbers(&truth[key]);
         theirs.sort_unstable();
-        check(key, &Value::from(frames(&messages, field)), &Value::from(theirs));
+        check(
+            key,
+            &Value::from(frames(&messages, field)),
+            &Value::from(theirs),
+        );
     }
     let dialogs = json("dialogs", &file);
     check("dialogs", &Value::from(dialogs.len()), &truth["dialogs"]);
     // The id of a call by its Call-ID: through the messages.
     let mut by_call_id: BTreeMap<String, u64> = BTreeMap::new();
     for m in &messages {
-        let (Some(id), Some(call)) = (m["call_id"].as_str(), m["call"].as_u64()) else { continue };
+        let (Some(id), Some(call)) = (m["call_id"].as_str(), m["call"].as_u64()) else {
+            continue;
+        };
         by_call_id.entry(id.to_owned()).or_insert(call);
     }
     let calls = json("calls", &file);
     for expected in truth["calls"].as_array().expect("calls") {
         let id = expected["call_id"].as_str().expect("a Call-ID");
-        let call = by_call_id.get(id).and_then(|n| calls.iter().find(|c| c["call"] == *n));
+        let call = by_call_id
+            .get(id)
+            .and_then(|n| calls.iter().find(|c| c["call"] == *n));
         let Some(call) = call else {
             wrong.push(format!("{name}: no call with Call-ID {id}"));
             continue;
@@ -112,7 +141,10 @@ fn compare(case: &Path, wrong: &mut Vec<String>) {
             if let Some(value) = expected.get(field)
                 && call[field] != *value
             {
-                wrong.push(format!("{name}: {id}: {field}: we say {}, the recording is {value}", call[field]));
+                wrong.push(format!(
+                    "{name}: {id}: {field}: we say {}, the recording is {value}",
+                    call[field]
+                ));
             }
         }
     }
@@ -148,5 +180,9 @@ fn the_texts_are_as_they_were() {
             }
         }
     }
-    assert!(wrong.is_empty(), "not as expected (UPDATE_EXPECT=1 rewrites):\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "not as expected (UPDATE_EXPECT=1 rewrites):\n{}",
+        wrong.join("\n")
+    );
 }

@@ -114,7 +114,11 @@ fn any_mixture_of_segments_and_fragments_is_survived() {
         for _ in 0..1 + random.below(60) {
             let start = random.below(stream.len());
             let end = (start + random.below(700)).min(stream.len());
-            let jump = if random.below(10) == 0 { random.next() as u32 } else { 0 };
+            let jump = if random.below(10) == 0 {
+                random.next() as u32
+            } else {
+                0
+            };
             let seq = isn.wrapping_add(start as u32).wrapping_add(jump);
             let flags = [0x18, 0x18, 0x18, 0x02, 0x11, 0x04][random.below(6)];
             let mut packet = match random.below(5) {
@@ -122,7 +126,13 @@ fn any_mixture_of_segments_and_fragments_is_survived() {
                 3 => {
                     let place = random.below(8000) / 8 * 8;
                     let more = random.below(2) == 0;
-                    compose::fragment(random.below(2) == 0, random.below(3) as u16, place, more, &stream[start..end])
+                    compose::fragment(
+                        random.below(2) == 0,
+                        random.below(3) as u16,
+                        place,
+                        more,
+                        &stream[start..end],
+                    )
                 }
                 _ => compose::udp(5060, 5060, &stream[start..end]),
             };
@@ -130,17 +140,30 @@ fn any_mixture_of_segments_and_fragments_is_survived() {
                 mutate(&mut random, &mut packet);
             }
             // Now and then much time passes, forwards or backwards.
-            let micros = if random.below(30) == 0 { 40_000_000 } else { random.below(2_000_000) as u64 };
+            let micros = if random.below(30) == 0 {
+                40_000_000
+            } else {
+                random.below(2_000_000) as u64
+            };
             capture.add_after(micros, &packet);
             inputs += 1;
         }
         let file = CaptureFile::from_bytes(capture.bytes(), "fuzz").expect("a capture");
-        let options = Options { threads: 1, ..Options::default() };
+        let options = Options {
+            threads: 1,
+            ..Options::default()
+        };
         let loaded = load_open(vec![("fuzz".into(), file)], &options);
         let skipped = &loaded.files[0].skipped;
-        assert!(!skipped.iter().any(|s| s.what == "internal error"), "{skipped:?}");
+        assert!(
+            !skipped.iter().any(|s| s.what == "internal error"),
+            "{skipped:?}"
+        );
         for (index, row) in loaded.view.messages().iter().enumerate() {
-            let bytes = loaded.bytes.read_all(&loaded.view.extents(row)).expect("its bytes");
+            let bytes = loaded
+                .bytes
+                .read_all(&loaded.view.extents(row))
+                .expect("its bytes");
             assert_eq!(bytes.len(), row.len as usize, "message {index}");
         }
         for (index, _) in loaded.view.calls().iter().enumerate() {
@@ -150,5 +173,8 @@ fn any_mixture_of_segments_and_fragments_is_survived() {
         }
         messages += loaded.view.messages().len();
     }
-    assert!(messages > 4_000, "only {messages} messages came through: the inputs are too wild");
+    assert!(
+        messages > 4_000,
+        "only {messages} messages came through: the inputs are too wild"
+    );
 }

@@ -22,15 +22,20 @@ fn message(number: u32, body: usize, compact: bool) -> Vec<u8> {
     .into_bytes()
 }
 
-/// What identifies the messages of a capture, without the frames they came in.
-fn load(capture: &Capture, options: &Options) -> (Loaded, Vec<(String, u32, u32, Vec<u8>)>) {
+/// What identifies a message, without the frames it came in: Call-ID, CSeq number, length, octets.
+type Found = (String, u32, u32, Vec<u8>);
+
+fn load(capture: &Capture, options: &Options) -> (Loaded, Vec<Found>) {
     let file = CaptureFile::from_bytes(capture.bytes(), "test").expect("a capture");
     let loaded = load_open(vec![("test".into(), file)], options);
     let view = &loaded.view;
     let messages = (0..view.messages().len())
         .map(|i| {
             let row = view.message(MessageId::at(i)).expect("a row");
-            let bytes = loaded.bytes.read_all(&view.extents(row)).expect("its bytes");
+            let bytes = loaded
+                .bytes
+                .read_all(&view.extents(row))
+                .expect("its bytes");
             let call_id = view.texts().get(row.call_id).into_owned();
             (call_id, row.cseq().unwrap_or(0), row.len, bytes)
         })
@@ -39,7 +44,10 @@ fn load(capture: &Capture, options: &Options) -> (Loaded, Vec<(String, u32, u32,
 }
 
 fn one_thread() -> Options {
-    Options { threads: 1, ..Options::default() }
+    Options {
+        threads: 1,
+        ..Options::default()
+    }
 }
 
 /// A stream of messages with keep-alives between some of them, and the messages themselves.
@@ -58,7 +66,12 @@ fn stream(sizes: &[(usize, bool, bool)]) -> (Vec<u8>, Vec<Vec<u8>>) {
 }
 
 /// Ranges that together cover `0..len`, in the order they are sent.
-fn ranges(len: usize, cuts: &[usize], again: &[(usize, usize)], order: &[u16]) -> Vec<(usize, usize)> {
+fn ranges(
+    len: usize,
+    cuts: &[usize],
+    again: &[(usize, usize)],
+    order: &[u16],
+) -> Vec<(usize, usize)> {
     let mut points: Vec<usize> = cuts.iter().map(|c| c % len).chain([0, len]).collect();
     points.sort_unstable();
     points.dedup();
@@ -67,8 +80,11 @@ fn ranges(len: usize, cuts: &[usize], again: &[(usize, usize)], order: &[u16]) -
         let start = start % len;
         list.push((start, (start + 1 + size % 900).min(len)));
     }
-    let mut keyed: Vec<(u16, (usize, usize))> =
-        list.iter().zip(order.iter().cycle()).map(|(r, o)| (*o, *r)).collect();
+    let mut keyed: Vec<(u16, (usize, usize))> = list
+        .iter()
+        .zip(order.iter().cycle())
+        .map(|(r, o)| (*o, *r))
+        .collect();
     keyed.sort_by_key(|(key, _)| *key);
     keyed.into_iter().map(|(_, range)| range).collect()
 }
@@ -170,10 +186,7 @@ proptest! {
         }
         let describe = |loaded: &Loaded| -> Vec<String> {
             let view = &loaded.view;
-            view.messages().iter().map(|r| format!("{r:?}")).map(|s| {
-                // The hash of the branch is keyed anew in every run, not in every load.
-                s
-            }).collect()
+            view.messages().iter().map(|r| format!("{r:?}")).collect()
         };
         let (base, plain) = load(&capture, &one_thread());
         let options = Options { threads, block_octets: block, ..Options::default() };
@@ -186,7 +199,11 @@ proptest! {
 
 #[test]
 fn a_hole_costs_the_message_it_is_in_and_no_other() {
-    let (stream, messages) = stream(&[(300, false, false), (300, false, false), (300, false, false)]);
+    let (stream, messages) = stream(&[
+        (300, false, false),
+        (300, false, false),
+        (300, false, false),
+    ]);
     let mut capture = Capture::default();
     capture.add(&tcp(99, 2, b""));
     let hole = messages[0].len() + 100..messages[0].len() + 200;
@@ -196,8 +213,14 @@ fn a_hole_costs_the_message_it_is_in_and_no_other() {
     let ids: Vec<&str> = found.iter().map(|m| m.0.as_str()).collect();
     assert_eq!(ids, ["c1@192.0.2.1", "c3@192.0.2.1"]);
     let skipped = &loaded.files[0].skipped;
-    assert!(skipped.iter().any(|s| s.what == "hole in a TCP stream"), "{skipped:?}");
-    assert!(skipped.iter().any(|s| s.what == "incomplete SIP message"), "{skipped:?}");
+    assert!(
+        skipped.iter().any(|s| s.what == "hole in a TCP stream"),
+        "{skipped:?}"
+    );
+    assert!(
+        skipped.iter().any(|s| s.what == "incomplete SIP message"),
+        "{skipped:?}"
+    );
 }
 
 #[test]

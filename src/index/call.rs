@@ -464,9 +464,9 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
 fn who_refused(messages: &[Msg<'_>], last: &Attempt<'_>, outcome: Msg<'_>) -> EndedBy {
     let cseq = last.request.row.cseq();
     let status = outcome.row.status;
-    let invites = messages.iter().filter(|m| {
-        m.row.is_request() && m.row.method == Method::Invite && m.row.cseq() == cseq
-    });
+    let invites = messages
+        .iter()
+        .filter(|m| m.row.is_request() && m.row.method == Method::Invite && m.row.cseq() == cseq);
     let farthest = invites.map(|m| m.row.via_count).max().unwrap_or(0);
     if farthest > last.request.row.via_count {
         // Forwarded: the callee has refused if the same answer came from the last hop that was seen.
@@ -476,7 +476,11 @@ fn who_refused(messages: &[Msg<'_>], last: &Attempt<'_>, outcome: Msg<'_>) -> En
                 && m.row.status == status
                 && m.row.via_count == farthest
         });
-        return if from_callee { EndedBy::Callee } else { EndedBy::Network };
+        return if from_callee {
+            EndedBy::Callee
+        } else {
+            EndedBy::Network
+        };
     }
     match status {
         // What a server says in place of the callee (RFC 3261, 21.4.5, 21.4.9, 21.5).

@@ -78,10 +78,8 @@ pub fn of_call(view: &IndexView, call: CallId) -> Vec<DialogSummary> {
         let Some(dialog) = row.dialog else { continue };
         let entry = dialogs.entry(dialog).or_default();
         gather(view, entry, *id, row);
-        if makes(view, row) {
-            if makers.entry(row.transaction).or_default().insert(dialog) {
-                entry.transactions.push((row.transaction, row.via_count));
-            }
+        if makes(view, row) && makers.entry(row.transaction).or_default().insert(dialog) {
+            entry.transactions.push((row.transaction, row.via_count));
         }
     }
     // A failure of the first INVITE ends the early dialogs it made.

@@ -59,13 +59,23 @@ enum Relation {
     /// It is there, and of a flag: it is set.
     Present,
     /// A number or a time lies in one of these ranges, both ends included.
-    Ranges { ranges: Vec<(i64, i64)>, negated: bool },
+    Ranges {
+        ranges: Vec<(i64, i64)>,
+        negated: bool,
+    },
     /// An address lies in one of these networks.
-    Networks { networks: Vec<Network>, negated: bool },
+    Networks {
+        networks: Vec<Network>,
+        negated: bool,
+    },
     /// A text equals one of these.
     Equals { texts: Vec<String>, negated: bool },
     /// A text comes before or behind another (`<`, `<=`, `>`, `>=`).
-    Ordered { text: String, less: bool, equal: bool },
+    Ordered {
+        text: String,
+        less: bool,
+        equal: bool,
+    },
     /// A text holds another.
     Contains(String),
     /// A text matches a regular expression.

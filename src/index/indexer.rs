@@ -793,7 +793,7 @@ impl Indexer {
         } else {
             match method {
                 // Of a failed INVITE: its ACK opens nothing.
-                Method::Ack => !known.is_some_and(|t| t.final_status >= 300),
+                Method::Ack => known.is_none_or(|t| t.final_status < 300),
                 Method::Register | Method::Cancel | Method::Publish => false,
                 _ => true,
             }
@@ -1114,14 +1114,13 @@ impl Indexer {
                 cid.may_retry = false;
                 cid.ended = false;
             }
-            Method::Invite if response && m.keys.from_tag == cid.invite_from => {
-                if m.scan.cseq == Some(cid.invite_cseq) {
-                    if status >= 300 {
-                        cid.may_retry = true;
-                    } else if status >= 200 {
-                        cid.may_retry = false;
-                    }
-                }
+            Method::Invite
+                if response
+                    && m.keys.from_tag == cid.invite_from
+                    && m.scan.cseq == Some(cid.invite_cseq)
+                    && status >= 200 =>
+            {
+                cid.may_retry = status >= 300;
             }
             Method::Bye if response && status >= 200 && status != 401 && status != 407 => {
                 cid.ended = true;

@@ -296,6 +296,10 @@ mod tests {
     #[test]
     fn a_row_stays_small() {
         // The budget of the whole index is 112 octets a message and 320 a Call-ID.
-        assert!(size_of::<super::MessageRow>() <= 112, "{}", size_of::<super::MessageRow>());
+        assert!(
+            size_of::<super::MessageRow>() <= 112,
+            "{}",
+            size_of::<super::MessageRow>()
+        );
     }
 }

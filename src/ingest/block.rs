@@ -25,6 +25,7 @@ pub(super) struct Decoded {
 }
 
 /// What a block holds, in the order of its packets.
+#[expect(clippy::large_enum_variant, reason = "nearly all items are messages")]
 pub(super) enum Item {
     /// A message in a datagram of its own.
     Message {

@@ -159,12 +159,21 @@ fn index(opened: Opened, options: &Options, stop: Arc<AtomicBool>) -> Loaded {
 
 /// Indexes captures that are open already; `name`s are for the reports.
 pub fn load_open(captures: Vec<(PathBuf, CaptureFile)>, options: &Options) -> Loaded {
-    let mut opened =
-        Opened { reports: Vec::new(), captures: Vec::new(), readers: Vec::new(), size: 0 };
+    let mut opened = Opened {
+        reports: Vec::new(),
+        captures: Vec::new(),
+        readers: Vec::new(),
+        size: 0,
+    };
     for (path, capture) in captures {
         opened.readers.push(Some(capture.bytes()));
         let info = capture.info().clone();
-        opened.reports.push(FileReport { path, info, skipped: Vec::new(), error: None });
+        opened.reports.push(FileReport {
+            path,
+            info,
+            skipped: Vec::new(),
+            error: None,
+        });
         opened.captures.push(Some(capture));
     }
     index(opened, options, Arc::new(AtomicBool::new(false)))
@@ -639,7 +648,7 @@ fn note(what: &str, count: u64, first: Option<u32>, offset: Option<u64>, why: &s
         count,
         first_frame: first.unwrap_or(0),
         offset: offset.unwrap_or(0),
-        why: why.to_owned().into(),
+        why: why.to_owned(),
         octets: 0,
     }
 }

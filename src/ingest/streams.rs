@@ -7,8 +7,8 @@ use crate::packet::ip_fragment::IpFragments;
 use crate::packet::rtp_brief::rtp_header;
 use crate::packet::tcp_stream::{StreamSink, TcpStreams, Verdict, Way};
 use crate::packet::{self, Addressing, LayerStack, Payload};
-use crate::sip::method::Method;
 use crate::sip::framing::{self, Framer, StreamItem};
+use crate::sip::method::Method;
 use crate::sip::scan::{ContentLength, Framing, scan};
 
 use super::block::{self, Block, Item, Pool};
@@ -171,13 +171,17 @@ impl Filer {
 
     /// A message that the stream has no more octets of: shown as cut when its header is complete.
     fn file_incomplete(&mut self, way: &Way, bytes: &[u8], extents: &[Extent]) {
-        let framing = Framing { datagram: false, cut: true };
+        let framing = Framing {
+            datagram: false,
+            cut: true,
+        };
         let header_ends = memchr::memmem::find(bytes, b"\r\n\r\n").is_some()
             || memchr::memmem::find(bytes, b"\n\n").is_some();
         let Some(scan) = scan(bytes, framing).filter(|_| header_ends) else {
             self.incomplete += 1;
             if let Some(first) = extents.first() {
-                self.incomplete_at.get_or_insert((first.file, first.frame, first.offset));
+                self.incomplete_at
+                    .get_or_insert((first.file, first.frame, first.offset));
             }
             return;
         };
@@ -194,7 +198,9 @@ impl Filer {
 /// Where the start of a stream is unknown, any other word may be the rest of one: `AGE` of `MESSAGE`.
 fn begins_like_known(data: &[u8]) -> bool {
     let data = data.trim_ascii_start();
-    let word = data.get(..memchr::memchr(b' ', data).unwrap_or(0)).unwrap_or_default();
+    let word = data
+        .get(..memchr::memchr(b' ', data).unwrap_or(0))
+        .unwrap_or_default();
     word == b"SIP/2.0" || Method::from_bytes(word) != Method::Other
 }
 
@@ -216,8 +222,12 @@ fn find_after_hole(data: &[u8]) -> (usize, bool) {
         let line = memchr::memrchr(b'\n', before).map_or(0, |n| n + 1);
         let text = before.get(line..).unwrap_or_default();
         // `METHOD URI SIP/2.0`: the method ends before the second blank from the right.
-        let Some(text) = text.strip_suffix(b" ") else { continue };
-        let Some(head) = memchr::memrchr(b' ', text) else { continue };
+        let Some(text) = text.strip_suffix(b" ") else {
+            continue;
+        };
+        let Some(head) = memchr::memrchr(b' ', text) else {
+            continue;
+        };
         let method = text.get(..head).unwrap_or_default();
         let known = Method::REGISTERED
             .iter()

@@ -81,7 +81,9 @@ impl Pieces {
     /// Takes the octets from `at` to the end of the part that covers it; those before stay.
     pub(super) fn take_covering(&mut self, at: u64) -> Option<(Vec<u8>, Extent)> {
         let (&start, (data, extent)) = self.parts.range_mut(..=at).next_back()?;
-        let skip = usize::try_from(at - start).ok().filter(|skip| *skip < data.len())?;
+        let skip = usize::try_from(at - start)
+            .ok()
+            .filter(|skip| *skip < data.len())?;
         let tail = data.split_off(skip);
         let place = extent.part(skip, tail.len());
         *extent = extent.part(0, skip);

@@ -131,7 +131,10 @@ enum State {
 impl Framer {
     /// For a stream that is known to be SIP and goes on behind missing octets.
     pub fn after_hole() -> Self {
-        Self { seen_message: true, ..Self::default() }
+        Self {
+            seen_message: true,
+            ..Self::default()
+        }
     }
 
     /// The next item at the head of `stream`: all octets that came and were not taken yet.

@@ -9,13 +9,19 @@ pub struct Capture {
 
 impl Capture {
     pub fn add(&mut self, packet: &[u8]) {
-        let time = self.packets.last().map_or(1_700_000_000_000_000, |(t, _)| t + 1000);
+        let time = self
+            .packets
+            .last()
+            .map_or(1_700_000_000_000_000, |(t, _)| t + 1000);
         self.packets.push((time, packet.to_vec()));
     }
 
     /// Adds a packet `micros` after the one before.
     pub fn add_after(&mut self, micros: u64, packet: &[u8]) {
-        let time = self.packets.last().map_or(1_700_000_000_000_000, |(t, _)| t + micros);
+        let time = self
+            .packets
+            .last()
+            .map_or(1_700_000_000_000_000, |(t, _)| t + micros);
         self.packets.push((time, packet.to_vec()));
     }
 
@@ -26,7 +32,12 @@ impl Capture {
         }
         for (time, packet) in &self.packets {
             let len = packet.len() as u32;
-            for word in [(time / 1_000_000) as u32, (time % 1_000_000) as u32, len, len] {
+            for word in [
+                (time / 1_000_000) as u32,
+                (time % 1_000_000) as u32,
+                len,
+                len,
+            ] {
                 out.extend_from_slice(&word.to_le_bytes());
             }
             out.extend_from_slice(packet);
@@ -35,7 +46,14 @@ impl Capture {
     }
 }
 
-pub fn ipv4(protocol: u8, id: u16, fragment: u16, src: [u8; 4], dst: [u8; 4], payload: &[u8]) -> Vec<u8> {
+pub fn ipv4(
+    protocol: u8,
+    id: u16,
+    fragment: u16,
+    src: [u8; 4],
+    dst: [u8; 4],
+    payload: &[u8],
+) -> Vec<u8> {
     let total = (20 + payload.len()) as u16;
     let mut out = vec![0x45, 0];
     out.extend_from_slice(&total.to_be_bytes());

@@ -13,7 +13,11 @@ const NANOS: i64 = 1_000_000_000;
 
 /// Understands a whole filter.
 pub(super) fn parse(text: &str) -> Result<Node, FilterError> {
-    let mut parser = Parser { text, at: 0, depth: 0 };
+    let mut parser = Parser {
+        text,
+        at: 0,
+        depth: 0,
+    };
     if text.len() > MAX_TEXT {
         return Err(parser.error(0, 0, format!("a filter has at most {MAX_TEXT} octets")));
     }
@@ -98,7 +102,10 @@ impl<'a> Parser<'a> {
 
     fn error(&self, start: usize, len: usize, message: impl Into<String>) -> FilterError {
         let before = self.text.get(..start).unwrap_or(self.text);
-        let part = self.text.get(start..start.saturating_add(len)).unwrap_or_default();
+        let part = self
+            .text
+            .get(start..start.saturating_add(len))
+            .unwrap_or_default();
         FilterError {
             position: before.chars().count(),
             length: part.chars().count(),
@@ -144,7 +151,11 @@ impl<'a> Parser<'a> {
         while self.keyword(&["or"], &["||"]) {
             nodes.push(self.all()?);
         }
-        Ok(if nodes.len() == 1 { nodes.remove(0) } else { Node::Or(nodes) })
+        Ok(if nodes.len() == 1 {
+            nodes.remove(0)
+        } else {
+            Node::Or(nodes)
+        })
     }
 
     fn all(&mut self) -> Result<Node, FilterError> {
@@ -152,7 +163,11 @@ impl<'a> Parser<'a> {
         while self.keyword(&["and"], &["&&"]) {
             nodes.push(self.one()?);
         }
-        Ok(if nodes.len() == 1 { nodes.remove(0) } else { Node::And(nodes) })
+        Ok(if nodes.len() == 1 {
+            nodes.remove(0)
+        } else {
+            Node::And(nodes)
+        })
     }
 
     fn one(&mut self) -> Result<Node, FilterError> {
@@ -179,7 +194,11 @@ impl<'a> Parser<'a> {
         } else {
             self.test()?
         };
-        Ok(if negated { Node::Not(Box::new(node)) } else { node })
+        Ok(if negated {
+            Node::Not(Box::new(node))
+        } else {
+            node
+        })
     }
 
     fn test(&mut self) -> Result<Node, FilterError> {
@@ -197,7 +216,10 @@ impl<'a> Parser<'a> {
             (None, None) => return Err(self.error(start, name.len(), unknown(name))),
         };
         let Some(op) = self.operator() else {
-            return Ok(Node::Test(Test { subject, relation: Relation::Present }));
+            return Ok(Node::Test(Test {
+                subject,
+                relation: Relation::Present,
+            }));
         };
         if subject == Subject::Field(Id::Frame) && matches!(op, Op::Contains | Op::Matches) {
             // Wireshark's `frame contains`.
@@ -206,8 +228,15 @@ impl<'a> Parser<'a> {
         let relation = match kind {
             FieldType::Flag => {
                 let (value, negated) = self.flag(op, name)?;
-                let present = Node::Test(Test { subject, relation: Relation::Present });
-                return Ok(if value != negated { present } else { Node::Not(Box::new(present)) });
+                let present = Node::Test(Test {
+                    subject,
+                    relation: Relation::Present,
+                });
+                return Ok(if value != negated {
+                    present
+                } else {
+                    Node::Not(Box::new(present))
+                });
             }
             FieldType::Number => self.ranges(op, name, number)?,
             FieldType::Time => self.ranges(op, name, time)?,
@@ -224,8 +253,13 @@ impl<'a> Parser<'a> {
             self.at += word.len();
             return Some(*op);
         }
-        let (_, op) = SIGNS.iter().find(|(sign, _)| self.rest().starts_with(sign))?;
-        let sign = SIGNS.iter().find(|(sign, _)| self.rest().starts_with(sign))?.0;
+        let (_, op) = SIGNS
+            .iter()
+            .find(|(sign, _)| self.rest().starts_with(sign))?;
+        let sign = SIGNS
+            .iter()
+            .find(|(sign, _)| self.rest().starts_with(sign))?
+            .0;
         self.at += sign.len();
         Some(*op)
     }
@@ -241,7 +275,11 @@ impl<'a> Parser<'a> {
             while let Some((at, c)) = chars.next() {
                 if c == quote {
                     self.at += at + c.len_utf8();
-                    return Ok(Value { text, start, len: self.at - start });
+                    return Ok(Value {
+                        text,
+                        start,
+                        len: self.at - start,
+                    });
                 }
                 if c != '\\' {
                     text.push(c);
@@ -262,7 +300,9 @@ impl<'a> Parser<'a> {
         let mut end = rest.len();
         let mut open = 0_usize;
         for (at, c) in rest.char_indices() {
-            let joint = rest.get(at..).is_some_and(|r| r.starts_with("&&") || r.starts_with("||"));
+            let joint = rest
+                .get(at..)
+                .is_some_and(|r| r.starts_with("&&") || r.starts_with("||"));
             let closes = c == ')' && open == 0;
             if c.is_whitespace() || closes || joint || matches!(c, ',' | '{' | '}' | '"') {
                 end = at;
@@ -279,7 +319,11 @@ impl<'a> Parser<'a> {
             return Err(self.here(format!("expected {what}")));
         }
         self.at += end;
-        Ok(Value { text: text.to_owned(), start, len: end })
+        Ok(Value {
+            text: text.to_owned(),
+            start,
+            len: end,
+        })
     }
 
     /// One value, or after `in` a list in braces.
@@ -324,7 +368,11 @@ impl<'a> Parser<'a> {
         let mut ranges = Vec::new();
         for value in self.values(op, "a number")? {
             let expected = |what: &str| {
-                self.error(value.start, value.len, format!("expected {what} for {name}"))
+                self.error(
+                    value.start,
+                    value.len,
+                    format!("expected {what} for {name}"),
+                )
             };
             let range = match value.text.split_once("..") {
                 Some((low, high)) => {
@@ -346,7 +394,10 @@ impl<'a> Parser<'a> {
             Op::LessEqual => to(Some((i64::MIN, high))),
             Op::Greater => to(high.checked_add(1).map(|start| (start, i64::MAX))),
             Op::GreaterEqual => to(Some((low, i64::MAX))),
-            op => Relation::Ranges { ranges, negated: op == Op::Unequal },
+            op => Relation::Ranges {
+                ranges,
+                negated: op == Op::Unequal,
+            },
         })
     }
 
@@ -357,17 +408,23 @@ impl<'a> Parser<'a> {
         let mut networks = Vec::new();
         for value in self.values(op, "an address")? {
             let network = network(&value.text).ok_or_else(|| {
-                let expected = "expected an address, such as 192.0.2.1, 10.0.0.0/8, [2001:db8::1]:5060";
+                let expected =
+                    "expected an address, such as 192.0.2.1, 10.0.0.0/8, [2001:db8::1]:5060";
                 self.error(value.start, value.len, expected)
             })?;
             networks.push(network);
         }
-        Ok(Relation::Networks { networks, negated: op == Op::Unequal })
+        Ok(Relation::Networks {
+            networks,
+            negated: op == Op::Unequal,
+        })
     }
 
     fn texts(&mut self, op: Op) -> Result<Relation, FilterError> {
         let values = self.values(op, "a text, in quotes where it has blanks")?;
-        let Some(first) = values.first() else { return Ok(Relation::Present) };
+        let Some(first) = values.first() else {
+            return Ok(Relation::Present);
+        };
         let text = first.text.clone();
         Ok(match op {
             Op::Equal | Op::Unequal | Op::In => Relation::Equals {
@@ -382,7 +439,9 @@ impl<'a> Parser<'a> {
                     .unicode(false)
                     .build()
                     .or_else(|_| {
-                        regex::bytes::RegexBuilder::new(&text).case_insensitive(true).build()
+                        regex::bytes::RegexBuilder::new(&text)
+                            .case_insensitive(true)
+                            .build()
                     })
                     .map_err(|error| {
                         let why = error.to_string();
@@ -418,10 +477,15 @@ impl<'a> Parser<'a> {
 
 fn unknown(name: &str) -> String {
     match fields::fields_like(name).as_slice() {
-        [] => format!("there is no field {name}; `sipscope fields` lists them, header.NAME is any header"),
+        [] => format!(
+            "there is no field {name}; `sipscope fields` lists them, header.NAME is any header"
+        ),
         [one] => format!("there is no field {name}; is it {one}?"),
         [some @ .., last] => {
-            format!("there is no field {name}; is it {} or {last}?", some.join(", "))
+            format!(
+                "there is no field {name}; is it {} or {last}?",
+                some.join(", ")
+            )
         }
     }
 }
@@ -452,15 +516,25 @@ fn network(text: &str) -> Option<Network> {
     };
     let width = if ip.is_ipv4() { 32 } else { 128 };
     let bits = bits.unwrap_or(width);
-    (bits <= width).then_some(Network { address: ip, bits, port })
+    (bits <= width).then_some(Network {
+        address: ip,
+        bits,
+        port,
+    })
 }
 
 /// First and last nanosecond of what the text names: a day, a second, or finer.
 fn time(text: &str) -> Result<(i64, i64), &'static str> {
     const EXPECTED: &str = "a time, such as 2024-01-31T12:00:00Z or 2024-01-31";
     let range = |start: i64, unit: i64| Some((start, start.checked_add(unit - 1)?));
-    let found = if text.contains('-') { calendar(text) } else { seconds(text) };
-    found.and_then(|(start, unit)| range(start, unit)).ok_or(EXPECTED)
+    let found = if text.contains('-') {
+        calendar(text)
+    } else {
+        seconds(text)
+    };
+    found
+        .and_then(|(start, unit)| range(start, unit))
+        .ok_or(EXPECTED)
 }
 
 /// `1700000000.25`: nanoseconds, and how fine they are.
@@ -476,7 +550,11 @@ fn fraction_nanos(digits: &str) -> Option<(i64, i64)> {
         return None;
     }
     let unit = 10_i64.pow(9 - u32::try_from(digits.len()).ok()?);
-    let value: i64 = if digits.is_empty() { 0 } else { digits.parse().ok()? };
+    let value: i64 = if digits.is_empty() {
+        0
+    } else {
+        digits.parse().ok()?
+    };
     Some((value * unit, unit))
 }
 
@@ -493,7 +571,9 @@ fn calendar(text: &str) -> Option<(i64, i64)> {
         return None;
     }
     let midnight = days(year, month, day).checked_mul(86_400 * NANOS)?;
-    let Some(clock) = clock else { return Some((midnight, 86_400 * NANOS)) };
+    let Some(clock) = clock else {
+        return Some((midnight, 86_400 * NANOS));
+    };
     let (clock, offset) = offset(clock)?;
     let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
     let mut parts = clock.split(':').map(|part| part.parse::<i64>().ok());
@@ -517,7 +597,9 @@ fn offset(clock: &str) -> Option<(&str, i64)> {
     if let Some(clock) = clock.strip_suffix(['Z', 'z']) {
         return Some((clock, 0));
     }
-    let Some(at) = clock.rfind(['+', '-']) else { return Some((clock, 0)) };
+    let Some(at) = clock.rfind(['+', '-']) else {
+        return Some((clock, 0));
+    };
     let (clock, offset) = (clock.get(..at)?, clock.get(at..)?);
     let sign = if offset.starts_with('-') { -1 } else { 1 };
     let (hours, minutes) = offset.get(1..)?.split_once(':')?;
