@@ -385,7 +385,6 @@ fn an_exported_call_is_whole() {
 
 /// Captures that need what is not there yet, each with what it is.
 const LATER: &[(&str, &str)] = &[
-    ("DTMFsipinfo.pcap", "PPPoE"),
     ("derived-netmon2.cap", "Microsoft NetMon 2 container"),
     ("derived-sctp.pcap", "SCTP"),
     ("derived-snoop.snoop", "Sun snoop container"),

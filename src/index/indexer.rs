@@ -126,7 +126,7 @@ pub struct Incoming<'a> {
     pub cut: bool,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 struct Transaction {
     id: TransactionId,
     request: Option<MessageId>,
@@ -189,6 +189,7 @@ pub struct Indexer {
     transaction_count: u32,
     requests: [u64; 32],
     odd_requests: BTreeMap<String, u64>,
+    common_responses: Vec<u64>,
     responses: BTreeMap<u16, u64>,
     retransmissions: u64,
     copies: u64,
@@ -223,6 +224,7 @@ impl Default for Indexer {
             transaction_count: 0,
             requests: [0; 32],
             odd_requests: BTreeMap::new(),
+            common_responses: vec![0; 700],
             responses: BTreeMap::new(),
             retransmissions: 0,
             copies: 0,
@@ -256,7 +258,7 @@ impl Indexer {
         let key = self.transaction_key(m, response);
         let call;
         let transaction;
-        let known = self.transactions.get_mut(key).cloned();
+        let known = self.transactions.get_mut(key).copied();
         match &known {
             Some(t) => {
                 call = t.call;
@@ -400,6 +402,32 @@ impl Indexer {
         );
         self.update_cid(cid, m, response, known_initial(scan, response));
         Some(id)
+    }
+
+    /// Looks up what `push` will look up for a message, so that its memory is in reach by then.
+    ///
+    /// In a large capture each of these look-ups waits for memory. Done for a run of messages ahead,
+    /// they wait together instead of one after the other.
+    pub fn touch(&self, keys: &Keys, method: Method) -> u64 {
+        let cid = self
+            .cid_table
+            .find(keys.call_id, |i| {
+                self.cids
+                    .get(*i as usize)
+                    .is_some_and(|c| c.hash == keys.call_id)
+            })
+            .and_then(|i| self.cids.get(*i as usize))
+            .map_or(0, |c| {
+                c.uris.first().map_or(0, |u| u.0) ^ u64::from(c.invite_cseq)
+            });
+        let flow = self
+            .flow_table
+            .find(keys.flow, |(k, _)| *k == keys.flow)
+            .map_or(0, |(k, _)| *k);
+        let key = mix(keys.base, method as u64);
+        let transaction = u64::from(self.transactions.has(key));
+        let sendings = u64::from(self.sendings.has(mix(key, keys.signature)));
+        cid ^ flow ^ transaction ^ sendings
     }
 
     fn turn(&mut self, time: i64) {
@@ -870,13 +898,8 @@ impl Indexer {
             reliable: m.transport == Transport::Tcp,
         };
         let key = mix(key, m.keys.signature);
-        let kind = match self.sendings.get_mut(key) {
-            Some(all) => all.add(sending),
-            None => {
-                self.sendings.insert(key, Sendings::new(sending));
-                Kind::New
-            }
-        };
+        let (all, new) = self.sendings.get_or_insert(key, || Sendings::new(sending));
+        let kind = if new { Kind::New } else { all.add(sending) };
         let first = match kind {
             Kind::New => return Repeat::No,
             Kind::Copy(of) => return Repeat::CopyOf(of),
@@ -998,7 +1021,10 @@ impl Indexer {
             *count += 1;
         }
         if response {
-            *self.responses.entry(row.status).or_default() += 1;
+            match self.common_responses.get_mut(usize::from(row.status)) {
+                Some(count) => *count += 1,
+                None => *self.responses.entry(row.status).or_default() += 1,
+            }
         }
     }
 
@@ -1147,6 +1173,13 @@ impl Indexer {
                 requests.insert(method.as_str().to_owned(), *count);
             }
         }
+        let mut responses = self.responses.clone();
+        let common = self
+            .common_responses
+            .iter()
+            .zip(0u16..)
+            .filter(|(count, _)| **count > 0);
+        responses.extend(common.map(|(count, status)| (status, *count)));
         IndexView {
             rows: self.rows.publish(),
             dialogs: self.dialogs.publish(),
@@ -1161,7 +1194,7 @@ impl Indexer {
             rtp: self.rtp.publish(),
             totals: Totals {
                 requests,
-                responses: self.responses.clone(),
+                responses,
                 transactions: self.transaction_count,
                 retransmissions: self.retransmissions,
                 copies: self.copies,

@@ -26,6 +26,19 @@ pub struct Texts {
     open: Vec<u8>,
     places: Paged<Place>,
     table: HashTable<u32>,
+    /// Texts of late, by hash: most come again soon.
+    recent: Recent,
+}
+
+/// Slots in the memory of late texts.
+const RECENT: usize = 1024;
+
+struct Recent(Vec<(u64, Option<TextId>)>);
+
+impl Default for Recent {
+    fn default() -> Self {
+        Self(vec![(0, None); RECENT])
+    }
 }
 
 /// The reader's side.
@@ -47,11 +60,26 @@ impl Texts {
     }
 
     fn intern_short(&mut self, hash: u64, text: &[u8]) -> TextId {
+        let slot = hash as usize % RECENT;
+        if let Some((known, Some(id))) = self.recent.0.get(slot)
+            && *known == hash
+        {
+            return *id;
+        }
+        let id = self.find_or_add(hash, text);
+        if let Some(slot) = self.recent.0.get_mut(slot) {
+            *slot = (hash, Some(id));
+        }
+        id
+    }
+
+    fn find_or_add(&mut self, hash: u64, text: &[u8]) -> TextId {
         let Self {
             blocks,
             open,
             places,
             table,
+            ..
         } = self;
         if let Some(index) = table.find(hash, |i| {
             read(blocks, open, places.get(*i as usize)) == text
@@ -76,6 +104,7 @@ impl Texts {
             open,
             places,
             table,
+            ..
         } = self;
         table.insert_unique(hash, u32::try_from(index).unwrap_or(u32::MAX), |i| {
             super::hash_bytes(read(blocks, open, places.get(*i as usize)))

@@ -3,6 +3,7 @@
 use std::hash::{BuildHasherDefault, Hasher};
 
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 /// Keys are hashes already.
 #[derive(Default)]
@@ -67,14 +68,28 @@ impl<V> TimeBound<V> {
         self.young.extend(kept);
     }
 
+    /// True when there is an entry; it does not become younger by that.
+    pub fn has(&self, key: u64) -> bool {
+        self.young.contains_key(&key)
+    }
+
     /// The entry for `key`, made young again.
     pub fn get_mut(&mut self, key: u64) -> Option<&mut V> {
-        if !self.young.contains_key(&key)
-            && let Some(value) = self.old.remove(&key)
-        {
-            self.young.insert(key, value);
+        match self.young.entry(key) {
+            Entry::Occupied(entry) => Some(entry.into_mut()),
+            Entry::Vacant(place) => self.old.remove(&key).map(|value| place.insert(value)),
         }
-        self.young.get_mut(&key)
+    }
+
+    /// The entry for `key`, made young again, or a new one; true when it is new.
+    pub fn get_or_insert(&mut self, key: u64, new: impl FnOnce() -> V) -> (&mut V, bool) {
+        match self.young.entry(key) {
+            Entry::Occupied(entry) => (entry.into_mut(), false),
+            Entry::Vacant(place) => match self.old.remove(&key) {
+                Some(value) => (place.insert(value), false),
+                None => (place.insert(new()), true),
+            },
+        }
     }
 
     /// Adds or replaces an entry.

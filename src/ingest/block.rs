@@ -10,7 +10,7 @@ use crate::packet::rtp_brief::{RtpTallies, rtp_header};
 use crate::packet::{self, Addressing, LayerStack, Payload, Skip, TCP_SYN};
 use crate::sdp;
 use crate::sip::framing;
-use crate::sip::scan::{Framing, Scan, scan};
+use crate::sip::scan::{Framing, Scan, scan_for_index};
 use crate::source::{Chunk, FrameRecord};
 
 /// A decoded message without its octets.
@@ -102,20 +102,24 @@ impl Block {
                         rtp.add(flow, way, header, frame.time, (*file, frame.number));
                         continue;
                     }
-                    let Some(start) = sip_start(payload) else {
-                        continue;
-                    };
-                    let Some(bytes) = payload.get(start..) else {
-                        continue;
-                    };
                     let framing = Framing {
                         datagram: true,
                         cut,
                     };
-                    let Some(decoded) =
-                        decode(bytes, framing, &packet.addressing, Transport::Udp, pool)
-                    else {
-                        continue;
+                    let way = &packet.addressing;
+                    // Nearly always the message begins with the datagram.
+                    let (bytes, decoded) = match decode(payload, framing, way, Transport::Udp, pool)
+                    {
+                        Some(decoded) => (payload, decoded),
+                        None => {
+                            let start = sip_start(payload).unwrap_or(payload.len());
+                            let bytes = payload.get(start..).unwrap_or_default();
+                            let Some(decoded) = decode(bytes, framing, way, Transport::Udp, pool)
+                            else {
+                                continue;
+                            };
+                            (bytes, decoded)
+                        }
                     };
                     let extent = extent(*file, chunk.base, frame, data, bytes);
                     items.push((
@@ -154,7 +158,7 @@ pub(super) fn decode(
     transport: Transport,
     pool: &mut Pool,
 ) -> Option<Decoded> {
-    let scan = scan(bytes, framing)?;
+    let scan = scan_for_index(bytes, framing)?;
     let keys = Keys::of(bytes, &scan, addressing, transport);
     let places = pool.places.len() as u32;
     let start = pool.text.len();

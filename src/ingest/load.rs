@@ -15,9 +15,12 @@ use crate::packet::Skip;
 use crate::source::{CaptureBytes, CaptureFile, FileInfo, OpenOptions, Skipped, SourceError};
 
 /// Octets in a block.
-const BLOCK_OCTETS: usize = 1 << 20;
+const BLOCK_OCTETS: usize = 256 << 10;
 /// Blocks read before those before them are filed, for each thread and file.
 const AHEAD: usize = 3;
+
+/// Messages that are looked up together.
+const LOOK_AHEAD: usize = 16;
 
 /// How to load.
 #[derive(Clone, Debug)]
@@ -553,6 +556,11 @@ impl Work {
                 let Some(Some((block, at))) = core.heads.get_mut(input) else {
                     break;
                 };
+                if at.is_multiple_of(LOOK_AHEAD) {
+                    let end = (*at + LOOK_AHEAD).min(block.items.len());
+                    core.filing
+                        .look_ahead(block.items.get(*at..end).unwrap_or_default());
+                }
                 if let Some((time, item)) = block.items.get(*at) {
                     let filing = &mut core.filing;
                     let filed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

@@ -146,6 +146,16 @@ pub struct Scan {
 
 /// Scans one message; `None` when the bytes do not begin with a SIP start line.
 pub fn scan(bytes: &[u8], framing: Framing) -> Option<Scan> {
+    walk::<true>(bytes, framing)
+}
+
+/// As [`scan`], without what the index does not ask for: routes, reasons, transfer targets,
+/// asserted identities, session timers and Max-Forwards stay empty.
+pub fn scan_for_index(bytes: &[u8], framing: Framing) -> Option<Scan> {
+    walk::<false>(bytes, framing)
+}
+
+fn walk<const ALL: bool>(bytes: &[u8], framing: Framing) -> Option<Scan> {
     let kind = start_line::recognise(bytes)?;
     let whole = Piece::whole(bytes);
     let bytes = whole.bytes();
@@ -173,7 +183,7 @@ pub fn scan(bytes: &[u8], framing: Framing) -> Option<Scan> {
             continue;
         };
         let known = known(text.get(..colon).unwrap_or_default());
-        if known != Known::Skipped {
+        if known != Known::Skipped && (ALL || known.is_indexed()) {
             let value = line.start.wrapping_add(colon).wrapping_add(1);
             scan.field(known, whole.range(value, line.end).trim(), &mut server);
         }
@@ -486,6 +496,25 @@ enum Known {
     Credentials,
     Challenge,
     MaxForwards,
+}
+
+impl Known {
+    /// False for what `scan_for_index` leaves out.
+    #[inline]
+    fn is_indexed(self) -> bool {
+        !matches!(
+            self,
+            Self::Reason
+                | Self::PAssertedIdentity
+                | Self::ReferTo
+                | Self::Replaces
+                | Self::SessionExpires
+                | Self::Route
+                | Self::RecordRoute
+                | Self::MaxForwards
+                | Self::RAck
+        )
+    }
 }
 
 #[inline]
