@@ -48,7 +48,7 @@ impl RtpTable {
                 .and_then(|i| list.get_mut(*i as usize))
             {
                 let t = &mut known.tally;
-                let follows = tally.first_seq == t.last_seq.wrapping_add(1);
+                let follows = tally.first_seq.wrapping_sub(t.last_seq) <= 1;
                 t.packets += tally.packets;
                 // The first packet of a run counts as in sequence there.
                 t.in_sequence += tally.in_sequence - u64::from(!follows);

@@ -39,7 +39,7 @@ pub struct RtpTally {
     pub ssrc: u32,
     /// Packets.
     pub packets: u64,
-    /// Packets whose sequence number follows that of the packet before.
+    /// Packets whose sequence number follows that of the packet before, or equals it.
     pub in_sequence: u64,
     /// First sequence number.
     pub first_seq: u16,
@@ -120,7 +120,8 @@ impl RtpTallies {
             return;
         };
         tally.packets += 1;
-        tally.in_sequence += u64::from(header.seq == tally.last_seq.wrapping_add(1));
+        // The same number again is a packet that the capture saw twice.
+        tally.in_sequence += u64::from(header.seq.wrapping_sub(tally.last_seq) <= 1);
         tally.last_seq = header.seq;
         tally.payload_types |= 1 << header.payload_type;
         tally.last = tally.last.max(time);
