@@ -263,3 +263,55 @@ fn other_protocols_over_tcp_are_no_sip() {
     let (loaded, found) = load(&capture, &one_thread());
     assert_eq!(found.len(), 0, "{:?}", loaded.files[0].skipped);
 }
+
+#[test]
+fn several_captures_are_merged_by_time() {
+    // Every block size and number of threads, also with one input that ends long before the other.
+    let mut first = Capture::default();
+    let mut second = Capture::default();
+    for number in 0..40u32 {
+        let bytes = message(number + 1, 200, false);
+        if number % 3 == 0 {
+            second.add_after(
+                if number == 0 { 500 } else { 3000 },
+                &udp(5060, 5060, &bytes),
+            );
+        } else if number < 20 {
+            first.add_after(1500, &udp(5060, 5060, &bytes));
+        }
+    }
+    let run = |threads: usize, block: usize| -> Vec<(i64, u16)> {
+        let open =
+            |capture: &Capture| CaptureFile::from_bytes(capture.bytes(), "t").expect("a capture");
+        let options = Options {
+            threads,
+            block_octets: block,
+            ..Options::default()
+        };
+        let empty = CaptureFile::from_bytes(Capture::default().bytes(), "e").expect("a capture");
+        let files = vec![
+            ("a".into(), open(&first)),
+            ("b".into(), open(&second)),
+            ("c".into(), empty),
+        ];
+        let loaded = load_open(files, &options);
+        loaded
+            .view
+            .messages()
+            .iter()
+            .map(|row| (row.time, row.file))
+            .collect()
+    };
+    let merged = run(1, 1 << 20);
+    assert_eq!(merged.len(), 27);
+    assert!(merged.is_sorted(), "{merged:?}");
+    for threads in 1..4 {
+        for block in [1, 700, 1 << 20] {
+            assert_eq!(
+                run(threads, block),
+                merged,
+                "{threads} threads, blocks of {block}"
+            );
+        }
+    }
+}

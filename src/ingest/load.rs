@@ -338,6 +338,8 @@ struct Queue {
     next: u64,
     /// Read or decoded, not yet filed.
     under_way: usize,
+    /// The next to be filed is in hand, partly filed.
+    in_hand: bool,
     /// Somebody is reading.
     reading: bool,
     /// Number of blocks, once the end was reached.
@@ -463,7 +465,7 @@ impl Work {
         let fileable = shared
             .queues
             .iter()
-            .all(|q| q.over() || q.ready.contains_key(&q.next));
+            .all(|q| q.over() || q.in_hand || q.ready.contains_key(&q.next));
         if !shared.filing && fileable {
             shared.filing = true;
             return Task::File;
@@ -585,7 +587,10 @@ impl Work {
         for (head, queue) in core.heads.iter_mut().zip(&mut shared.queues) {
             if head.is_none() && !queue.over() {
                 match queue.ready.remove(&queue.next) {
-                    Some(block) => *head = Some((block, 0)),
+                    Some(block) => {
+                        *head = Some((block, 0));
+                        queue.in_hand = true;
+                    }
                     None => return false,
                 }
             }
@@ -612,6 +617,7 @@ impl Work {
             if let Some(queue) = shared.queues.get_mut(input) {
                 queue.next += 1;
                 queue.under_way -= 1;
+                queue.in_hand = false;
             }
             shared.free.push(block);
         }
