@@ -207,23 +207,40 @@ pub(super) struct Msg<'a> {
     pub flow: &'a Flow,
 }
 
-/// One request with its answers, on one hop.
+/// One request with its answers, on the hop nearest to its sender.
+///
+/// Where a forking proxy was captured only behind itself, the request stands in several
+/// transactions: its branches.
 pub(super) struct Attempt<'a> {
     pub request: Msg<'a>,
     pub last_sending: i64,
     pub responses: Vec<Msg<'a>>,
+    /// Whether a final response came, for each branch.
+    finals: Vec<bool>,
 }
 
 impl<'a> Attempt<'a> {
-    /// The response that counts: a 2xx if there is one, else the first final one.
+    /// The response that counts: a 2xx if there is one, else, once no branch is open, the one that a
+    /// proxy would choose (RFC 3261, 16.7): a 6xx, else one of the lowest class.
     pub fn outcome(&self) -> Option<Msg<'a>> {
         let success = self
             .responses
             .iter()
             .find(|r| (200..300).contains(&r.row.status));
-        success
-            .or_else(|| self.responses.iter().find(|r| r.row.status >= 200))
-            .copied()
+        if success.is_some() {
+            return success.copied();
+        }
+        if self.finals.iter().any(|done| !done) {
+            return None;
+        }
+        let finals = self.responses.iter().filter(|r| r.row.status >= 300);
+        if self.finals.len() == 1 {
+            return finals.copied().next();
+        }
+        finals.copied().min_by_key(|r| match r.row.status {
+            600.. => 0,
+            status => status / 100,
+        })
     }
 
     fn provisional(&self) -> impl Iterator<Item = &Msg<'a>> {
@@ -256,7 +273,11 @@ pub(super) fn originals<'a>(view: &'a IndexView, ids: &[MessageId]) -> Vec<Msg<'
         .collect()
 }
 
-/// The transactions of requests that `wanted` names, on the hop nearest to who sent the first.
+/// The requests that `wanted` names, on the hop nearest to who sent the first.
+///
+/// Equal Call-ID and CSeq is one request, however many transactions it makes: from the same sender
+/// they are branches of a fork; from somebody else they are the next hop of a B2BUA that keeps
+/// Call-ID and CSeq but starts a new list of Via, and do not count.
 pub(super) fn attempts<'a>(
     messages: &[Msg<'a>],
     wanted: impl Fn(&MessageRow) -> bool,
@@ -270,27 +291,44 @@ pub(super) fn attempts<'a>(
         return Vec::new();
     };
     let mut out: Vec<Attempt<'a>> = Vec::new();
-    let mut place = hashbrown::HashMap::new();
+    let mut by_number = hashbrown::HashMap::new();
+    // Attempt and branch of a transaction.
+    let mut place: hashbrown::HashMap<_, (usize, usize)> = hashbrown::HashMap::new();
     for m in messages {
         if m.row.is_request() {
-            if wanted(m.row) && m.row.via_count == nearest {
-                let at = *place.entry(m.row.transaction).or_insert_with(|| {
+            if !wanted(m.row) || m.row.via_count != nearest {
+                continue;
+            }
+            if let Some((at, _)) = place.get(&m.row.transaction) {
+                if let Some(attempt) = out.get_mut(*at) {
+                    attempt.last_sending = attempt.last_sending.max(m.row.time);
+                }
+                continue;
+            }
+            let at = *by_number
+                .entry((m.row.call_id, m.row.cseq()))
+                .or_insert_with(|| {
                     out.push(Attempt {
                         request: *m,
                         last_sending: m.row.time,
                         responses: Vec::new(),
+                        finals: Vec::new(),
                     });
                     out.len() - 1
                 });
-                if let Some(attempt) = out.get_mut(at) {
-                    attempt.last_sending = attempt.last_sending.max(m.row.time);
-                }
+            if let Some(attempt) = out.get_mut(at)
+                && attempt.request.flow.src.ip == m.flow.src.ip
+            {
+                place.insert(m.row.transaction, (at, attempt.finals.len()));
+                attempt.finals.push(false);
             }
-        } else if let Some(attempt) = place
-            .get(&m.row.transaction)
-            .and_then(|at: &usize| out.get_mut(*at))
+        } else if let Some((at, branch)) = place.get(&m.row.transaction)
+            && let Some(attempt) = out.get_mut(*at)
         {
             attempt.responses.push(*m);
+            if let Some(done) = attempt.finals.get_mut(*branch) {
+                *done |= m.row.status >= 200;
+            }
         }
     }
     out
@@ -337,6 +375,10 @@ pub fn summary(view: &IndexView, call: CallId) -> Option<CallSummary> {
         dialogs,
         messages: ids,
     };
+    // Cut before the Call-ID: nothing ties these messages together.
+    if view.texts().bytes(entry.call_id).is_empty() {
+        return Some(out);
+    }
     match entry.kind {
         CallKind::Call => sum_up_call(view, &messages, &mut out),
         CallKind::Registration => registration::sum_up(view, &messages, &mut out),
@@ -401,6 +443,17 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
                 || m.row.cancels().is_none() && m.flow.src == caller_at)
     });
     let Some(outcome) = outcome else {
+        // The answer itself was not captured, but what can only follow one was.
+        let answered = messages.iter().any(|m| {
+            m.row.is_request()
+                && (m.row.method == Method::Bye
+                    || m.row.method == Method::Ack && m.row.cseq() == last.request.row.cseq())
+        });
+        if answered {
+            end_by_bye(messages, Some(caller_at), None, out);
+            out.state = State::Partial;
+            return;
+        }
         out.state = if cancel.is_some() {
             out.ended_by = Some(EndedBy::Caller);
             out.end_reason = Some(EndReason::Cancel);
@@ -422,16 +475,20 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
         let bye = end_by_bye(messages, Some(caller_at), outcome.row.dialog, out);
         out.talk = bye.map(|bye| bye.saturating_sub(outcome.row.time).max(0));
         if bye.is_none() {
-            dialog_lost(messages, out);
+            dialog_lost(messages, outcome.row.dialog, out);
         }
         out.state = if out.end_reason.is_some() {
             State::Completed
         } else {
             State::Answered
         };
-        let acked = messages
-            .iter()
-            .any(|m| m.row.method == Method::Ack && m.row.is_request());
+        let acked = messages.iter().any(|m| {
+            m.row.method == Method::Ack
+                && m.row
+                    .acks()
+                    .and_then(|a| view.message(a))
+                    .is_some_and(|a| a.status < 300)
+        });
         if out.end_reason == Some(EndReason::Bye) && !acked && out.ended_by == Some(EndedBy::Callee)
         {
             out.end_reason = Some(EndReason::NoAck);
@@ -446,6 +503,16 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
         out.end_reason = Some(EndReason::Cancel);
         return;
     }
+    let bye = messages
+        .iter()
+        .find(|m| m.row.is_request() && m.row.method == Method::Bye);
+    if bye.is_some_and(|b| b.id < outcome.id) {
+        // BYE on an early dialog (RFC 3261, 15) ends the call before the failure does.
+        end_by_bye(messages, Some(caller_at), None, out);
+    } else {
+        out.end_reason = Some(EndReason::FinalResponse);
+        out.ended_by = Some(who_refused(messages, last, outcome));
+    }
     out.state = match status {
         300..=399 => State::Redirected,
         401 | 407 => State::Challenged,
@@ -456,8 +523,6 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
         404 | 410 | 604 => State::NotFound,
         _ => State::Failed,
     };
-    out.end_reason = Some(EndReason::FinalResponse);
-    out.ended_by = Some(who_refused(messages, last, outcome));
 }
 
 /// Who sent a failure: the callee, unless something before it answered in its place.
@@ -537,18 +602,36 @@ fn end_by_bye(
     Some(at)
 }
 
-/// A request within the dialog answered by 481, or by 408 (RFC 3261, 12.2.1.2): the dialog is over.
-fn dialog_lost(messages: &[Msg<'_>], out: &mut CallSummary) {
-    let lost = messages.iter().find(|m| {
-        m.row.is_response()
-            && matches!(m.row.status, 481 | 408)
-            && m.row.dialog.is_some()
-            && m.row.method != Method::Cancel
-    });
-    if lost.is_some() {
+/// A request within the dialog answered by 481, or by 408 (RFC 3261, 12.2.1.2), and nothing that
+/// succeeded after it: the dialog is over.
+fn dialog_lost(messages: &[Msg<'_>], dialog: Option<DialogId>, out: &mut CallSummary) {
+    let mut lost = false;
+    for m in messages
+        .iter()
+        .filter(|m| m.row.is_response() && m.row.dialog.is_some())
+    {
+        if dialog.is_some() && m.row.dialog != dialog {
+            continue;
+        }
+        lost = match m.row.status {
+            408 | 481 if ends_session(m.row.method) => true,
+            200..=299 => false,
+            _ => lost,
+        };
+    }
+    if lost {
         out.end_reason = Some(EndReason::DialogLost);
         out.ended_by = Some(EndedBy::Network);
     }
+}
+
+/// True for a method whose 481 or 408 ends the session: not for those of subscriptions, which end
+/// alone (RFC 5057, 5.1).
+pub(super) fn ends_session(method: Method) -> bool {
+    !matches!(
+        method,
+        Method::Cancel | Method::Notify | Method::Subscribe | Method::Refer | Method::Other
+    )
 }
 
 fn sum_up_subscription(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
@@ -561,26 +644,37 @@ fn sum_up_subscription(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSum
     if let Some(outcome) = outcome {
         out.set_final(view, outcome);
     }
-    let told = messages
+    let granted = attempts
         .iter()
         .rev()
-        .find(|m| m.row.is_request() && m.row.method == Method::Notify)
-        .and_then(|m| Some((m.id, m.row.subscription_state()?)));
-    let gone = messages
+        .find_map(|a| Some((a, a.outcome().filter(|o| o.row.status < 300)?)));
+    let notify = messages
         .iter()
-        .any(|m| m.row.is_response() && m.row.method == Method::Notify && m.row.status == 481);
-    out.state = match (told, outcome, attempts.last()) {
-        _ if gone => State::Terminated,
-        (None, _, Some(last)) if last.unanswered(view.totals.last_time) => State::NoResponse,
-        (Some((_, state)), Some(o), _) if o.row.status < 300 => state,
-        (Some((_, state)), None, _) => state,
-        (_, Some(o), Some(last)) => match o.row.status {
-            202 => State::Pending,
-            200..=299 if last.request.row.expires_at_once() => State::Terminated,
-            200..=299 => State::Active,
-            _ => State::Rejected,
-        },
-        _ => State::Partial,
+        .rev()
+        .find(|m| m.row.is_request() && m.row.method == Method::Notify);
+    let told = notify.and_then(|m| m.row.subscription_state());
+    // The subscriber does not know the subscription any more.
+    let gone = out.dialogs.len() <= 1
+        && notify.is_some_and(|n| {
+            messages
+                .iter()
+                .any(|m| m.row.request() == Some(n.id) && m.row.status == 481)
+        });
+    let refresh_lost = outcome.is_some_and(|o| o.row.status == 481);
+    let unanswered = attempts
+        .last()
+        .is_some_and(|a| a.unanswered(view.totals.last_time));
+    out.state = match (granted, told) {
+        _ if gone || granted.is_some() && refresh_lost => State::Terminated,
+        (_, Some(State::Terminated)) => State::Terminated,
+        _ if unanswered => State::NoResponse,
+        (None, _) if outcome.is_some() => State::Rejected,
+        // A refresh that failed leaves the subscription until it runs out (RFC 6665, 4.1.2.2).
+        (_, Some(state)) => state,
+        (Some((_, ok)), None) if ok.row.status == 202 => State::Pending,
+        (Some((a, _)), None) if a.request.row.expires_at_once() => State::Terminated,
+        (Some(_), None) => State::Active,
+        (None, None) => State::Partial,
     };
     if out.state == State::Terminated {
         out.ended_by = Some(EndedBy::Unknown);

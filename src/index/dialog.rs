@@ -5,7 +5,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::IndexView;
-use super::call::State;
+use super::call::{State, ends_session};
 use super::ids::{CallId, DialogId, MessageId, TransactionId};
 use super::message_store::MessageRow;
 use crate::sip::method::Method;
@@ -61,7 +61,7 @@ struct Gathered {
     end: i64,
     confirmed: bool,
     ended: bool,
-    failed: bool,
+    lost: bool,
     transactions: Vec<(TransactionId, u8)>,
     cseq: Option<u32>,
 }
@@ -82,12 +82,13 @@ pub fn of_call(view: &IndexView, call: CallId) -> Vec<DialogSummary> {
             entry.transactions.push((row.transaction, row.via_count));
         }
     }
-    // A failure of the first INVITE ends the early dialogs it made.
-    let failed: BTreeSet<u32> = ids
+    // A failure of the first INVITE ends the early dialogs that were made through it; the failure
+    // of one branch of a fork leaves the others alone.
+    let failed: BTreeSet<TransactionId> = ids
         .iter()
         .filter_map(|id| view.message(*id))
         .filter(|r| r.is_response() && r.cseq_method == Method::Invite && r.status >= 300)
-        .filter_map(MessageRow::cseq)
+        .map(|r| r.transaction)
         .collect();
     let any_confirmed: BTreeSet<u32> = dialogs
         .values()
@@ -112,14 +113,19 @@ pub fn of_call(view: &IndexView, call: CallId) -> Vec<DialogSummary> {
                 .filter(|(t, _)| makers.get(t).is_some_and(|made| made.len() > 1))
                 .min_by_key(|(t, vias)| (*vias, *t))
                 .map(|(t, _)| *t);
+            let nearest = g
+                .transactions
+                .iter()
+                .min_by_key(|(t, vias)| (*vias, *t))
+                .map(|(t, _)| *t);
             let early = dialog.method == Method::Invite && !g.confirmed && !dialog.from_middle;
-            let state = if g.ended {
+            let state = if g.ended || g.lost {
                 DialogState::Terminated
             } else if !early {
                 DialogState::Confirmed
             } else if g.cseq.is_some_and(|c| any_confirmed.contains(&c)) {
                 DialogState::Elsewhere
-            } else if g.failed || g.cseq.is_some_and(|c| failed.contains(&c)) {
+            } else if nearest.is_some_and(|t| failed.contains(&t)) {
                 DialogState::Terminated
             } else {
                 DialogState::Early
@@ -144,18 +150,28 @@ fn gather(view: &IndexView, g: &mut Gathered, id: MessageId, row: &MessageRow) {
         g.cseq = g.cseq.or(row.cseq());
         g.confirmed |= row.status >= 200;
     }
+    let Some(method) = row.dialog.and_then(|d| view.dialog(d)).map(|d| d.method) else {
+        return;
+    };
+    let session = method == Method::Invite;
     if row.is_request() {
-        g.ended |= row.method == Method::Bye
-            || row.method == Method::Notify && row.subscription_state() == Some(State::Terminated);
+        // A transfer's NOTIFY ends its own usage, not the session (RFC 5057, 5.1).
+        let told =
+            row.method == Method::Notify && row.subscription_state() == Some(State::Terminated);
+        g.ended |= row.method == Method::Bye || told && !session;
         // A 2xx that was not captured has been there when its ACK is.
         g.confirmed |= row.method == Method::Ack
             && row
                 .acks()
                 .and_then(|a| view.message(a))
-                .is_some_and(|a| a.status < 300);
+                .is_none_or(|a| a.status < 300);
     } else {
-        g.ended |= matches!(row.status, 481) && row.cseq_method != Method::Cancel;
-        g.failed |= row.status >= 300 && row.cseq_method == Method::Invite;
+        g.lost = match row.status {
+            408 | 481 if ends_session(row.cseq_method) => session && g.confirmed,
+            481 if !session => true,
+            200..=299 => false,
+            _ => g.lost,
+        };
     }
 }
 

@@ -138,9 +138,8 @@ struct Transaction {
     initial: bool,
     exchange: Exchange,
     since: i64,
-    /// The request came again this often, and was answered again this often.
-    asked_again: u16,
-    answered_again: u16,
+    /// The newest repetition of the request.
+    asked_again: Option<MessageId>,
 }
 
 /// What is known of a Call-ID.
@@ -155,8 +154,12 @@ struct Cid {
     invite_cseq: u32,
     /// The newest INVITE ended without success: the next may be a retry under another tag.
     may_retry: bool,
-    /// A BYE was answered: the next INVITE is another call.
+    /// A BYE was sent: the next INVITE is another call.
     ended: bool,
+    /// Hash of the `+sip.instance` that registers, 0 without one.
+    instance: u64,
+    /// RSeq of the reliable response that offered, 0 without one.
+    offered_rseq: u32,
     /// From tags other than `invite_from` made calls of their own.
     several: bool,
 }
@@ -282,7 +285,7 @@ impl Indexer {
             call,
             known.as_ref(),
         );
-        let (refers_to, mut exchange) = self.references(m, response, dialog, known.as_ref());
+        let (refers_to, mut exchange) = self.references(m, cid, response, dialog, known.as_ref());
 
         let mut sdp = SdpKind::None;
         let mut flags = 0;
@@ -292,7 +295,14 @@ impl Indexer {
                 Method::Ack | Method::Prack if !response => exchange,
                 _ => known.as_ref().map_or(exchange, |t| t.exchange),
             };
-            (sdp, exchange) = media::role(scan.method, response, scan.status, state);
+            let asked = !response || known.is_some_and(|t| t.request.is_some());
+            (sdp, exchange) = media::role(scan.method, response, scan.status, state, asked);
+            if response
+                && sdp == SdpKind::Offer
+                && let Some(cid) = self.cids.get_mut(cid)
+            {
+                cid.offered_rseq = scan.rseq.unwrap_or(0);
+            }
         } else if let Some(t) = &known {
             exchange = t.exchange;
         }
@@ -314,7 +324,7 @@ impl Indexer {
         if initial {
             flags |= flag::INITIAL;
         }
-        if scan.contact_expires.or(scan.expires) == Some(0) {
+        if expires_at_once(scan, m.bytes) {
             flags |= flag::ZERO_EXPIRES;
         }
         if scan.contact_count > 0 {
@@ -491,6 +501,8 @@ impl Indexer {
             invite_cseq: 0,
             may_retry: false,
             ended: false,
+            instance: 0,
+            offered_rseq: 0,
             several: false,
         });
         cid_table.insert_unique(hash, u32::try_from(at).unwrap_or(u32::MAX), |i| {
@@ -730,14 +742,31 @@ impl Indexer {
             .and_then(|call| self.calls.get(call.index()))
             .and_then(|call| self.rows.get(call.first.index()))
             .is_some_and(|row| row.to_uri == aor);
+        let contact = m.scan.contact.of(m.bytes);
+        let own = instance(contact).map(hash_bytes);
+        let known = self.cids.get(cid).map_or(0, |c| c.instance);
+        // Under one Call-ID only another instance is another device.
+        let other = own.is_some_and(|own| known != 0 && known != own);
         if let Some(call) = current
-            && (same_aor || response)
+            && (response || same_aor && !other)
         {
             return call;
         }
-        let contact = m.scan.contact.of(m.bytes);
-        let device = match instance(contact) {
-            Some(instance) => hash_bytes(instance),
+        if let Some(known) = self.cids.get_mut(cid) {
+            known.instance = own.unwrap_or(0);
+        }
+        let newest = mix(u64::from(aor.get()), 0);
+        if contact == b"*"
+            && let Some(call) = self.registrations.get(&newest).copied()
+        {
+            // Takes back all bindings of the address, whoever made them (RFC 3261, 10.2.2).
+            if let Some(slot) = self.cids.get_mut(cid).and_then(|c| c.calls.get_mut(slot)) {
+                *slot = Some(call);
+            }
+            return call;
+        }
+        let device = match own {
+            Some(instance) => instance,
             None if !contact.is_empty() && contact != b"*" => {
                 hash_bytes(m.scan.contact_uri.of(m.bytes))
             }
@@ -755,6 +784,7 @@ impl Indexer {
         }
         let call = self.new_call(CallKind::Registration, cid, id);
         self.registrations.insert(key, call);
+        self.registrations.insert(newest, call);
         call
     }
 
@@ -797,16 +827,24 @@ impl Indexer {
         known: Option<&Transaction>,
     ) -> Option<DialogId> {
         let (from, to) = (from_tag?, to_tag?);
+        let status = m.scan.status;
+        let method = m.scan.method;
+        // CANCEL goes hop by hop, and what ends a first INVITE without success is outside of dialogs.
+        let outside = known.is_some_and(|t| t.initial);
+        let failure = match response {
+            true => status >= 300,
+            false => method == Method::Ack && known.is_some_and(|t| t.final_status >= 300),
+        };
+        if method == Method::Cancel || outside && (status == 100 || failure) {
+            return None;
+        }
         let found = self.find_dialog(cid, from_tag, to_tag);
         if let Some(found) = found {
             if let Some(cid) = self.cids.get_mut(cid) {
                 cid.dialog = Some(found);
             }
-            // 100 is hop by hop and belongs to no dialog of its own (RFC 3261, 17.2.1).
-            return (m.scan.status != 100 || known.is_some_and(|t| !t.initial)).then_some(found);
+            return Some(found);
         }
-        let status = m.scan.status;
-        let method = m.scan.method;
         let initial = known.is_some_and(|t| t.initial && t.request.is_some());
         let success = (200..300).contains(&status);
         let opens = if response {
@@ -897,18 +935,24 @@ impl Indexer {
             ip_id: m.addressing.ip_id,
             reliable: m.transport == Transport::Tcp,
         };
+        // A message cut before what identifies it cannot be told from another one.
+        let scan = m.scan;
+        if scan.call_id.is_empty() || scan.cseq.is_none() && scan.branch.is_empty() {
+            return Repeat::No;
+        }
         let key = mix(key, m.keys.signature);
         let (all, new) = self.sendings.get_or_insert(key, || Sendings::new(sending));
         let kind = if new { Kind::New } else { all.add(sending) };
-        let first = match kind {
+        let (first, before) = match kind {
             Kind::New => return Repeat::No,
             Kind::Copy(of) => return Repeat::CopyOf(of),
             Kind::OtherSide(of) => return Repeat::SeenAs(of),
-            Kind::Again(first) => first,
+            Kind::Again(first, before) => (first, before),
         };
         let method = m.scan.method;
         let status = m.scan.status;
-        let asked = known.is_some_and(|t| t.asked_again > t.answered_again);
+        // Only a request that came again after the answer is answered again.
+        let asked = known.is_some_and(|t| t.asked_again.is_some_and(|id| id > before));
         use RetransmissionKind as K;
         let kind = if !response {
             match method {
@@ -918,7 +962,8 @@ impl Indexer {
                 Method::Ack => K::AnswerToRetransmission,
                 _ => K::Timer,
             }
-        } else if asked {
+        } else if asked || method != Method::Invite {
+            // No timer repeats a final response to anything but INVITE (RFC 3261, 17.2.2).
             K::AnswerToRetransmission
         } else if method == Method::Invite && (200..300).contains(&status) {
             K::SuccessUntilAck
@@ -934,6 +979,7 @@ impl Indexer {
     fn references(
         &mut self,
         m: &Incoming<'_>,
+        cid: usize,
         response: bool,
         dialog: Option<DialogId>,
         known: Option<&Transaction>,
@@ -955,27 +1001,44 @@ impl Indexer {
                 };
                 let success = success_key(dialog, m.scan.cseq);
                 let (src, dst) = (m.addressing.src, m.addressing.dst);
-                let here = mix(success, way(dst, src));
-                let found = match self.successes.get_mut(here).copied() {
-                    Some(id) => Some(id),
-                    None => self.successes.get_mut(success).copied(),
+                // On the same addresses, else between the same hosts, else anywhere.
+                let hosts = |a: Endpoint, b: Endpoint| way(host(a), host(b));
+                let keys = [
+                    mix(success, way(dst, src)),
+                    mix(success, hosts(dst, src)),
+                    success,
+                ];
+                let found = keys
+                    .iter()
+                    .find_map(|key| self.successes.get_mut(*key).copied());
+                let offered = found
+                    .and_then(|id| self.rows.get(id.index()))
+                    .is_some_and(|row| row.sdp == SdpKind::Offer);
+                let exchange = if offered {
+                    Exchange::OfferInResponse
+                } else {
+                    Exchange::Open
                 };
-                (found, Exchange::Open)
+                (found, exchange)
             }
-            // A PRACK goes on with the exchange of its INVITE: did a reliable 1xx offer?
+            // A PRACK answers when the response that it acknowledges offered (RFC 3262, 5).
             Method::Prack => {
-                let offered = dialog
-                    .and_then(|d| self.dialogs.get(d.index()))
-                    .and_then(|d| self.rows.get(d.opened_by.index()))
-                    .is_some_and(|row| row.sdp == SdpKind::Offer && row.is_response());
-                (
-                    None,
-                    if offered {
-                        Exchange::OfferInResponse
-                    } else {
-                        Exchange::Open
-                    },
-                )
+                let rack = m.scan.rack.of(m.bytes);
+                let digits = rack.iter().take_while(|b| b.is_ascii_digit()).count();
+                let rseq = std::str::from_utf8(rack.get(..digits).unwrap_or_default())
+                    .ok()
+                    .and_then(|text| text.parse::<u32>().ok())
+                    .unwrap_or(0);
+                let offered = self
+                    .cids
+                    .get(cid)
+                    .is_some_and(|c| c.offered_rseq != 0 && c.offered_rseq == rseq);
+                let exchange = if offered {
+                    Exchange::OfferInResponse
+                } else {
+                    Exchange::Open
+                };
+                (None, exchange)
             }
             _ => (None, Exchange::Open),
         }
@@ -1085,8 +1148,7 @@ impl Indexer {
             initial: m.scan.to_tag.is_empty(),
             exchange: Exchange::Open,
             since: time,
-            asked_again: 0,
-            answered_again: 0,
+            asked_again: None,
         });
         if response {
             if status < 200 {
@@ -1094,9 +1156,6 @@ impl Indexer {
             } else if t.final_status == 0 {
                 t.final_status = status;
                 t.final_response = Some(message);
-            }
-            if repeat.is_retransmission() {
-                t.answered_again = t.answered_again.saturating_add(1);
             }
             if m.scan.method == Method::Invite && (200..300).contains(&status) && !repeat.is_copy()
             {
@@ -1107,7 +1166,7 @@ impl Indexer {
                 t.request = Some(message);
                 t.initial = m.scan.to_tag.is_empty();
             } else if repeat.is_retransmission() {
-                t.asked_again = t.asked_again.saturating_add(1);
+                t.asked_again = Some(message);
             }
         }
         t.exchange = exchange;
@@ -1120,8 +1179,10 @@ impl Indexer {
             return;
         };
         let success = success_key(dialog, m.scan.cseq);
-        let here = mix(success, way(m.addressing.src, m.addressing.dst));
-        for key in [success, here] {
+        let (src, dst) = (m.addressing.src, m.addressing.dst);
+        let here = mix(success, way(src, dst));
+        let hosts = mix(success, way(host(src), host(dst)));
+        for key in [success, here, hosts] {
             if self.successes.get_mut(key).is_none() {
                 self.successes.insert(key, message);
             }
@@ -1148,9 +1209,8 @@ impl Indexer {
             {
                 cid.may_retry = status >= 300;
             }
-            Method::Bye if response && status >= 200 && status != 401 && status != 407 => {
-                cid.ended = true;
-            }
+            // Also when its answer was not captured; a challenge leaves the dialog as it is.
+            Method::Bye => cid.ended = !response || status != 401 && status != 407,
             _ => {}
         }
     }
@@ -1210,6 +1270,26 @@ fn known_initial(scan: &Scan, response: bool) -> bool {
     !response && scan.method == Method::Invite && scan.to_tag.is_empty()
 }
 
+/// True when a request or response grants no time: `expires` of every Contact is 0, else Expires is.
+fn expires_at_once(scan: &Scan, bytes: &[u8]) -> bool {
+    const NAME: &[u8] = b"expires=";
+    if scan.contact_count < 2 {
+        return scan.contact_expires.or(scan.expires) == Some(0);
+    }
+    let header = bytes.get(..scan.header_len as usize).unwrap_or_default();
+    let mut values = memchr::memchr_iter(b';', header).filter_map(|at| {
+        let text = header.get(at + 1..)?.trim_ascii_start();
+        let (name, value) = text.split_at_checked(NAME.len())?;
+        name.eq_ignore_ascii_case(NAME)
+            .then(|| value.first().copied())?
+    });
+    // A parameter of 0 is written with one digit; contacts without one follow Expires.
+    let own = values.by_ref().fold(None, |all, first| {
+        Some(all.unwrap_or(true) && first == b'0')
+    });
+    own.unwrap_or(scan.expires == Some(0))
+}
+
 fn subscription_flag(value: &[u8]) -> u16 {
     let end = memchr::memchr2(b';', b' ', value).unwrap_or(value.len());
     let state = value.get(..end).unwrap_or_default();
@@ -1239,6 +1319,11 @@ fn success_key(dialog: DialogId, cseq: Option<u32>) -> u64 {
 /// From whom to whom.
 fn way(from: Endpoint, to: Endpoint) -> u64 {
     mix(media::endpoint_key(from), media::endpoint_key(to))
+}
+
+/// An address without its port.
+fn host(end: Endpoint) -> Endpoint {
+    Endpoint { port: 0, ..end }
 }
 
 /// Value of the `+sip.instance` parameter (RFC 5626, 4.1).

@@ -65,12 +65,14 @@ pub(super) enum Exchange {
 
 /// The role of a description in `method`, and where the exchange stands afterwards.
 ///
-/// `exchange` is that of the transaction; for ACK and PRACK that of their INVITE.
+/// `exchange` is that of the transaction; for ACK and PRACK that of their INVITE. `asked`: the
+/// request is known, or this is one; without it nobody can tell an offer from an answer.
 pub(super) fn role(
     method: Method,
     response: bool,
     status: u16,
     exchange: Exchange,
+    asked: bool,
 ) -> (SdpKind, Exchange) {
     use Exchange::{OfferInRequest, OfferInResponse, Open};
     match (method, response) {
@@ -80,7 +82,15 @@ pub(super) fn role(
             OfferInResponse => (SdpKind::Answer, exchange),
             _ => (SdpKind::Offer, OfferInRequest),
         },
-        (Method::Ack, false) => (SdpKind::Answer, exchange),
+        (Method::Ack, false) => match exchange {
+            OfferInResponse => (SdpKind::Answer, exchange),
+            _ => (SdpKind::Other, exchange),
+        },
+        (Method::Invite, true) if !asked => (SdpKind::Other, exchange),
+        // Always answered where it was asked (RFC 3311, 5; RFC 3262, 5).
+        (Method::Update | Method::Prack, true) if !asked && status < 300 => {
+            (SdpKind::Answer, exchange)
+        }
         (Method::Invite | Method::Update | Method::Prack, true) if status < 300 => match exchange {
             OfferInRequest => (SdpKind::Answer, exchange),
             // The same offer may stand in several responses.

@@ -46,7 +46,7 @@ pub fn mix(a: u64, b: u64) -> u64 {
     (wide >> 64) as u64 ^ wide as u64 ^ a.rotate_left(23)
 }
 
-/// A dialog as the index knows it; its state follows from its messages ([`dialog::summary`]).
+/// A dialog as the index knows it; its state follows from its messages ([`dialog::of_call`]).
 #[derive(Clone, Debug)]
 pub struct Dialog {
     /// The call it is a leg of.

@@ -7,8 +7,9 @@
 
 use super::ids::{FlowId, MessageId};
 
-/// Capture time within which the same IPv4 identification means the same packet.
-const SAME_PACKET_NANOS: i64 = 2_000_000_000;
+/// Capture time within which the same IPv4 identification means the same packet; shorter than T1,
+/// for there are devices that use one identification for all their packets.
+const SAME_PACKET_NANOS: i64 = 400_000_000;
 /// Without identification: a copy comes at once, while the shortest timer of SIP (T1, RFC 3261,
 /// 17.1.1.1) is ten times as long.
 const AT_ONCE_NANOS: i64 = 50_000_000;
@@ -66,8 +67,8 @@ pub(super) struct Sendings {
 pub(super) enum Kind {
     /// Nothing like it was seen on these addresses.
     New,
-    /// The sender sent it again; the first sending.
-    Again(MessageId),
+    /// The sender sent it again; the first sending, and the one before this.
+    Again(MessageId, MessageId),
     /// The same packet.
     Copy(MessageId),
     /// The same message on the other side of an address translation.
@@ -117,7 +118,7 @@ impl Sendings {
         if same_octets && same_packet {
             return Kind::Copy(slot.last);
         }
-        let first = slot.first;
+        let (first, before) = (slot.first, slot.last);
         slot.last = s.id;
         slot.time = s.time;
         slot.ip_id = s.ip_id;
@@ -126,7 +127,7 @@ impl Sendings {
             slot.paired = Some(main.last);
             return Kind::OtherSide(main.last);
         }
-        Kind::Again(first)
+        Kind::Again(first, before)
     }
 }
 
@@ -163,7 +164,7 @@ mod tests {
         ];
         assert_eq!(
             kinds(&list),
-            [Kind::Copy(m(0)), Kind::Again(m(0)), Kind::Copy(m(2))]
+            [Kind::Copy(m(0)), Kind::Again(m(0), m(0)), Kind::Copy(m(2))]
         );
     }
 
@@ -172,7 +173,10 @@ mod tests {
         let list = [at(0, 0, 0, 0), at(1, 0, 3, 0), at(2, 0, 500, 0)];
         assert_eq!(
             kinds(&list),
-            [Kind::Copy(MessageId::at(0)), Kind::Again(MessageId::at(0))]
+            [
+                Kind::Copy(MessageId::at(0)),
+                Kind::Again(MessageId::at(0), MessageId::at(0))
+            ]
         );
     }
 
@@ -189,7 +193,7 @@ mod tests {
             kinds(&list),
             [
                 Kind::OtherSide(m(0)),
-                Kind::Again(m(0)),
+                Kind::Again(m(0), m(0)),
                 Kind::OtherSide(m(2))
             ]
         );
@@ -199,6 +203,9 @@ mod tests {
     fn the_far_side_may_be_sent_again_alone() {
         let m = MessageId::at;
         let list = [at(0, 0, 0, 1), at(1, 1, 1, 1), at(2, 1, 501, 2)];
-        assert_eq!(kinds(&list), [Kind::OtherSide(m(0)), Kind::Again(m(1))]);
+        assert_eq!(
+            kinds(&list),
+            [Kind::OtherSide(m(0)), Kind::Again(m(1), m(1))]
+        );
     }
 }

@@ -512,7 +512,6 @@ impl Known {
                 | Self::Route
                 | Self::RecordRoute
                 | Self::MaxForwards
-                | Self::RAck
         )
     }
 }
