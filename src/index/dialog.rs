@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::IndexView;
 use super::call::{State, ends_session};
-use super::ids::{CallId, DialogId, MessageId, TransactionId};
+use super::ids::{CallId, DialogId, MessageId, TextId, TransactionId};
 use super::message_store::MessageRow;
 use crate::sip::method::Method;
 
@@ -84,12 +84,13 @@ pub fn of_call(view: &IndexView, call: CallId) -> Vec<DialogSummary> {
     }
     // A failure of the first INVITE ends the early dialogs that were made through it; the failure
     // of one branch of a fork leaves the others alone.
-    let failed: BTreeSet<TransactionId> = ids
+    let refusals: Vec<&MessageRow> = ids
         .iter()
         .filter_map(|id| view.message(*id))
         .filter(|r| r.is_response() && r.cseq_method == Method::Invite && r.status >= 300)
-        .map(|r| r.transaction)
         .collect();
+    let failed: BTreeSet<TransactionId> = refusals.iter().map(|r| r.transaction).collect();
+    let refused_by: BTreeSet<TextId> = refusals.iter().filter_map(|r| r.to_tag).collect();
     let any_confirmed: BTreeSet<u32> = dialogs
         .values()
         .filter(|g| g.confirmed)
@@ -125,7 +126,11 @@ pub fn of_call(view: &IndexView, call: CallId) -> Vec<DialogSummary> {
                 DialogState::Confirmed
             } else if g.cseq.is_some_and(|c| any_confirmed.contains(&c)) {
                 DialogState::Elsewhere
-            } else if nearest.is_some_and(|t| failed.contains(&t)) {
+            } else if nearest.is_some_and(|t| failed.contains(&t))
+                || dialog
+                    .remote_tag
+                    .is_some_and(|tag| refused_by.contains(&tag))
+            {
                 DialogState::Terminated
             } else {
                 DialogState::Early
