@@ -315,3 +315,64 @@ fn several_captures_are_merged_by_time() {
         }
     }
 }
+
+/// What was skipped, in words, of a capture with these segments.
+fn skipped(segments: impl Iterator<Item = Vec<u8>>) -> (usize, Vec<String>) {
+    let mut capture = Capture::default();
+    segments.for_each(|segment| capture.add(&segment));
+    let (loaded, found) = load(&capture, &one_thread());
+    let skipped = &loaded.files[0].skipped;
+    (
+        found.len(),
+        skipped.iter().map(|s| s.what.to_string()).collect(),
+    )
+}
+
+#[test]
+fn a_message_beyond_the_limit_is_named_and_not_kept() {
+    let head =
+        b"MESSAGE sip:bob@example.com SIP/2.0\r\nCall-ID: c\r\nContent-Length: 4000000\r\n\r\n";
+    let mut stream = head.to_vec();
+    // A header of 5 MiB, in segments of 1,000 octets.
+    let huge: Vec<u8> = b"MESSAGE sip:bob@example.com SIP/2.0\r\n"
+        .iter()
+        .copied()
+        .chain(
+            b"Via: SIP/2.0/TCP 192.0.2.1\r\n"
+                .iter()
+                .copied()
+                .cycle()
+                .take(5 << 20),
+        )
+        .collect();
+    let segments = huge.chunks(1000).scan(1u32, |seq, part| {
+        let segment = tcp(*seq, 0x18, part);
+        *seq += part.len() as u32;
+        Some(segment)
+    });
+    let (messages, words) = skipped(std::iter::once(tcp(0, 2, b"")).chain(segments));
+    assert_eq!(messages, 0);
+    assert!(
+        words.contains(&"SIP stream given up".to_owned()),
+        "{words:?}"
+    );
+    // An unfinished body is shown as far as it came.
+    stream.extend_from_slice(&[b'x'; 900]);
+    let (messages, _) = skipped([tcp(0, 2, b""), tcp(1, 0x18, &stream)].into_iter());
+    assert_eq!(messages, 1);
+}
+
+#[test]
+fn a_fragment_behind_the_end_fills_no_hole() {
+    let message = message(1, 1000, false);
+    let datagram = compose::udp_payload(5060, 5060, &message);
+    let (first, last) = (&datagram[..400], &datagram[800..]);
+    let fragments = [
+        compose::fragment(false, 9, 0, true, first),
+        compose::fragment(false, 9, 800, false, last),
+        compose::fragment(false, 9, 4000, true, &[0; 800]),
+    ];
+    let (messages, words) = skipped(fragments.into_iter());
+    assert_eq!(messages, 0);
+    assert_eq!(words, ["incomplete IP datagram"]);
+}

@@ -151,9 +151,7 @@ pub(super) fn numbered_calls(
                     0 => "the capture has none".to_owned(),
                     n => format!("the capture has 1 to {n}"),
                 };
-                return Err(Failure::nothing(format!(
-                    "there is no call {number}: {there}"
-                )));
+                complain(&format!("there is no call {number}: {there}"));
             }
         }
     }
@@ -188,7 +186,7 @@ fn with_progress(files: &[PathBuf], options: ingest::Options) -> Loaded {
 
 /// Says what of an input could not be read.
 fn remark(report: &FileReport, quiet: bool) {
-    let name = report.path.to_string_lossy();
+    let name = text::visible(&report.path.to_string_lossy()).into_owned();
     if let Some(error) = &report.error {
         // The name stands in front already.
         let why = error.strip_suffix(&format!(": {name}")).unwrap_or(error);

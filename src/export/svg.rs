@@ -13,6 +13,8 @@ const MIN_GAP: usize = 190;
 const MAX_GAP: usize = 420;
 /// Points that a letter of the labels takes at most, on average.
 const LETTER: usize = 7;
+/// With more lanes than this the titles stand only at the top.
+const MAX_REPEATED_LANES: usize = 100;
 /// The heads come again after this many rows, so that they are in sight on every screen.
 const HEADS_EVERY: usize = 40;
 
@@ -68,7 +70,8 @@ pub fn paint(ladder: &Ladder, title: &str) -> String {
         );
     }
     for (row, item) in ladder.items.iter().enumerate() {
-        if row % HEADS_EVERY == 0 {
+        // Many lanes times many rows would make a picture of gigabytes.
+        if row == 0 || row % HEADS_EVERY == 0 && layout.lanes.len() <= MAX_REPEATED_LANES {
             layout.heads(&mut out, ladder, row);
         }
         let y = layout.y(row);

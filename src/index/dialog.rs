@@ -1,5 +1,6 @@
 //! States of dialogs (RFC 3261, 12): made from the messages of their call.
 
+use hashbrown::HashMap;
 use serde::Serialize;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,6 +83,7 @@ pub fn of_call(view: &IndexView, call: CallId) -> Vec<DialogSummary> {
             entry.transactions.push((row.transaction, row.via_count));
         }
     }
+    let first = first_requests(view, &ids);
     // A failure of the first INVITE ends the early dialogs that were made through it; the failure
     // of one branch of a fork leaves the others alone.
     let refusals: Vec<&MessageRow> = ids
@@ -101,8 +103,9 @@ pub fn of_call(view: &IndexView, call: CallId) -> Vec<DialogSummary> {
         .filter_map(|(id, mut g)| {
             let dialog = view.dialog(id)?;
             let mut messages = Vec::with_capacity(g.messages.len() + 1);
-            let request = first_request(view, &ids, dialog.request);
-            messages.extend(request.filter(|r| !g.messages.contains(r)));
+            let request = dialog.request.and_then(|r| view.message(r));
+            let request = request.and_then(|row| first.get(&first_key(row)).copied());
+            messages.extend(request);
             messages.append(&mut g.messages);
             let start = messages
                 .first()
@@ -194,20 +197,23 @@ fn makes(view: &IndexView, row: &MessageRow) -> bool {
             .is_none_or(MessageRow::is_initial)
 }
 
-/// The first sending of the creating request, on the hop nearest to its sender.
-fn first_request(
-    view: &IndexView,
-    ids: &[MessageId],
-    request: Option<MessageId>,
-) -> Option<MessageId> {
-    let made = view.message(request?)?;
-    ids.iter().copied().find(|id| {
-        view.message(*id).is_some_and(|r| {
-            r.is_request()
-                && r.method == made.method
-                && r.cseq() == made.cseq()
-                && r.from_tag == made.from_tag
-                && r.is_initial()
-        })
-    })
+/// What makes a first request the same on every hop: method, CSeq, From tag.
+type FirstKey = (Method, Option<u32>, Option<TextId>);
+
+fn first_key(row: &MessageRow) -> FirstKey {
+    (row.method, row.cseq(), row.from_tag)
+}
+
+/// The first sending of each first request of a call, on the hop nearest to its sender.
+fn first_requests(view: &IndexView, ids: &[MessageId]) -> HashMap<FirstKey, MessageId> {
+    let mut first = HashMap::new();
+    for id in ids {
+        if let Some(row) = view.message(*id)
+            && row.is_request()
+            && row.is_initial()
+        {
+            first.entry(first_key(row)).or_insert(*id);
+        }
+    }
+    first
 }

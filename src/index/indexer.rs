@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hashbrown::HashTable;
 
 use super::ids::{AnnouncementId, CallId, DialogId, FlowId, MessageId, TextId, TransactionId};
-use super::media::{self, Announcement, ByEndpoint, Exchange};
+use super::media::{self, Announcement, Exchange};
 use super::message_store::{
     Flow, MessageRow, Repeat, RetransmissionKind, SdpKind, Transport, flag,
 };
@@ -186,7 +186,8 @@ pub struct Indexer {
     sendings: TimeBound<Sendings>,
     /// 2xx to INVITE by dialog, CSeq and addresses, for their ACKs.
     successes: TimeBound<MessageId>,
-    announced_at: Arc<ByEndpoint>,
+    /// The newest announcement of each place.
+    announced_at: HashedMap<AnnouncementId>,
     /// RTP seen so far.
     pub rtp: RtpTable,
     transaction_count: u32,
@@ -222,7 +223,7 @@ impl Default for Indexer {
             transactions: TimeBound::new(TRANSACTION_NANOS),
             sendings: TimeBound::new(TRANSACTION_NANOS),
             successes: TimeBound::new(TRANSACTION_NANOS),
-            announced_at: Arc::default(),
+            announced_at: HashedMap::default(),
             rtp: RtpTable::default(),
             transaction_count: 0,
             requests: [0; 32],
@@ -1099,7 +1100,7 @@ impl Indexer {
         for (index, endpoint) in m.places {
             let endpoint = *endpoint;
             let key = media::endpoint_key(endpoint);
-            let earlier = self.announced_at.0.get(&key).copied();
+            let earlier = self.announced_at.get(&key).copied();
             if earlier
                 .and_then(|e| self.announcements.get(e.index()))
                 .is_some_and(|e| e.call == call && e.by_caller == by_caller)
@@ -1113,9 +1114,8 @@ impl Indexer {
                 time,
                 media: *index,
                 by_caller,
-                earlier,
             }));
-            Arc::make_mut(&mut self.announced_at).0.insert(key, at);
+            self.announced_at.insert(key, at);
         }
     }
 
@@ -1250,7 +1250,6 @@ impl Indexer {
             layer_stacks: self.layer_stacks.clone(),
             odd_methods: Arc::clone(&self.odd_methods),
             announcements: self.announcements.publish(),
-            announced_at: Arc::clone(&self.announced_at),
             rtp: self.rtp.publish(),
             totals: Totals {
                 requests,

@@ -1,8 +1,7 @@
 //! Media announced by session descriptions, and who offers and who answers (RFC 3264).
 
-use super::ids::{AnnouncementId, CallId, MessageId};
+use super::ids::{CallId, MessageId};
 use super::message_store::SdpKind;
-use super::time_bound::HashedMap;
 use crate::packet::Endpoint;
 use crate::sdp::{MediaKind, SdpBrief, static_payload};
 use crate::sip::method::Method;
@@ -22,19 +21,6 @@ pub struct Announcement {
     pub media: u16,
     /// True when the sender of the description called: its tag is that of the caller.
     pub by_caller: bool,
-    /// An earlier announcement of the same place.
-    pub earlier: Option<AnnouncementId>,
-}
-
-/// The newest announcement of each place; keys are [`endpoint_key`].
-#[derive(Clone, Default)]
-pub struct ByEndpoint(pub(super) HashedMap<AnnouncementId>);
-
-impl ByEndpoint {
-    /// The newest announcement of a place.
-    pub fn newest(&self, endpoint: Endpoint) -> Option<AnnouncementId> {
-        self.0.get(&endpoint_key(endpoint)).copied()
-    }
 }
 
 /// Hash of a transport address.

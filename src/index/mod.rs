@@ -161,7 +161,6 @@ pub struct IndexView {
     pub(crate) layer_stacks: Vec<LayerStack>,
     pub(crate) odd_methods: std::sync::Arc<BTreeMap<MessageId, String>>,
     pub(crate) announcements: PagedView<media::Announcement>,
-    pub(crate) announced_at: std::sync::Arc<media::ByEndpoint>,
     pub(crate) rtp: std::sync::Arc<Vec<stream::RtpCounts>>,
     /// Counts.
     pub totals: Totals,

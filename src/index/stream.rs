@@ -119,41 +119,48 @@ impl Stream {
     }
 }
 
+/// The announcements of each place, by time.
+struct Places(HashedMap<Vec<(i64, AnnouncementId)>>);
+
+impl Places {
+    fn of(view: &IndexView) -> Self {
+        let mut places: HashedMap<Vec<(i64, AnnouncementId)>> = HashedMap::default();
+        for (index, a) in view.announcements.iter().enumerate() {
+            let list = places.entry(endpoint_key(a.endpoint)).or_default();
+            list.push((a.time, AnnouncementId::at(index)));
+        }
+        for list in places.values_mut() {
+            list.sort();
+        }
+        Self(places)
+    }
+
+    /// The announcement that holds for a stream between two times: the newest one before it, else
+    /// the first one while it runs. Media may be seen a little before its description.
+    fn announced(&self, endpoint: Endpoint, first: i64, last: i64) -> Option<AnnouncementId> {
+        let list = self.0.get(&endpoint_key(endpoint))?;
+        let before = list.partition_point(|(time, _)| *time <= first.saturating_add(EARLY_NANOS));
+        let (time, id) = list.get(before.saturating_sub(1))?;
+        (*time <= last.saturating_add(EARLY_NANOS)).then_some(*id)
+    }
+}
+
 impl IndexView {
     fn announcement(&self, id: AnnouncementId) -> Option<&Announcement> {
         self.announcements.get(id.index())
-    }
-
-    /// The announcement of a place that holds for a stream between two times: the newest one that
-    /// is not later than its end, else the earliest.
-    fn announced(&self, endpoint: Endpoint, first: i64, last: i64) -> Option<AnnouncementId> {
-        let mut at = self.announced_at.newest(endpoint);
-        let mut best = None;
-        while let Some(id) = at {
-            let a = self.announcement(id).filter(|a| a.endpoint == endpoint)?;
-            best = Some(id);
-            if a.time <= first.saturating_add(EARLY_NANOS) || a.time <= last && a.earlier.is_none()
-            {
-                break;
-            }
-            at = a.earlier;
-        }
-        best.filter(|id| {
-            self.announcement(*id)
-                .is_some_and(|a| a.time <= last.saturating_add(EARLY_NANOS))
-        })
     }
 
     /// All streams: those seen, then the places where media was announced and none came.
     pub fn streams(&self) -> Vec<Stream> {
         let mut seen: Vec<&RtpCounts> = self.rtp.iter().collect();
         seen.sort_by_key(|s| (s.tally.first_frame, s.tally.key));
+        let places = Places::of(self);
         let mut out = Vec::new();
         let mut used: HashedMap<()> = HashedMap::default();
         for counts in seen {
             let t = &counts.tally;
-            let to = self.announced(counts.dst, t.first, t.last);
-            let from = self.announced(counts.src, t.first, t.last);
+            let to = places.announced(counts.dst, t.first, t.last);
+            let from = places.announced(counts.src, t.first, t.last);
             let (matched_by, announcement) = match (to, from) {
                 (Some(id), _) => (MatchedBy::Sdp, Some(id)),
                 (None, Some(id)) => (MatchedBy::Symmetric, Some(id)),

@@ -744,6 +744,30 @@ fn lost(losses: &Losses, panics: u64) -> Vec<Skipped> {
             why,
         ));
     }
+    if losses.given_up > 0 {
+        let why = "a message is larger than 4 MiB, or too much of the stream is no SIP";
+        out.push(note(
+            "SIP stream given up",
+            losses.given_up,
+            None,
+            None,
+            why,
+        ));
+    }
+    if losses.over_limit > 0 {
+        let why = "more than 64 MiB of unfinished messages in TCP streams";
+        out.push(note(
+            "unfinished SIP message",
+            losses.over_limit,
+            None,
+            None,
+            why,
+        ));
+    }
+    if losses.dropped > 0 {
+        let why = "the beginning of their TCP stream was not captured";
+        out.push(note("TCP segments", losses.dropped, None, None, why));
+    }
     if panics > 0 {
         let why = "a defect of this program; please report it with the capture";
         out.push(note("internal error", panics, None, None, why));

@@ -15,6 +15,8 @@ use super::block::{self, Block, Item, Pool};
 
 /// Octets of a stream that are neither SIP nor dropped, before it is given up.
 const MAX_JUNK: usize = 256 << 10;
+/// Octets of unfinished messages, all streams together.
+const MAX_MESSAGE_OCTETS: usize = 64 << 20;
 /// Octets kept behind a hole while no line end was seen.
 const MAX_FIRST_LINE: usize = 8 << 10;
 /// Taken octets are moved out of a buffer when there are this many of them.
@@ -37,6 +39,11 @@ pub(super) struct StreamState {
 }
 
 impl StreamState {
+    /// Memory in use.
+    fn cost(&self) -> usize {
+        self.buffer.capacity() + self.extents.capacity() * size_of::<Extent>()
+    }
+
     fn rest(&self) -> &[u8] {
         self.buffer.get(self.taken..).unwrap_or_default()
     }
@@ -71,6 +78,14 @@ pub(super) struct Filer {
     pool: Pool,
     /// Beginnings of messages that ended in a hole or with the capture.
     pub incomplete: u64,
+    /// Streams that were SIP, or began like it, and were given up.
+    pub given_up: u64,
+    /// Messages given up because too many unfinished ones were held.
+    pub over_limit: u64,
+    /// Octets that all streams hold, bookkeeping included.
+    held: usize,
+    /// The stream in hand has had a message, or something larger than one.
+    begun: bool,
     pub incomplete_at: Option<(u16, u32, u64)>,
 }
 
@@ -101,6 +116,7 @@ impl Filer {
     }
 
     fn cut_messages(&mut self, state: &mut StreamState, way: &Way, ended: bool) -> Verdict {
+        self.begun = state.messages > 0 || state.after_hole;
         loop {
             let rest = state.buffer.get(state.taken..).unwrap_or_default();
             if rest.is_empty() {
@@ -136,10 +152,13 @@ impl Filer {
                     // Another protocol that happens to quote SIP; a PROXY line may stand first.
                     let foreign = state.messages == 0 && !state.after_hole;
                     if foreign && state.junk == 0 && !rest.starts_with(b"PROXY ") {
+                        // Too large a message begins like any other.
+                        self.begun = framing::looks_like_sip(rest);
                         *state = StreamState::default();
                         return Verdict::Unwanted;
                     }
                     state.junk += count;
+                    self.begun |= state.junk > MAX_JUNK;
                     state.skip(count);
                     if state.junk > MAX_JUNK {
                         *state = StreamState::default();
@@ -157,6 +176,17 @@ impl Filer {
                 }
             }
         }
+    }
+
+    /// Keeps count of what all streams hold.
+    fn account(&mut self, before: usize, after: usize) {
+        self.held = (self.held + after).saturating_sub(before);
+    }
+
+    fn drop_rest(&mut self, state: &mut StreamState, way: &Way) {
+        let before = state.cost();
+        self.give_up(state, way);
+        self.account(before, state.cost());
     }
 
     /// The octets in hand will not be continued: shows what can be read of them.
@@ -286,17 +316,27 @@ impl StreamSink for Filer {
         _time: i64,
     ) -> Verdict {
         // The usual case needs no buffer: a segment that holds whole messages.
+        let before = state.cost();
         state.buffer.extend_from_slice(data);
         state.extents.push_back(extent);
-        self.cut_messages(state, way, false)
+        let verdict = self.cut_messages(state, way, false);
+        if verdict == Verdict::Unwanted && self.begun {
+            self.given_up += 1;
+        }
+        self.account(before, state.cost());
+        if self.held > MAX_MESSAGE_OCTETS && state.cost() > 0 {
+            self.over_limit += 1;
+            self.drop_rest(state, way);
+        }
+        verdict
     }
 
     fn gap(&mut self, state: &mut StreamState, way: &Way, _time: i64) {
-        self.give_up(state, way);
+        self.drop_rest(state, way);
     }
 
     fn end(&mut self, state: &mut StreamState, way: &Way, _time: i64) {
-        self.give_up(state, way);
+        self.drop_rest(state, way);
     }
 }
 
@@ -518,6 +558,9 @@ impl Filing {
             gaps: self.tcp.gaps,
             gaps_by_limit: self.tcp.gaps_by_limit,
             incomplete: self.filer.incomplete,
+            given_up: self.filer.given_up,
+            over_limit: self.filer.over_limit,
+            dropped: self.tcp.dropped,
             incomplete_at: self.filer.incomplete_at,
         }
     }
@@ -530,5 +573,8 @@ pub(super) struct Losses {
     pub gaps: u64,
     pub gaps_by_limit: u64,
     pub incomplete: u64,
+    pub given_up: u64,
+    pub over_limit: u64,
+    pub dropped: u64,
     pub incomplete_at: Option<(u16, u32, u64)>,
 }

@@ -203,6 +203,7 @@ impl IpFragments {
         self.expire(time);
         let end = u64::from(fragment.offset) + fragment.data.len() as u64;
         if end > MAX_DATAGRAM {
+            self.dropped += 1;
             return None;
         }
         let key = Key {
@@ -220,14 +221,20 @@ impl IpFragments {
             }
         });
         let before = entry.pieces.cost();
+        let room = entry.total.unwrap_or(MAX_DATAGRAM);
+        let room = room.saturating_sub(u64::from(fragment.offset));
+        let room = usize::try_from(room).unwrap_or(usize::MAX);
+        let data = fragment.data.get(..room).unwrap_or(fragment.data);
         entry
             .pieces
-            .insert(u64::from(fragment.offset), fragment.data, extent);
+            .insert(u64::from(fragment.offset), data, extent);
         entry.cut |= fragment.cut;
-        self.cost += entry.pieces.cost() - before;
         if !fragment.more && entry.total.is_none() {
             entry.total = Some(end);
+            // What claims to lie behind the end fills no hole before it.
+            entry.pieces.discard(end, u64::MAX);
         }
+        self.cost = (self.cost + entry.pieces.cost()).saturating_sub(before);
         let done = entry
             .total
             .is_some_and(|total| entry.pieces.octets as u64 >= total);

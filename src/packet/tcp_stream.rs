@@ -27,12 +27,14 @@ pub const MAX_HOLE_AGE_NANOS: i64 = 30_000_000_000;
 const MAX_UNSYNCED_OCTETS: usize = 64 << 10;
 /// Octets before a segment that may hold the beginning of its first line.
 const MAX_START: usize = 512;
+/// So many connections are kept without a look for unused ones.
+const SWEEP_FROM: usize = 4096;
 /// An unused direction is forgotten after this much capture time.
 const IDLE_NANOS: i64 = 64_000_000_000;
 /// A segment this far from the newest octets belongs to another connection on the same addresses.
 const MAX_JUMP: i64 = 512 << 10;
 /// Places at which a stream of unknown start was entered by content.
-const MAX_ISLANDS: usize = 64;
+const MAX_ISLANDS: usize = 4096;
 
 /// What the octets of a stream are to its reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +101,8 @@ struct Connection<S> {
     last_seen: i64,
     /// Octets of unknown context so far.
     searched: usize,
+    /// Segments that could not be kept.
+    dropped: u64,
     /// The connection before this one on the same addresses.
     previous: Option<Box<Connection<S>>>,
 }
@@ -117,6 +121,7 @@ impl<S> Connection<S> {
             hole_since: None,
             last_seen: time,
             searched: 0,
+            dropped: 0,
             previous: None,
         }
     }
@@ -154,6 +159,10 @@ pub struct TcpStreams<S: StreamSink> {
     holes: VecDeque<(i64, Key)>,
     held: usize,
     last_sweep: i64,
+    /// Connections from which on unused ones are forgotten.
+    sweep_at: usize,
+    /// Segments of streams of unknown start that could not be kept.
+    pub dropped: u64,
     /// Holes given up.
     pub gaps: u64,
     /// Of those, given up because too many octets waited.
@@ -167,6 +176,8 @@ impl<S: StreamSink> Default for TcpStreams<S> {
             holes: VecDeque::new(),
             held: 0,
             last_sweep: i64::MIN,
+            sweep_at: SWEEP_FROM,
+            dropped: 0,
             gaps: 0,
             gaps_by_limit: 0,
         }
@@ -214,6 +225,7 @@ impl<S: StreamSink> TcpStreams<S> {
         if !seg.data.is_empty() {
             take(sink, conn, seq, seg.data, extent, time);
         }
+        self.dropped += std::mem::take(&mut conn.dropped);
         let cost = conn.pieces.cost();
         self.held = (self.held + cost).saturating_sub(before);
         if conn.pieces.is_empty() {
@@ -259,13 +271,16 @@ impl<S: StreamSink> TcpStreams<S> {
             self.holes.pop_front();
             self.give_up(sink, key, since, now);
         }
-        if now.saturating_sub(self.last_sweep) > IDLE_NANOS {
+        // Only when it is worth the walk, so that the work stays linear in the connections.
+        let due = now.saturating_sub(self.last_sweep) > IDLE_NANOS;
+        if due && self.open.len() >= self.sweep_at {
             self.last_sweep = now;
             self.open.retain(|_, conn| {
                 let idle = now.saturating_sub(conn.last_seen) >= IDLE_NANOS;
                 // What has no octets in hand can be forgotten, unless it is a SIP stream.
                 !idle || conn.wanted && !conn.islands.is_empty() || !conn.pieces.is_empty()
             });
+            self.sweep_at = (self.open.len() * 2).max(SWEEP_FROM);
         }
     }
 
@@ -457,6 +472,8 @@ fn enter<S: StreamSink>(
         conn.pieces.clear();
     } else if conn.searched <= MAX_UNSYNCED_OCTETS {
         conn.pieces.insert(place, data, extent);
+    } else {
+        conn.dropped += 1;
     }
 }
 

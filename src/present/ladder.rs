@@ -238,7 +238,7 @@ impl Ladder {
         rows.sort_unstable_by_key(|(time, id, _)| (*time, *id));
         rows.dedup_by_key(|(_, id, _)| *id);
         let lanes = Lanes::of(view, rows.iter().map(|(_, _, row)| *row));
-        let mut forks: HashMap<CallId, Vec<DialogId>> = HashMap::new();
+        let mut forks: HashMap<CallId, HashMap<DialogId, usize>> = HashMap::new();
         let mut items = Vec::with_capacity(rows.len());
         for (time, message, row) in rows {
             let Some(flow) = view.ends(row) else { continue };
@@ -250,10 +250,8 @@ impl Ladder {
             };
             let fork = row.dialog.map_or(0, |dialog| {
                 let known = forks.entry(row.call).or_default();
-                known.iter().position(|d| *d == dialog).unwrap_or_else(|| {
-                    known.push(dialog);
-                    known.len() - 1
-                })
+                let next = known.len();
+                *known.entry(dialog).or_insert(next)
             });
             let repeat = row.repeat();
             items.push(LadderItem::Arrow(Arrow {
