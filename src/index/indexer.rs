@@ -275,7 +275,7 @@ impl Indexer {
             }
         }
 
-        let repeat = self.repetition(m, key, id, flow, time, response, known.as_ref());
+        let repeat = self.repetition(m, key, id, time, response, known.as_ref());
         let fresh = repeat == Repeat::No;
         let dialog = self.dialog(
             m,
@@ -923,14 +923,17 @@ impl Indexer {
         m: &Incoming<'_>,
         key: u64,
         id: MessageId,
-        flow: FlowId,
         time: i64,
         response: bool,
         known: Option<&Transaction>,
     ) -> Repeat {
+        let hop = match m.transport {
+            Transport::Udp => m.keys.flow,
+            Transport::Tcp => way(host(m.addressing.src), host(m.addressing.dst)),
+        };
         let sending = Sending {
             id,
-            flow,
+            hop,
             time,
             octets: m.keys.octets,
             ip_id: m.addressing.ip_id,

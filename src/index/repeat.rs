@@ -5,7 +5,7 @@
 //! same octets on other addresses (both sides of a NAT). The IPv4 identification tells the first
 //! two apart: a mirrored packet has it unchanged, a new transmission has a new one.
 
-use super::ids::{FlowId, MessageId};
+use super::ids::MessageId;
 
 /// Capture time within which the same IPv4 identification means the same packet; shorter than T1,
 /// for there are devices that use one identification for all their packets.
@@ -20,7 +20,8 @@ const OTHER_SIDE_NANOS: i64 = 2_000_000_000;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sending {
     pub id: MessageId,
-    pub flow: FlowId,
+    /// Hash of the addresses; over TCP without ports, for a connection may be opened anew.
+    pub hop: u64,
     pub time: i64,
     pub octets: u64,
     pub ip_id: u16,
@@ -29,7 +30,7 @@ pub(super) struct Sending {
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
-    flow: FlowId,
+    hop: u64,
     /// The first sending that is no copy.
     first: MessageId,
     /// The newest sending that is no copy on the same addresses.
@@ -44,7 +45,7 @@ struct Slot {
 impl Slot {
     fn new(s: Sending, paired: Option<MessageId>) -> Self {
         Self {
-            flow: s.flow,
+            hop: s.hop,
             first: s.id,
             last: s.id,
             time: s.time,
@@ -88,14 +89,14 @@ impl Sendings {
 
     pub fn add(&mut self, s: Sending) -> Kind {
         let main = self.main;
-        let slot = if main.flow == s.flow {
+        let slot = if main.hop == s.hop {
             Some(&mut self.main)
         } else {
-            self.others.iter_mut().find(|o| o.flow == s.flow)
+            self.others.iter_mut().find(|o| o.hop == s.hop)
         };
         // Same octets, other addresses, about the same time: unless that pair is complete already.
         let gap = s.time.saturating_sub(main.time).saturating_abs();
-        let other_side = main.flow != s.flow && main.octets == s.octets && gap <= OTHER_SIDE_NANOS;
+        let other_side = main.hop != s.hop && main.octets == s.octets && gap <= OTHER_SIDE_NANOS;
         let Some(slot) = slot else {
             if self.others.len() < MAX_FLOWS {
                 self.others
@@ -140,7 +141,7 @@ mod tests {
     fn at(id: usize, flow: usize, ms: i64, ip_id: u16) -> Sending {
         Sending {
             id: MessageId::at(id),
-            flow: FlowId::at(flow),
+            hop: flow as u64,
             time: ms * MS,
             octets: 1,
             ip_id,
