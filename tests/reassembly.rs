@@ -376,3 +376,14 @@ fn a_fragment_behind_the_end_fills_no_hole() {
     assert_eq!(messages, 0);
     assert_eq!(words, ["incomplete IP datagram"]);
 }
+
+#[test]
+fn a_stream_of_unknown_start_may_begin_backwards() {
+    let message = message(1, 100, false);
+    let mut capture = Capture::default();
+    capture.add(&tcp(1003, 0x18, &message[3..]));
+    capture.add(&tcp(1000, 0x18, &message[..3]));
+    let (_, found) = load(&capture, &one_thread());
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].3, message);
+}

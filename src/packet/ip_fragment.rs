@@ -127,6 +127,20 @@ impl Pieces {
         (start, parts.into_iter().rev().flatten().copied().collect())
     }
 
+    /// Appends octets from `place` on, until there is a hole or `most` of them.
+    pub(super) fn run_after(&self, place: u64, most: usize, out: &mut Vec<u8>) {
+        let mut next = place;
+        let end = out.len() + most;
+        for (at, (data, _)) in self.parts.range(place..) {
+            if *at != next || out.len() >= end {
+                return;
+            }
+            let room = end - out.len();
+            out.extend_from_slice(data.get(..room).unwrap_or(data));
+            next = at.saturating_add(data.len() as u64);
+        }
+    }
+
     pub(super) fn first(&self) -> Option<u64> {
         self.parts.keys().next().copied()
     }

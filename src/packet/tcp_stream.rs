@@ -441,6 +441,11 @@ fn enter<S: StreamSink>(
     // The beginning may stand in octets that have waited for these.
     let (from, mut text) = conn.pieces.run_before(place, MAX_START);
     text.extend_from_slice(data);
+    // A short piece may be the beginning of those that have come before it.
+    if text.len() < MAX_START {
+        conn.pieces
+            .run_after(place + data.len() as u64, MAX_START, &mut text);
+    }
     let found = if sink.starts(&text) {
         Some(0)
     } else {
