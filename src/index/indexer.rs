@@ -914,10 +914,6 @@ impl Indexer {
         Some(dialog)
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "parts of one decision, all at hand in push"
-    )]
     fn repetition(
         &mut self,
         m: &Incoming<'_>,
