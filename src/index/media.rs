@@ -104,7 +104,7 @@ pub fn write_summary(sdp: &SdpBrief, body: &[u8], out: &mut Vec<u8>) {
         };
         out.extend_from_slice(kind);
         if media.port == 0 {
-            out.extend_from_slice(b"refused");
+            out.extend_from_slice(b"port 0");
             continue;
         }
         for payload in sdp.payloads(media) {

@@ -374,7 +374,8 @@ fn stream_codecs(view: &IndexView, stream: &Stream) -> Vec<String> {
         "message",
         "image",
         "other",
-        "refused",
+        "port",
+        "0",
     ];
     let announced: Vec<&str> = codecs(section)
         .filter(|word| !kinds.contains(word))
