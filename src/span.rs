@@ -39,11 +39,6 @@ impl Span {
             .unwrap_or_default()
     }
 
-    /// The same range, moved `by` bytes to the right.
-    pub fn shifted(self, by: usize) -> Self {
-        Self::new(self.start as usize + by, self.end as usize + by)
-    }
-
     /// True when `offset` lies within the range.
     pub fn contains(self, offset: u32) -> bool {
         self.start <= offset && offset < self.end

@@ -415,32 +415,6 @@ impl Indexer {
         Some(id)
     }
 
-    /// Looks up what `push` will look up for a message, so that its memory is in reach by then.
-    ///
-    /// In a large capture each of these look-ups waits for memory. Done for a run of messages ahead,
-    /// they wait together instead of one after the other.
-    pub fn touch(&self, keys: &Keys, method: Method) -> u64 {
-        let cid = self
-            .cid_table
-            .find(keys.call_id, |i| {
-                self.cids
-                    .get(*i as usize)
-                    .is_some_and(|c| c.hash == keys.call_id)
-            })
-            .and_then(|i| self.cids.get(*i as usize))
-            .map_or(0, |c| {
-                c.uris.first().map_or(0, |u| u.0) ^ u64::from(c.invite_cseq)
-            });
-        let flow = self
-            .flow_table
-            .find(keys.flow, |(k, _)| *k == keys.flow)
-            .map_or(0, |(k, _)| *k);
-        let key = mix(keys.base, method as u64);
-        let transaction = u64::from(self.transactions.has(key));
-        let sendings = u64::from(self.sendings.has(mix(key, keys.signature)));
-        cid ^ flow ^ transaction ^ sendings
-    }
-
     fn turn(&mut self, time: i64) {
         self.transactions.turn(time, |t| {
             t.provisional && t.final_status == 0 && time.saturating_sub(t.since) < RINGING_NANOS

@@ -68,11 +68,6 @@ impl<V> TimeBound<V> {
         self.young.extend(kept);
     }
 
-    /// True when there is an entry; it does not become younger by that.
-    pub fn has(&self, key: u64) -> bool {
-        self.young.contains_key(&key)
-    }
-
     /// The entry for `key`, made young again.
     pub fn get_mut(&mut self, key: u64) -> Option<&mut V> {
         match self.young.entry(key) {

@@ -19,9 +19,6 @@ const BLOCK_OCTETS: usize = 256 << 10;
 /// Blocks read before those before them are filed, for each thread and file.
 const AHEAD: usize = 3;
 
-/// Messages that are looked up together.
-const LOOK_AHEAD: usize = 16;
-
 /// How to load.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -558,11 +555,6 @@ impl Work {
                 let Some(Some((block, at))) = core.heads.get_mut(input) else {
                     break;
                 };
-                if at.is_multiple_of(LOOK_AHEAD) {
-                    let end = (*at + LOOK_AHEAD).min(block.items.len());
-                    core.filing
-                        .look_ahead(block.items.get(*at..end).unwrap_or_default());
-                }
                 if let Some((time, item)) = block.items.get(*at) {
                     let filing = &mut core.filing;
                     let filed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -705,72 +697,62 @@ fn skipped(skip: Skip, count: u64, first: u32) -> Skipped {
     }
 }
 
+/// The only loss whose place is known.
+const INCOMPLETE: &str = "incomplete SIP message";
+
 fn lost(losses: &Losses, panics: u64) -> Vec<Skipped> {
-    let mut out = Vec::new();
-    if losses.fragments > 0 {
-        let why = "a fragment was not captured within 30 s";
-        out.push(note(
-            "incomplete IP datagram",
+    let counts = [
+        (
             losses.fragments,
-            None,
-            None,
-            why,
-        ));
-    }
-    if losses.gaps > 0 {
-        let why = "octets of a TCP stream were not captured";
-        out.push(note("hole in a TCP stream", losses.gaps, None, None, why));
-    }
-    if losses.gaps_by_limit > 0 {
-        let why = "too many octets waited behind a hole in a TCP stream";
-        out.push(note(
-            "reassembly limit",
+            "incomplete IP datagram",
+            "a fragment was not captured within 30 s, or lies behind the end of the datagram",
+        ),
+        (
+            losses.gaps,
+            "hole in a TCP stream",
+            "octets of a TCP stream were not captured",
+        ),
+        (
             losses.gaps_by_limit,
-            None,
-            None,
-            why,
-        ));
-    }
-    if losses.incomplete > 0 {
-        let (frame, offset) = losses
-            .incomplete_at
-            .map_or((None, None), |(_, f, o)| (Some(f), Some(o)));
-        let why = "the header of the message is not complete in the capture";
-        out.push(note(
-            "incomplete SIP message",
+            "reassembly limit",
+            "too many octets waited behind a hole in a TCP stream",
+        ),
+        (
             losses.incomplete,
-            frame,
-            offset,
-            why,
-        ));
-    }
-    if losses.given_up > 0 {
-        let why = "a message is larger than 4 MiB, or too much of the stream is no SIP";
-        out.push(note(
-            "SIP stream given up",
+            INCOMPLETE,
+            "the header of the message is not complete in the capture",
+        ),
+        (
             losses.given_up,
-            None,
-            None,
-            why,
-        ));
-    }
-    if losses.over_limit > 0 {
-        let why = "more than 64 MiB of unfinished messages in TCP streams";
-        out.push(note(
-            "unfinished SIP message",
+            "SIP stream given up",
+            "a message is larger than 4 MiB, or too much of the stream is no SIP",
+        ),
+        (
             losses.over_limit,
-            None,
-            None,
-            why,
-        ));
-    }
-    if losses.dropped > 0 {
-        let why = "the beginning of their TCP stream was not captured";
-        out.push(note("TCP segments", losses.dropped, None, None, why));
-    }
-    if panics > 0 {
-        let why = "a defect of this program; please report it with the capture";
-        out.push(note("internal error", panics, None, None, why));
-    }
-    out
+            "unfinished SIP message",
+            "more than 64 MiB of unfinished messages in TCP streams",
+        ),
+        (
+            losses.dropped,
+            "TCP segments",
+            "the beginning of their TCP stream was not captured",
+        ),
+        (
+            losses.rtp_beyond,
+            "RTP packets",
+            "there are more RTP streams than are kept",
+        ),
+        (
+            panics,
+            "internal error",
+            "a defect of this program; please report it with the capture",
+        ),
+    ];
+    let told = counts.into_iter().filter(|(count, ..)| *count > 0);
+    told.map(|(count, what, why)| {
+        let at = losses.incomplete_at.filter(|_| what == INCOMPLETE);
+        let (frame, offset) = at.map_or((None, None), |(_, f, o)| (Some(f), Some(o)));
+        note(what, count, frame, offset, why)
+    })
+    .collect()
 }

@@ -389,17 +389,6 @@ pub(super) struct Filing {
 }
 
 impl Filing {
-    /// Looks ahead at what the next items of a block will need.
-    pub fn look_ahead(&self, items: &[(i64, Item)]) {
-        let mut sum = 0;
-        for (_, item) in items {
-            if let Item::Message { decoded, .. } = item {
-                sum ^= self.filer.indexer.touch(&decoded.keys, decoded.scan.method);
-            }
-        }
-        std::hint::black_box(sum);
-    }
-
     /// Takes one item of a block.
     pub fn item(&mut self, block: &Block, time: i64, item: &Item) {
         self.last_time = time;
@@ -561,6 +550,7 @@ impl Filing {
             given_up: self.filer.given_up,
             over_limit: self.filer.over_limit,
             dropped: self.tcp.dropped,
+            rtp_beyond: self.filer.indexer.rtp.beyond,
             incomplete_at: self.filer.incomplete_at,
         }
     }
@@ -576,5 +566,6 @@ pub(super) struct Losses {
     pub given_up: u64,
     pub over_limit: u64,
     pub dropped: u64,
+    pub rtp_beyond: u64,
     pub incomplete_at: Option<(u16, u32, u64)>,
 }
