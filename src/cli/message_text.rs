@@ -2,7 +2,7 @@
 
 use super::input::Capture;
 use crate::index::IndexView;
-use crate::index::message_store::{MessageRow, Transport};
+use crate::index::message_store::MessageRow;
 use crate::index::stream::Stream;
 use crate::sdp;
 use crate::sip::header_name::Header;
@@ -21,7 +21,7 @@ pub(super) struct PayloadFormat {
 pub(super) fn framing(view: &IndexView, row: &MessageRow) -> Framing {
     let datagram = view
         .ends(row)
-        .is_none_or(|flow| flow.transport == Transport::Udp);
+        .is_none_or(|flow| flow.transport.keeps_borders());
     Framing {
         datagram,
         cut: row.is_cut(),

@@ -11,7 +11,7 @@ use crate::diagnostic::Severity;
 use crate::index::IndexView;
 use crate::index::filter::{each_with_bytes, unfolded};
 use crate::index::ids::MessageId;
-use crate::index::message_store::{MessageRow, Repeat, SdpKind, Transport};
+use crate::index::message_store::{MessageRow, Repeat, SdpKind};
 use crate::present::{ladder, text};
 use crate::sip::message::decode;
 use crate::sip::scan::{Framing, Scan, scan};
@@ -135,7 +135,7 @@ fn fields(
 ) {
     let flow = view.ends(row);
     let framing = Framing {
-        datagram: flow.is_none_or(|f| f.transport == Transport::Udp),
+        datagram: flow.is_none_or(|f| f.transport.keeps_borders()),
         cut: row.is_cut(),
     };
     let scan = scan(octets, framing);

@@ -6,7 +6,6 @@ use crate::bytes::MessageBytes;
 use crate::diagnostic::Diagnostic;
 use crate::index::IndexView;
 use crate::index::ids::MessageId;
-use crate::index::message_store::Transport;
 use crate::present::header_tree::{Node, header_tree};
 use crate::sip::message::decode;
 use crate::sip::scan::Framing;
@@ -69,7 +68,7 @@ pub fn fetch(question: &DetailQuestion) -> Option<Detail> {
             octets.truncate(MAX_SHOWN_BYTES);
             let udp = view
                 .flow(row.flow)
-                .is_some_and(|flow| flow.transport == Transport::Udp);
+                .is_some_and(|flow| flow.transport.keeps_borders());
             let framing = Framing {
                 datagram: udp,
                 cut: row.is_cut(),

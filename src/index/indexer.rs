@@ -897,9 +897,10 @@ impl Indexer {
         response: bool,
         known: Option<&Transaction>,
     ) -> Repeat {
-        let hop = match m.transport {
-            Transport::Udp => m.keys.flow,
-            Transport::Tcp => way(host(m.addressing.src), host(m.addressing.dst)),
+        let hop = if m.transport.has_connections() {
+            way(host(m.addressing.src), host(m.addressing.dst))
+        } else {
+            m.keys.flow
         };
         let sending = Sending {
             id,
@@ -907,7 +908,7 @@ impl Indexer {
             time,
             octets: m.keys.octets,
             ip_id: m.addressing.ip_id,
-            reliable: m.transport == Transport::Tcp,
+            reliable: m.transport.is_reliable(),
         };
         // A message cut before what identifies it cannot be told from another one.
         let scan = m.scan;

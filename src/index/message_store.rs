@@ -13,6 +13,16 @@ pub enum Transport {
     Udp,
     /// TCP.
     Tcp,
+    /// TLS over TCP.
+    Tls,
+    /// SCTP (RFC 4168).
+    Sctp,
+    /// TLS over SCTP (RFC 4168).
+    TlsSctp,
+    /// WebSocket (RFC 7118).
+    Ws,
+    /// WebSocket over TLS.
+    Wss,
 }
 
 impl Transport {
@@ -21,7 +31,28 @@ impl Transport {
         match self {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+            Self::Sctp => "SCTP",
+            Self::TlsSctp => "TLS-SCTP",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
         }
+    }
+
+    /// The transport keeps the borders of messages: Content-Length need not tell where one ends
+    /// (RFC 3261, 18.3; RFC 7118, 5).
+    pub fn keeps_borders(self) -> bool {
+        matches!(self, Self::Udp | Self::Sctp | Self::Ws | Self::Wss)
+    }
+
+    /// The transport repeats what is lost: SIP does not (RFC 3261, 17).
+    pub fn is_reliable(self) -> bool {
+        self != Self::Udp
+    }
+
+    /// The port of a client is made anew for each connection.
+    pub fn has_connections(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls | Self::Ws | Self::Wss)
     }
 }
 

@@ -311,7 +311,7 @@ fn texts(id: Id, view: &IndexView, holds: impl Fn(&[u8]) -> bool) -> Check {
 fn port(id: Id, flow: &Flow, relation: &Relation) -> bool {
     let over = match id {
         Id::UdpPort => flow.transport == Transport::Udp,
-        Id::TcpPort => flow.transport == Transport::Tcp,
+        Id::TcpPort => flow.transport.has_connections(),
         _ => true,
     };
     let Relation::Ranges { ranges, negated } = relation else {

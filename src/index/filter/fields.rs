@@ -234,7 +234,7 @@ pub const FIELDS: &[Field] = &[
         &[],
         Word,
         Id::Transport,
-        "transport as observed: UDP, TCP",
+        "transport as observed: UDP, TCP, TLS, SCTP, WS, WSS",
     ),
     field(
         "layers",

@@ -8,7 +8,7 @@ use super::compile::{MASK_ROWS, Octets};
 use crate::bytes::{Extent, MessageBytes};
 use crate::index::IndexView;
 use crate::index::ids::MessageId;
-use crate::index::message_store::{MessageRow, Transport};
+use crate::index::message_store::MessageRow;
 use crate::sip::scan::Framing;
 
 /// Fewer rows than this are not worth a thread.
@@ -112,7 +112,7 @@ impl Compiled {
 fn framing(view: &IndexView, row: &MessageRow) -> Framing {
     let datagram = view
         .ends(row)
-        .is_none_or(|flow| flow.transport == Transport::Udp);
+        .is_none_or(|flow| flow.transport.keeps_borders());
     Framing {
         datagram,
         cut: row.is_cut(),

@@ -56,7 +56,7 @@ impl Lanes {
         if !self.split.contains(&endpoint.ip) {
             return (endpoint.ip, None);
         }
-        if transport == Transport::Tcp
+        if transport.has_connections()
             && let Some(owner) = self.clients.get(&endpoint)
         {
             return (endpoint.ip, *owner);
@@ -89,17 +89,15 @@ impl Lanes {
             if flow.src.ip == flow.dst.ip && flow.src.port != flow.dst.port {
                 self.split.insert(flow.src.ip);
             }
-            match flow.transport {
-                Transport::Udp if row.is_request() => serves(flow.dst),
-                Transport::Udp => {}
-                Transport::Tcp => {
-                    let pair = (flow.src.min(flow.dst), flow.src.max(flow.dst));
-                    if connections.insert(pair) {
-                        let (client, server) = ends_of_connection(flow, row.is_request());
-                        serves(server);
-                        self.clients.insert(client, None);
-                    }
+            if flow.transport.has_connections() {
+                let pair = (flow.src.min(flow.dst), flow.src.max(flow.dst));
+                if connections.insert(pair) {
+                    let (client, server) = ends_of_connection(flow, row.is_request());
+                    serves(server);
+                    self.clients.insert(client, None);
                 }
+            } else if row.is_request() {
+                serves(flow.dst);
             }
         }
         // A port that serves is no client, whatever one connection looked like.
@@ -127,7 +125,7 @@ impl Lanes {
                 continue;
             };
             let known = hops.entry(step(row)).or_default();
-            if flow.transport == Transport::Tcp
+            if flow.transport.has_connections()
                 && let Some(owner) = self.clients.get_mut(&flow.src)
                 && owner.is_none()
             {
