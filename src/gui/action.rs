@@ -40,8 +40,22 @@ pub enum Action {
     SetFilter(String),
     /// Shows another tab beside the header tree.
     ShowTab(Tab),
-    /// Shows the bytes in another way.
+    /// Shows the message in another way.
     ShowRaw(RawTab),
+    /// Shows header tree and bytes at once, or one of them.
+    ShowBoth(bool),
+    /// Shows or hides a part of the window.
+    ShowArea(Area, bool),
+    /// Gives a part the whole window, or takes it back.
+    Maximise(Option<Area>),
+    /// The first layout again.
+    ResetLayout,
+    /// Size of text in percent.
+    SetTextSize(u16),
+    /// Back to what was selected before.
+    Back,
+    /// Forward again.
+    Forward,
     /// Moves the keyboard to the field of the filter.
     FocusFilter,
     /// Moves the keyboard to a panel.
@@ -122,14 +136,34 @@ pub enum Tab {
     AllMessages,
 }
 
-/// Ways to show bytes.
+/// Ways to show a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum RawTab {
     /// As text.
-    #[default]
     Text,
+    /// As a tree of its parts.
+    #[default]
+    Tree,
     /// In hexadecimal.
     Hex,
+}
+
+/// Parts of the window that can be hidden or have it alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Area {
+    /// Call list.
+    Calls,
+    /// Ladder and message lists.
+    Ladder,
+    /// The message: tree and bytes.
+    Details,
+    /// Explanation.
+    Explanation,
+}
+
+impl Area {
+    /// From top to bottom.
+    pub const ALL: [Self; 4] = [Self::Calls, Self::Ladder, Self::Details, Self::Explanation];
 }
 
 /// Panels that can have the keyboard.
@@ -144,11 +178,29 @@ pub enum PanelName {
     Tree,
     /// Raw bytes.
     Raw,
+    /// Explanation of the selected field.
+    Explanation,
 }
 
 impl PanelName {
     /// In the order of F6.
-    pub const ALL: [Self; 4] = [Self::Calls, Self::Messages, Self::Tree, Self::Raw];
+    pub const ALL: [Self; 5] = [
+        Self::Calls,
+        Self::Messages,
+        Self::Tree,
+        Self::Raw,
+        Self::Explanation,
+    ];
+
+    /// The part of the window in which it stands.
+    pub fn area(self) -> Area {
+        match self {
+            Self::Calls => Area::Calls,
+            Self::Messages => Area::Ladder,
+            Self::Tree | Self::Raw => Area::Details,
+            Self::Explanation => Area::Explanation,
+        }
+    }
 
     /// The id of the part that takes keys.
     pub fn id(self) -> egui::Id {

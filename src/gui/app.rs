@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use egui::{CentralPanel, Context, Frame, Key, Modifiers, Panel, Rect, Sense, Ui, UiBuilder, pos2};
+use egui::{CentralPanel, Context, Frame, Key, Modifiers, Panel, Ui};
 
-use super::action::{Action, PanelName, Tab};
+use super::action::{Action, Area, PanelName, RawTab, Tab};
+use super::layout::{divide, halves, is_narrow, within};
 use super::panel_ctx::PanelCtx;
 use super::panels::call_list::{CallListState, call_list_ui};
+use super::panels::explanation::{ExplanationState, explanation_ui};
 use super::panels::header_tree::{HeaderTreeState, header_tree_ui};
 use super::panels::ladder::{LadderState, ladder_ui};
 use super::panels::message_list::{MessageListState, message_list_ui};
@@ -15,12 +17,10 @@ use super::panels::raw_bytes::{RawBytesState, raw_bytes_ui};
 use super::panels::status_bar::{notice_ui, status_bar_ui};
 use super::panels::top_bar::{TopBarState, filter_id, menus_ui, path_field_hidden, path_field_ui};
 use super::panels::welcome::welcome_ui;
-use super::prefs::{Layout, Prefs};
+use super::prefs::Prefs;
 use super::session::{PrefsKeeper, Session};
 use super::theme::{self, Theme};
-
-/// Width of the zone between two panels that can be moved.
-const SPLIT_POINTS: f32 = 5.0;
+use super::widgets::panel_head::panel_head;
 
 /// The window.
 pub struct SipscopeApp {
@@ -33,7 +33,10 @@ pub struct SipscopeApp {
     ladder: LadderState,
     tree: HeaderTreeState,
     raw: RawBytesState,
+    explanation: ExplanationState,
     theme: Option<super::prefs::ThemeChoice>,
+    /// Size of text that was set last.
+    text_size: u16,
     /// What was asked for, for those who want to play it back; not kept otherwise.
     pub recorded: Option<Vec<Action>>,
 }
@@ -55,6 +58,8 @@ impl SipscopeApp {
             ladder: LadderState::default(),
             tree: HeaderTreeState::default(),
             raw: RawBytesState::default(),
+            explanation: ExplanationState,
+            text_size: 0,
             theme: None,
             recorded: None,
         }
@@ -70,6 +75,10 @@ impl SipscopeApp {
         if self.theme != Some(self.session.prefs.theme) {
             self.theme = Some(self.session.prefs.theme);
             theme::choose(ctx, self.session.prefs.theme);
+        }
+        if self.text_size != self.session.prefs.text_size {
+            self.text_size = self.session.prefs.text_size;
+            ctx.set_zoom_factor(f32::from(self.text_size) / 100.0);
         }
         let dropped: Vec<PathBuf> = ctx.input(|input| {
             input
@@ -150,8 +159,10 @@ impl SipscopeApp {
             ladder,
             tree,
             raw,
+            explanation,
             ..
         } = self;
+        session.narrow = is_narrow(ui.max_rect().width());
         let view = Arc::clone(&session.view);
         let (lists, rows) = (session.lists(), session.rows());
         let (call, detail) = (session.call_detail(), session.detail());
@@ -171,6 +182,7 @@ impl SipscopeApp {
             time: session.prefs.time,
             tab: session.prefs.tab,
             raw: session.prefs.raw,
+            layout: session.prefs.layout,
             paths: session.paths(),
             files: session.files(),
             progress: session.progress(),
@@ -206,24 +218,48 @@ impl SipscopeApp {
             if ctx.progress.is_none() {
                 return welcome_ui(&ctx, ui, actions);
             }
-            let parts = split(ui, theme, &mut layout);
-            within(ui, "calls", parts.calls, |ui| {
-                call_list_ui(&ctx, ui, calls, actions)
-            });
-            within(ui, "messages", parts.messages, |ui| {
-                tabs_ui(&ctx, ui, actions);
-                match ctx.tab {
-                    Tab::Ladder => ladder_ui(&ctx, ui, ladder, actions),
-                    _ => message_list_ui(&ctx, ui, messages, actions),
-                }
-            });
-            within(ui, "tree", parts.tree, |ui| {
-                title_ui(&ctx, ui);
-                header_tree_ui(&ctx, ui, tree, actions);
-            });
-            within(ui, "raw", parts.raw, |ui| {
-                raw_bytes_ui(&ctx, ui, raw, tree.pointed, actions);
-            });
+            let parts = divide(ui, theme, &mut layout);
+            if let Some(rect) = parts.calls {
+                within(ui, "calls", rect, |ui| {
+                    call_list_ui(&ctx, ui, calls, actions)
+                });
+            }
+            if let Some(rect) = parts.ladder {
+                within(ui, "ladder", rect, |ui| {
+                    panel_head(&ctx, ui, Area::Ladder, actions, |ui, actions| {
+                        ladder_tabs_ui(&ctx, ui, parts.details.is_none(), actions);
+                    });
+                    match ctx.tab {
+                        Tab::Ladder => ladder_ui(&ctx, ui, ladder, actions),
+                        _ => message_list_ui(&ctx, ui, messages, actions),
+                    }
+                });
+            }
+            if let Some(rect) = parts.details {
+                within(ui, "details", rect, |ui| {
+                    panel_head(&ctx, ui, Area::Details, actions, |ui, actions| {
+                        detail_tabs_ui(&ctx, ui, actions);
+                    });
+                    if layout.both {
+                        let (above, below) = halves(ui, theme, &mut layout.tree);
+                        within(ui, "tree", above, |ui| {
+                            header_tree_ui(&ctx, ui, tree, actions)
+                        });
+                        within(ui, "raw", below, |ui| {
+                            raw_bytes_ui(&ctx, ui, raw, tree.pointed, actions);
+                        });
+                    } else if ctx.raw == RawTab::Tree {
+                        header_tree_ui(&ctx, ui, tree, actions);
+                    } else {
+                        raw_bytes_ui(&ctx, ui, raw, None, actions);
+                    }
+                });
+            }
+            if let Some(rect) = parts.explanation {
+                within(ui, "explanation", rect, |ui| {
+                    explanation_ui(&ctx, ui, explanation, actions);
+                });
+            }
         });
         drop_overlay_ui(ui, theme);
         let wanted = calls.wanted(&ctx);
@@ -232,104 +268,58 @@ impl SipscopeApp {
     }
 }
 
-fn tabs_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
-    ui.horizontal(|ui| {
-        ui.add_space(4.0);
-        for (tab, name) in [
-            (Tab::Ladder, "Ladder"),
-            (Tab::CallMessages, "Messages of the call"),
-            (Tab::AllMessages, "All messages"),
-        ] {
-            if ui.selectable_label(ctx.tab == tab, name).clicked() {
-                actions.push(Action::ShowTab(tab));
+fn ladder_tabs_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, alone: bool, actions: &mut Vec<Action>) {
+    for (tab, name) in [
+        (Tab::Ladder, "Ladder"),
+        (Tab::CallMessages, "Messages of the call"),
+        (Tab::AllMessages, "All messages"),
+    ] {
+        if ui.selectable_label(ctx.tab == tab, name).clicked() {
+            actions.push(Action::ShowTab(tab));
+        }
+    }
+    if alone && ctx.layout.maximised.is_none() {
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            let show = ui
+                .button("Show message")
+                .on_hover_text("Opens the message at the right");
+            if show.clicked() {
+                actions.push(Action::ShowArea(Area::Details, true));
             }
-        }
-    });
-}
-
-fn title_ui(ctx: &PanelCtx<'_>, ui: &mut Ui) {
-    ui.horizontal(|ui| {
-        ui.add_space(6.0);
-        let Some(detail) = ctx.detail else {
-            ui.label("Message");
-            return;
-        };
-        let label = crate::present::rows::message_label(ctx.view, detail.message);
-        let frame = ctx.view.message(detail.message).map_or(0, |row| row.frame);
-        let text = format!("#{} {label}, packet {frame}", detail.message);
-        ui.add(egui::Label::new(egui::RichText::new(text).strong()).truncate());
-    });
-}
-
-/// The four parts of the window.
-struct Parts {
-    calls: Rect,
-    messages: Rect,
-    tree: Rect,
-    raw: Rect,
-}
-
-/// Divides the room; the lines between the parts can be moved.
-fn split(ui: &mut Ui, theme: &Theme, layout: &mut Layout) -> Parts {
-    let all = ui.max_rect();
-    let across = |ui: &Ui, name: &str, share: &mut f32, room: Rect, horizontal: bool| -> f32 {
-        let (start, length) = match horizontal {
-            true => (room.left(), room.width()),
-            false => (room.top(), room.height()),
-        };
-        let at = |share: f32| (start + share.clamp(0.08, 0.92) * length).round();
-        let zone = |at: f32| match horizontal {
-            true => Rect::from_x_y_ranges(at - SPLIT_POINTS..=at + SPLIT_POINTS, room.y_range()),
-            false => Rect::from_x_y_ranges(room.x_range(), at - SPLIT_POINTS..=at + SPLIT_POINTS),
-        };
-        let response = ui.interact(zone(at(*share)), ui.scope_id().with(name), Sense::DRAG);
-        if let Some(pointer) = response
-            .interact_pointer_pos()
-            .filter(|_| response.dragged())
-        {
-            let pointer = if horizontal { pointer.x } else { pointer.y };
-            *share = ((pointer - start) / length.max(1.0)).clamp(0.08, 0.92);
-        }
-        let at = at(*share);
-        let active = response.hovered() || response.dragged();
-        if active {
-            ui.ctx().set_cursor_icon(match horizontal {
-                true => egui::CursorIcon::ResizeHorizontal,
-                false => egui::CursorIcon::ResizeVertical,
-            });
-        }
-        let colour = if active { theme.request } else { theme.line };
-        let stroke = egui::Stroke::new(if active { 3.0 } else { 1.0 }, colour);
-        match horizontal {
-            true => ui.painter().vline(at, room.y_range(), stroke),
-            false => ui.painter().hline(room.x_range(), at, stroke),
-        };
-        at
-    };
-    let y = across(ui, "calls split", &mut layout.calls, all, false);
-    let below = all.with_min_y(y);
-    let x = across(ui, "messages split", &mut layout.messages, below, true);
-    let right = below.with_min_x(x);
-    let tree = across(ui, "tree split", &mut layout.tree, right, false);
-    let gap = 2.0;
-    Parts {
-        calls: all.with_max_y(y - gap),
-        messages: Rect::from_min_max(pos2(all.left(), y + gap), pos2(x - gap, all.bottom())),
-        tree: Rect::from_min_max(pos2(x + gap, y + gap), pos2(all.right(), tree - gap)),
-        raw: Rect::from_min_max(pos2(x + gap, tree + gap), all.max),
+        });
     }
 }
 
-fn within(ui: &mut Ui, name: &str, rect: Rect, content: impl FnOnce(&mut Ui)) {
-    if !rect.is_positive() {
-        return;
+/// Text, tree or hexadecimal, and which message it is.
+fn detail_tabs_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
+    for (tab, name) in [
+        (RawTab::Text, "Text"),
+        (RawTab::Tree, "Tree"),
+        (RawTab::Hex, "Hex"),
+    ] {
+        let both = ctx.layout.both;
+        // With both, the tree is always there, and the tabs choose what is below it.
+        let shown = match tab {
+            RawTab::Tree => both || ctx.raw == tab,
+            RawTab::Text => ctx.raw == tab || both && ctx.raw == RawTab::Tree,
+            RawTab::Hex => ctx.raw == tab,
+        };
+        if ui.selectable_label(shown, name).clicked() && !(both && tab == RawTab::Tree) {
+            actions.push(Action::ShowRaw(tab));
+        }
     }
-    let builder = UiBuilder::new().id_salt(name).max_rect(rect);
-    ui.scope_builder(builder, |ui| {
-        ui.set_clip_rect(rect.intersect(ui.clip_rect()));
-        ui.add_space(2.0);
-        content(ui);
-    });
+    let both = ui
+        .selectable_label(ctx.layout.both, "Both")
+        .on_hover_text("Tree above, text or hex below");
+    if both.clicked() {
+        actions.push(Action::ShowBoth(!ctx.layout.both));
+    }
+    let Some(detail) = ctx.detail else { return };
+    let label = crate::present::rows::message_label(ctx.view, detail.message);
+    let frame = ctx.view.message(detail.message).map_or(0, |row| row.frame);
+    let bytes = crate::present::rows::counted(detail.bytes.len() as u64, "byte", "bytes");
+    let text = format!("#{} {label}, packet {frame}, {bytes}", detail.message);
+    ui.add(egui::Label::new(egui::RichText::new(text).strong()).truncate());
 }
 
 fn drop_overlay_ui(ui: &Ui, theme: &Theme) {
@@ -361,6 +351,8 @@ fn shortcuts(ui: &Ui, path_field: bool, notice: bool, actions: &mut Vec<Action>)
             }
         };
         key(ctrl_shift, Key::O, Action::ShowPathField(!path_field));
+        key(Modifiers::ALT, Key::ArrowLeft, Action::Back);
+        key(Modifiers::ALT, Key::ArrowRight, Action::Forward);
         key(Modifiers::CTRL, Key::O, Action::AskForFiles);
         key(Modifiers::CTRL, Key::F, Action::FocusFilter);
         key(Modifiers::CTRL, Key::Slash, Action::FocusFilter);
@@ -371,7 +363,7 @@ fn shortcuts(ui: &Ui, path_field: bool, notice: bool, actions: &mut Vec<Action>)
         if notice && !path_field {
             key(Modifiers::NONE, Key::Escape, Action::DismissNotice);
         }
-        for (number, panel) in [Key::Num1, Key::Num2, Key::Num3, Key::Num4]
+        for (number, panel) in [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5]
             .into_iter()
             .zip(PanelName::ALL)
         {

@@ -10,6 +10,7 @@ pub mod driver;
 pub mod fetch;
 pub mod file_dialogs;
 pub mod latest;
+pub mod layout;
 pub mod lists;
 pub mod panel_ctx;
 pub mod panels;

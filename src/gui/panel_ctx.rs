@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::action::{CallOrder, RawTab, Tab};
 use super::call_view::CallDetail;
 use super::fetch::Detail;
+use super::layout::Layout;
 use super::lists::{Lists, Rows};
 use super::prefs::TimeFormat;
 use super::selection::Selection;
@@ -41,8 +42,10 @@ pub struct PanelCtx<'a> {
     pub time: TimeFormat,
     /// Tab beside the header tree.
     pub tab: Tab,
-    /// How bytes are shown.
+    /// How the message is shown.
     pub raw: RawTab,
+    /// Parts of the window.
+    pub layout: Layout,
     /// Inputs.
     pub paths: &'a [PathBuf],
     /// Reports on them, once all is loaded.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::action::{CallOrder, RawTab, Tab};
+use super::layout::Layout;
 
 /// Light, dark, or as the system.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,30 +32,8 @@ pub enum TimeFormat {
     Relative,
 }
 
-/// Shares of the window, from 0 to 1.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Layout {
-    /// Height of the call list.
-    pub calls: f32,
-    /// Width of ladder and message list, of what is below the call list.
-    pub messages: f32,
-    /// Height of the header tree, of what is beside the ladder.
-    pub tree: f32,
-}
-
-impl Default for Layout {
-    fn default() -> Self {
-        Self {
-            calls: 0.28,
-            messages: 0.55,
-            tree: 0.55,
-        }
-    }
-}
-
 /// All of them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Prefs {
     /// Theme.
@@ -65,13 +44,33 @@ pub struct Prefs {
     pub order: CallOrder,
     /// Tab beside the header tree.
     pub tab: Tab,
-    /// Bytes as text or in hexadecimal.
+    /// The message as text, tree or in hexadecimal.
     pub raw: RawTab,
+    /// Size of text in percent.
+    pub text_size: u16,
     /// Shares of the window.
     pub layout: Layout,
     /// Window in points, while it is not maximised.
     pub window: Option<(f32, f32)>,
 }
+
+impl Default for Prefs {
+    fn default() -> Self {
+        Self {
+            theme: ThemeChoice::default(),
+            time: TimeFormat::default(),
+            order: CallOrder::default(),
+            tab: Tab::default(),
+            raw: RawTab::default(),
+            text_size: 100,
+            layout: Layout::default(),
+            window: None,
+        }
+    }
+}
+
+/// Sizes of text that can be chosen, in percent.
+pub const TEXT_SIZES: std::ops::RangeInclusive<u16> = 60..=300;
 
 impl Prefs {
     /// Reads them; the sentence says why they are the defaults although there is a file.
@@ -103,17 +102,8 @@ impl Prefs {
     }
 
     fn in_bounds(mut self) -> Self {
-        let usual = Layout::default();
-        let check = |share: &mut f32, usual: f32| {
-            *share = if share.is_finite() {
-                share.clamp(0.05, 0.95)
-            } else {
-                usual
-            };
-        };
-        check(&mut self.layout.calls, usual.calls);
-        check(&mut self.layout.messages, usual.messages);
-        check(&mut self.layout.tree, usual.tree);
+        self.layout = self.layout.in_bounds();
+        self.text_size = self.text_size.clamp(*TEXT_SIZES.start(), *TEXT_SIZES.end());
         self.window = self
             .window
             .filter(|(w, h)| (320.0..=16_384.0).contains(w) && (240.0..=16_384.0).contains(h));

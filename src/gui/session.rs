@@ -7,13 +7,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::action::{Action, PanelName};
+use super::action::{Action, PanelName, RawTab};
 use super::call_view::{self, CallDetail, CallQuestion, CallStamp};
 use super::fetch::{self, Detail, DetailQuestion};
 use super::file_dialogs::{Chosen, FileDialogs};
 use super::latest::Latest;
+use super::layout::Layout;
 use super::lists::{ListMaker, Lists, ListsQuestion, RowMaker, Rows, RowsQuestion};
-use super::prefs::Prefs;
+use super::prefs::{Prefs, TEXT_SIZES};
 use super::selection::Selection;
 use crate::index::filter::Filter;
 use crate::index::ids::CallId;
@@ -23,6 +24,7 @@ use crate::ingest::{self, FileReport, Loading, Progress};
 /// The index is published at the latest after this time.
 const PACE: Duration = Duration::from_millis(50);
 const KEPT_NOTICES: usize = 100;
+const KEPT_SELECTIONS: usize = 200;
 
 /// Calls the window when a worker has something new.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -105,6 +107,12 @@ pub struct Session {
     pub reveal_message: bool,
     /// The window is to be closed.
     pub quit: bool,
+    /// The window is too narrow for ladder and message side by side.
+    pub narrow: bool,
+    /// What was selected before, the newest last.
+    earlier: Vec<Selection>,
+    /// What was selected before going back, the newest last.
+    later: Vec<Selection>,
 }
 
 impl Session {
@@ -133,11 +141,31 @@ impl Session {
             focused: PanelName::Calls,
             reveal_message: false,
             quit: false,
+            narrow: false,
+            earlier: Vec::new(),
+            later: Vec::new(),
         }
     }
 
     /// Carries out a wish.
     pub fn apply(&mut self, action: Action) {
+        let before = self.selection.clone();
+        let walked = matches!(
+            action,
+            Action::Back | Action::Forward | Action::CloseCapture | Action::OpenFiles(_)
+        );
+        self.carry_out(action);
+        let moved = (before.call, before.message) != (self.selection.call, self.selection.message);
+        if moved && !walked && before.message.is_some() {
+            if self.earlier.len() >= KEPT_SELECTIONS {
+                self.earlier.remove(0);
+            }
+            self.earlier.push(before);
+            self.later.clear();
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) {
         match action {
             Action::OpenFiles(paths) => self.open(paths),
             Action::AskForFiles => self.dialogs.ask(),
@@ -171,8 +199,22 @@ impl Session {
                 self.reveal_message = true;
             }
             Action::ShowRaw(tab) => self.prefs.raw = tab,
+            Action::ShowBoth(both) => self.prefs.layout.both = both,
+            Action::ShowArea(area, show) => self.prefs.layout.show(area, show),
+            Action::Maximise(area) => {
+                self.prefs.layout.maximised = area;
+                if let Some(area) = area {
+                    self.prefs.layout.reveal(area);
+                }
+            }
+            Action::ResetLayout => self.prefs.layout = Layout::default(),
+            Action::SetTextSize(percent) => {
+                self.prefs.text_size = percent.clamp(*TEXT_SIZES.start(), *TEXT_SIZES.end());
+            }
+            Action::Back => self.walk_history(true),
+            Action::Forward => self.walk_history(false),
             Action::FocusFilter => self.focus_filter = true,
-            Action::FocusPanel(panel) => self.focus_wish = Some(panel),
+            Action::FocusPanel(panel) => self.focus_panel(panel),
             Action::FocusNext { back } => self.focus_next(back),
             Action::SetTheme(theme) => self.prefs.theme = theme,
             Action::SetTimeFormat(format) => self.prefs.time = format,
@@ -432,6 +474,8 @@ impl Session {
         self.kind_chosen = false;
         self.filter = None;
         self.filter_text.clear();
+        self.earlier.clear();
+        self.later.clear();
         // Fresh ones: an answer about the old capture must not arrive in the new one.
         self.workers = Workers::new(&self.wake);
     }
@@ -451,6 +495,20 @@ impl Session {
         }
     }
 
+    /// Moves the keyboard to a panel, and brings it onto the screen.
+    fn focus_panel(&mut self, panel: PanelName) {
+        self.prefs.layout.reveal(panel.area());
+        let tab = self.prefs.raw;
+        let both = self.prefs.layout.both;
+        match panel {
+            PanelName::Tree if !both => self.prefs.raw = RawTab::Tree,
+            PanelName::Raw if !both && tab == RawTab::Tree => self.prefs.raw = RawTab::Text,
+            _ => {}
+        }
+        self.focus_wish = Some(panel);
+    }
+
+    /// The next panel that is on the screen.
     fn focus_next(&mut self, back: bool) {
         let all = PanelName::ALL;
         let at = all
@@ -458,7 +516,38 @@ impl Session {
             .position(|panel| *panel == self.focused)
             .unwrap_or(0);
         let step = if back { all.len() - 1 } else { 1 };
-        self.focus_wish = all.get((at + step) % all.len()).copied();
+        self.focus_wish = (1..=all.len())
+            .filter_map(|n| all.get((at + n * step) % all.len()).copied())
+            .find(|panel| self.is_on_screen(*panel));
+    }
+
+    fn is_on_screen(&self, panel: PanelName) -> bool {
+        let layout = &self.prefs.layout;
+        let tab = match panel {
+            PanelName::Tree => layout.both || self.prefs.raw == RawTab::Tree,
+            PanelName::Raw => layout.both || self.prefs.raw != RawTab::Tree,
+            _ => true,
+        };
+        tab && layout.is_seen(panel.area(), self.narrow)
+    }
+
+    /// Goes through what was selected, like a browser through its pages.
+    fn walk_history(&mut self, back: bool) {
+        let now = self.selection.clone();
+        let other = match back {
+            true => self.earlier.pop(),
+            false => self.later.pop(),
+        };
+        let Some(other) = other else { return };
+        match back {
+            true => self.later.push(now),
+            false => self.earlier.push(now),
+        }
+        if let Some(call) = other.call.and_then(|call| self.view.call(call)) {
+            self.kind = call.kind;
+        }
+        self.selection = other;
+        self.reveal_message = true;
     }
 
     fn notify(&mut self, text: String) {

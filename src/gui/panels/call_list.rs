@@ -3,8 +3,9 @@
 use egui::Ui;
 
 use super::empty_ui;
-use crate::gui::action::{Action, CallColumn, CallOrder, PanelName};
+use crate::gui::action::{Action, Area, CallColumn, CallOrder, PanelName};
 use crate::gui::panel_ctx::PanelCtx;
+use crate::gui::widgets::panel_head::panel_head;
 use crate::gui::widgets::row_view::{Cell, Column, Order, Row, RowView, RowViewState};
 use crate::index::CallKind;
 use crate::index::ids::CallId;
@@ -67,7 +68,9 @@ pub fn call_list_ui(
     state: &mut CallListState,
     actions: &mut Vec<Action>,
 ) {
-    chips_ui(ctx, ui, actions);
+    panel_head(ctx, ui, Area::Calls, actions, |ui, actions| {
+        chips_ui(ctx, ui, actions);
+    });
     if ctx.lists.calls.is_empty() {
         return empty_ui(ui, ctx.theme, &nothing_here(ctx));
     }
@@ -111,8 +114,7 @@ pub fn call_list_ui(
 }
 
 fn chips_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
-    ui.horizontal_wrapped(|ui| {
-        ui.add_space(4.0);
+    ui.horizontal(|ui| {
         let counts = ctx.lists.counts.into_iter().zip(ctx.lists.totals);
         for (kind, (count, total)) in CallKind::ALL.into_iter().zip(counts) {
             let text = format!("{} {}", kind_words(kind), grouped(count.into()));

@@ -2,6 +2,7 @@
 //! [`Action`](super::action::Action)s. What belongs to one panel alone is in its state.
 
 pub mod call_list;
+pub mod explanation;
 pub mod header_tree;
 pub mod ladder;
 pub mod message_list;

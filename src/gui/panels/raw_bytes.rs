@@ -49,18 +49,6 @@ pub fn raw_bytes_ui(
     pointed: Option<Span>,
     actions: &mut Vec<Action>,
 ) {
-    ui.horizontal(|ui| {
-        ui.add_space(4.0);
-        for (tab, name) in [(RawTab::Text, "Text"), (RawTab::Hex, "Hex")] {
-            if ui.selectable_label(ctx.raw == tab, name).clicked() {
-                actions.push(Action::ShowRaw(tab));
-            }
-        }
-        if let Some(detail) = ctx.detail.filter(|detail| detail.error.is_none()) {
-            let length = crate::present::rows::counted(detail.bytes.len() as u64, "byte", "bytes");
-            ui.label(egui::RichText::new(length).color(ctx.theme.faint));
-        }
-    });
     let Some(detail) = ctx.detail.filter(|detail| detail.error.is_none()) else {
         return empty_ui(ui, ctx.theme, "No bytes to show");
     };

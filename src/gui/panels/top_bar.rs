@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use egui::{Id, Key, MenuBar, RichText, Ui};
 
-use crate::gui::action::{Action, RawTab, Tab};
+use crate::gui::action::{Action, Area, RawTab, Tab};
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::prefs::{ThemeChoice, TimeFormat};
+use crate::gui::widgets::panel_head::area_words;
 use crate::index::filter::Filter;
 
 /// What belongs to the bar alone.
@@ -102,10 +103,20 @@ fn menu_items_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, theme: ThemeChoice, actions: &
         }
         ui.separator();
         for (tab, text) in [
-            (RawTab::Text, "Bytes as text"),
-            (RawTab::Hex, "Bytes in hex"),
+            (RawTab::Text, "Message as text"),
+            (RawTab::Tree, "Message as a tree"),
+            (RawTab::Hex, "Message in hex"),
         ] {
             choice(ui, ctx.raw == tab, text, Action::ShowRaw(tab));
+        }
+        ui.separator();
+        for area in Area::ALL {
+            let mut shown = ctx.layout.shows(area);
+            let text = format!("Show {}", area_words(area));
+            if ui.checkbox(&mut shown, text).clicked() {
+                actions.push(Action::ShowArea(area, shown));
+                ui.close();
+            }
         }
     });
 }

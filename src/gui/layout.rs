@@ -1,0 +1,336 @@
+//! Where the parts of the window stand: calls on top, below them the ladder and the message, and
+//! a strip for the explanation at the bottom.
+//!
+//! The lines between the parts can be moved. In a narrow window the message is a drawer: it is shown
+//! on wish, and the ladder has the whole width until then.
+
+use egui::{CursorIcon, Rect, Sense, Stroke, Ui, UiBuilder, pos2};
+use serde::{Deserialize, Serialize};
+
+use super::action::Area;
+use super::theme::Theme;
+
+/// Below this width in points the message beside the ladder is a drawer.
+pub const NARROW_POINTS: f32 = 1200.0;
+/// Half the width of the zone between two parts that can be moved.
+const GRIP_POINTS: f32 = 4.0;
+/// Half the gap between two parts.
+const GAP_POINTS: f32 = 1.0;
+/// No part that is shown becomes smaller than this, where there is room at all.
+const SMALLEST_POINTS: f32 = 48.0;
+
+/// Shares of the window, from 0 to 1, and what of it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Layout {
+    /// Height of the call list.
+    pub calls: f32,
+    /// Width of ladder and message list, of what is below the call list.
+    pub messages: f32,
+    /// Height of the header tree, where it shares its place with the bytes.
+    pub tree: f32,
+    /// Height of the explanation.
+    pub explanation: f32,
+    /// The header tree and the bytes are shown at once, one above the other.
+    pub both: bool,
+    /// The call list is shown.
+    pub show_calls: bool,
+    /// Ladder or message list are shown.
+    pub show_ladder: bool,
+    /// The message is shown.
+    pub show_details: bool,
+    /// The explanation is shown.
+    pub show_explanation: bool,
+    /// In a narrow window: the drawer with the message is open.
+    pub drawer: bool,
+    /// This part has the whole window.
+    pub maximised: Option<Area>,
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self {
+            calls: 0.28,
+            messages: 0.55,
+            tree: 0.55,
+            explanation: 0.15,
+            both: false,
+            show_calls: true,
+            show_ladder: true,
+            show_details: true,
+            show_explanation: true,
+            drawer: false,
+            maximised: None,
+        }
+    }
+}
+
+impl Layout {
+    /// True when the part is wanted; in a narrow window the message needs its drawer as well.
+    pub fn shows(&self, area: Area) -> bool {
+        match area {
+            Area::Calls => self.show_calls,
+            Area::Ladder => self.show_ladder,
+            Area::Details => self.show_details,
+            Area::Explanation => self.show_explanation,
+        }
+    }
+
+    /// True when the part is on the screen.
+    pub fn is_seen(&self, area: Area, narrow: bool) -> bool {
+        match self.maximised {
+            Some(only) => only == area,
+            None if area == Area::Details && narrow => {
+                self.show_details && (self.drawer || !self.show_ladder)
+            }
+            None => self.shows(area),
+        }
+    }
+
+    /// Shows or hides a part. One of the three that show the capture always stays.
+    pub fn show(&mut self, area: Area, show: bool) {
+        match area {
+            Area::Calls => self.show_calls = show,
+            Area::Ladder => self.show_ladder = show,
+            Area::Details => self.show_details = show,
+            Area::Explanation => self.show_explanation = show,
+        }
+        if area == Area::Details {
+            self.drawer = show;
+        }
+        if !(self.show_calls || self.show_ladder || self.show_details) {
+            match area {
+                Area::Calls => self.show_ladder = true,
+                _ => self.show_calls = true,
+            }
+        }
+        self.maximised = self.maximised.filter(|only| show && *only == area);
+    }
+
+    /// Brings a part onto the screen, whatever hid it.
+    pub fn reveal(&mut self, area: Area) {
+        if self.maximised.is_some_and(|only| only != area) {
+            self.maximised = None;
+        }
+        match area {
+            Area::Calls => self.show_calls = true,
+            Area::Ladder => self.show_ladder = true,
+            Area::Details => (self.show_details, self.drawer) = (true, true),
+            Area::Explanation => self.show_explanation = true,
+        }
+    }
+
+    /// Shares that were read from a file, brought into bounds.
+    pub fn in_bounds(mut self) -> Self {
+        let usual = Self::default();
+        for (share, usual) in [
+            (&mut self.calls, usual.calls),
+            (&mut self.messages, usual.messages),
+            (&mut self.tree, usual.tree),
+            (&mut self.explanation, usual.explanation),
+        ] {
+            *share = if share.is_finite() {
+                share.clamp(0.05, 0.95)
+            } else {
+                usual
+            };
+        }
+        if !(self.show_calls || self.show_ladder || self.show_details) {
+            self.show_calls = true;
+        }
+        self
+    }
+}
+
+/// The parts of the window that are on the screen.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Parts {
+    /// Call list.
+    pub calls: Option<Rect>,
+    /// Ladder or message list.
+    pub ladder: Option<Rect>,
+    /// The message.
+    pub details: Option<Rect>,
+    /// The explanation.
+    pub explanation: Option<Rect>,
+}
+
+/// True when the window is too narrow for ladder and message side by side.
+pub fn is_narrow(width: f32) -> bool {
+    width < NARROW_POINTS
+}
+
+/// Divides the room; the lines between the parts can be moved.
+pub fn divide(ui: &mut Ui, theme: &Theme, layout: &mut Layout) -> Parts {
+    let all = ui.max_rect();
+    let narrow = is_narrow(all.width());
+    let seen = |layout: &Layout, area| layout.is_seen(area, narrow);
+    let mut parts = Parts::default();
+    let mut room = all;
+    let below = seen(layout, Area::Ladder) || seen(layout, Area::Details);
+    let (calls, explanation) = (seen(layout, Area::Calls), seen(layout, Area::Explanation));
+    // Both shares are of the whole height, so that hiding one part does not move the other.
+    if calls && (below || explanation) {
+        let most = match explanation && below {
+            true => 1.0 - layout.explanation,
+            false => 1.0,
+        };
+        let at = splitter(
+            ui,
+            theme,
+            "calls split",
+            &mut layout.calls,
+            all,
+            most,
+            false,
+        );
+        parts.calls = Some(room.with_max_y(at - GAP_POINTS));
+        room = room.with_min_y(at + GAP_POINTS);
+    } else if calls {
+        parts.calls = Some(room);
+        return parts;
+    }
+    if explanation && below {
+        let mut share = 1.0 - layout.explanation;
+        let at = splitter(ui, theme, "explanation split", &mut share, all, 1.0, false);
+        let at = at.max(room.top() + SMALLEST_POINTS).min(room.bottom());
+        layout.explanation = 1.0 - share;
+        parts.explanation = Some(room.with_min_y(at + GAP_POINTS));
+        room = room.with_max_y(at - GAP_POINTS);
+    } else if explanation {
+        parts.explanation = Some(room);
+        return parts;
+    }
+    match (seen(layout, Area::Ladder), seen(layout, Area::Details)) {
+        (true, true) => {
+            let at = splitter(
+                ui,
+                theme,
+                "ladder split",
+                &mut layout.messages,
+                room,
+                1.0,
+                true,
+            );
+            parts.ladder = Some(room.with_max_x(at - GAP_POINTS));
+            parts.details = Some(room.with_min_x(at + GAP_POINTS));
+        }
+        (true, false) => parts.ladder = Some(room),
+        (false, true) => parts.details = Some(room),
+        (false, false) => {}
+    }
+    parts
+}
+
+/// Divides a part once more, one above the other.
+pub fn halves(ui: &mut Ui, theme: &Theme, share: &mut f32) -> (Rect, Rect) {
+    let room = ui.available_rect_before_wrap();
+    let at = splitter(ui, theme, "tree split", share, room, 1.0, false);
+    (
+        room.with_max_y(at - GAP_POINTS),
+        Rect::from_min_max(pos2(room.left(), at + GAP_POINTS), room.max),
+    )
+}
+
+/// A line that can be moved, up to the share `most`; gives where it stands.
+fn splitter(
+    ui: &mut Ui,
+    theme: &Theme,
+    name: &str,
+    share: &mut f32,
+    room: Rect,
+    most: f32,
+    upright: bool,
+) -> f32 {
+    let (start, length) = match upright {
+        true => (room.left(), room.width()),
+        false => (room.top(), room.height()),
+    };
+    let least = (SMALLEST_POINTS / length.max(1.0)).clamp(0.05, 0.5);
+    let bounded = |share: f32| share.clamp(least, (most - least).max(least));
+    let at = |share: f32| (start + bounded(share) * length).round();
+    let place = at(*share);
+    let zone = match upright {
+        true => Rect::from_x_y_ranges(place - GRIP_POINTS..=place + GRIP_POINTS, room.y_range()),
+        false => Rect::from_x_y_ranges(room.x_range(), place - GRIP_POINTS..=place + GRIP_POINTS),
+    };
+    let response = ui.interact(zone, ui.scope_id().with(name), Sense::DRAG);
+    if let Some(pointer) = response
+        .interact_pointer_pos()
+        .filter(|_| response.dragged())
+    {
+        let pointer = if upright { pointer.x } else { pointer.y };
+        *share = bounded((pointer - start) / length.max(1.0));
+    }
+    let place = at(*share);
+    let active = response.hovered() || response.dragged();
+    if active {
+        ui.ctx().set_cursor_icon(match upright {
+            true => CursorIcon::ResizeHorizontal,
+            false => CursorIcon::ResizeVertical,
+        });
+    }
+    let colour = if active { theme.request } else { theme.line };
+    let stroke = Stroke::new(if active { 3.0 } else { 1.0 }, colour);
+    match upright {
+        true => ui.painter().vline(place, room.y_range(), stroke),
+        false => ui.painter().hline(room.x_range(), place, stroke),
+    };
+    place
+}
+
+/// Paints a part into its place.
+pub fn within(ui: &mut Ui, name: &str, rect: Rect, content: impl FnOnce(&mut Ui)) {
+    if !rect.is_positive() {
+        return;
+    }
+    let builder = UiBuilder::new().id_salt(name).max_rect(rect);
+    ui.scope_builder(builder, |ui| {
+        ui.set_clip_rect(rect.intersect(ui.clip_rect()));
+        content(ui);
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn something_of_the_capture_is_always_shown() {
+        let mut layout = Layout::default();
+        for area in [Area::Calls, Area::Ladder, Area::Details] {
+            layout.show(area, false);
+        }
+        assert!(layout.show_calls, "the last one hidden brings the calls");
+        layout.show(Area::Calls, false);
+        assert!(layout.show_ladder);
+    }
+
+    #[test]
+    fn a_hidden_or_covered_part_comes_back_when_it_is_asked_for() {
+        let mut layout = Layout {
+            maximised: Some(Area::Calls),
+            ..Layout::default()
+        };
+        assert!(!layout.is_seen(Area::Details, false));
+        layout.reveal(Area::Details);
+        assert!(layout.is_seen(Area::Details, false));
+        assert!(layout.is_seen(Area::Details, true));
+        layout.show(Area::Details, false);
+        assert!(!layout.is_seen(Area::Details, true));
+        layout.reveal(Area::Details);
+        assert!(layout.drawer && layout.show_details);
+    }
+
+    #[test]
+    fn the_message_is_a_drawer_in_a_narrow_window() {
+        let layout = Layout::default();
+        assert!(layout.is_seen(Area::Details, is_narrow(1199.0)) == layout.drawer);
+        assert!(layout.is_seen(Area::Details, is_narrow(1366.0)));
+        let alone = Layout {
+            show_ladder: false,
+            ..layout
+        };
+        assert!(alone.is_seen(Area::Details, true), "nothing else is there");
+    }
+}

@@ -1,0 +1,116 @@
+//! The head of a part of the window: what it shows on the left, its size on the right.
+//!
+//! A double click on the head gives the part the whole window, and takes it back.
+
+use egui::accesskit::Role;
+use egui::{Rect, Response, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+
+use crate::gui::action::{Action, Area};
+use crate::gui::panel_ctx::PanelCtx;
+
+/// Side of the square that a painted button takes.
+const BUTTON_POINTS: f32 = 20.0;
+
+/// Pictures that are painted, so that they need no font.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Icon {
+    /// A window that grows.
+    Maximise,
+    /// A window that goes back to its size.
+    Restore,
+    /// A cross.
+    Close,
+}
+
+/// Name of a part for people.
+pub fn area_words(area: Area) -> &'static str {
+    match area {
+        Area::Calls => "calls",
+        Area::Ladder => "ladder",
+        Area::Details => "message",
+        Area::Explanation => "explanation",
+    }
+}
+
+/// A head with this content.
+pub fn panel_head(
+    ctx: &PanelCtx<'_>,
+    ui: &mut Ui,
+    area: Area,
+    actions: &mut Vec<Action>,
+    content: impl FnOnce(&mut Ui, &mut Vec<Action>),
+) {
+    let maximised = ctx.layout.maximised == Some(area);
+    let room = ui.available_rect_before_wrap();
+    let height = (ui.text_style_height(&egui::TextStyle::Body) + 10.0).round();
+    let head = Rect::from_min_size(room.min, vec2(room.width(), height));
+    ui.advance_cursor_after_rect(head);
+    ui.painter().rect_filled(head, 0, ctx.theme.head);
+    let name = area_words(area);
+    // Registered first: whatever stands on it takes its clicks before.
+    let ground = ui.interact(head, ui.scope_id().with(("head", area)), Sense::CLICK);
+    ground.widget_info(|| WidgetInfo::labeled(Role::TitleBar, true, format!("Head of {name}")));
+    if ground.double_clicked() {
+        actions.push(Action::Maximise((!maximised).then_some(area)));
+    }
+    let buttons = head.with_min_x(head.right() - 2.0 * BUTTON_POINTS - 4.0);
+    let inner = head.with_max_x(buttons.left()).shrink2(vec2(6.0, 2.0));
+    let builder = UiBuilder::new()
+        .id_salt(("head content", area))
+        .max_rect(inner)
+        .layout(egui::Layout::left_to_right(egui::Align::Center));
+    ui.scope_builder(builder, |ui| {
+        ui.set_clip_rect(inner.expand2(vec2(0.0, 2.0)).intersect(ui.clip_rect()));
+        content(ui, actions);
+    });
+    let place = |i: f32| {
+        let left = pos2(buttons.left() + i * BUTTON_POINTS, head.center().y);
+        Rect::from_min_size(
+            left - vec2(0.0, BUTTON_POINTS / 2.0),
+            vec2(BUTTON_POINTS, BUTTON_POINTS),
+        )
+    };
+    let (icon, words) = match maximised {
+        true => (Icon::Restore, "Restore"),
+        false => (Icon::Maximise, "Maximise"),
+    };
+    if icon_button(ui, place(0.0), icon, &format!("{words} {name}")).clicked() {
+        actions.push(Action::Maximise((!maximised).then_some(area)));
+    }
+    if icon_button(ui, place(1.0), Icon::Close, &format!("Hide {name}")).clicked() {
+        actions.push(Action::ShowArea(area, false));
+    }
+}
+
+/// A small painted button; `words` are its name and its tooltip.
+pub fn icon_button(ui: &mut Ui, place: Rect, icon: Icon, words: &str) -> Response {
+    let response = ui.interact(place, ui.scope_id().with(("icon", words)), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, words));
+    let visuals = ui.style().interact(&response);
+    if response.hovered() || response.has_focus() {
+        ui.painter().rect_filled(place, 3, visuals.weak_bg_fill);
+    }
+    let stroke = Stroke::new(1.2, ui.visuals().weak_text_color());
+    let middle = place.center();
+    let painter = ui.painter();
+    match icon {
+        Icon::Maximise => {
+            let square = Rect::from_center_size(middle, vec2(9.0, 9.0));
+            painter.rect_stroke(square, 0, stroke, StrokeKind::Inside);
+            painter.hline(square.x_range(), square.top() + 1.5, stroke);
+        }
+        Icon::Restore => {
+            for at in [vec2(1.5, -1.5), vec2(-1.5, 1.5)] {
+                let square = Rect::from_center_size(middle + at, vec2(7.0, 7.0));
+                painter.rect_stroke(square, 0, stroke, StrokeKind::Inside);
+            }
+        }
+        Icon::Close => {
+            for side in [1.0, -1.0] {
+                let at = vec2(4.0, 4.0 * side);
+                painter.line_segment([middle - at, middle + at], stroke);
+            }
+        }
+    }
+    response.on_hover_text(words)
+}
