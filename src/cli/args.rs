@@ -141,6 +141,9 @@ pub struct LadderArgs {
     /// How to draw it
     #[arg(long, value_enum, default_value_t = LadderFormat::Text)]
     pub format: LadderFormat,
+    /// Draw each retransmission and each copy in a row of its own
+    #[arg(long)]
+    pub unfold: bool,
     #[command(flatten)]
     pub common: Common,
 }

@@ -7,7 +7,8 @@ use super::record::{Object, object_line};
 use super::{Failure, Outcome};
 use crate::export::svg;
 use crate::index::ids::{CallId, DialogId, MessageId};
-use crate::present::ladder::{Arrow, Bar, Ladder, LadderItem, Lane};
+use crate::present::ladder::arrangement::Arrangement;
+use crate::present::ladder::{Arrow, Bar, Break, Ladder, LadderItem, Lane};
 use crate::present::ladder_text;
 
 /// Rows of text after which the heads come again.
@@ -30,6 +31,11 @@ pub(super) fn draw(capture: &Capture, args: &LadderArgs, out: &mut Output) -> Ou
 
 fn choose(capture: &Capture, args: &LadderArgs) -> Result<(Ladder, String), Failure> {
     let view = capture.view();
+    let arrangement = if args.unfold {
+        Arrangement::unfolded()
+    } else {
+        Arrangement::default()
+    };
     if view.messages().is_empty() {
         return Err(Failure::nothing("there is no SIP message in the capture"));
     }
@@ -42,7 +48,7 @@ fn choose(capture: &Capture, args: &LadderArgs) -> Result<(Ladder, String), Fail
         };
         let messages = view.messages_of_dialog(id);
         return Ok((
-            Ladder::of_messages(view, &messages),
+            Ladder::of_messages(view, &messages, &arrangement),
             format!("Dialog {number}"),
         ));
     }
@@ -75,7 +81,7 @@ fn choose(capture: &Capture, args: &LadderArgs) -> Result<(Ladder, String), Fail
             return Err(Failure::nothing("the filter leaves no message"));
         }
         return Ok((
-            Ladder::of_messages(view, &messages),
+            Ladder::of_messages(view, &messages, &arrangement),
             "Chosen messages".to_owned(),
         ));
     }
@@ -84,18 +90,20 @@ fn choose(capture: &Capture, args: &LadderArgs) -> Result<(Ladder, String), Fail
         [one] => format!("Call {one}"),
         many => format!("{} calls", many.len()),
     };
-    Ok((Ladder::of(view, &calls), title))
+    Ok((Ladder::arranged(view, &calls, &arrangement), title))
 }
 
 fn json(ladder: &Ladder) -> Vec<u8> {
-    let arrows = ladder.items.iter().filter_map(|item| match item {
-        LadderItem::Arrow(arrow) => Some(arrow),
-        LadderItem::Bar(_) => None,
-    });
     let bars = ladder.items.iter().filter_map(|item| match item {
         LadderItem::Bar(bar) => Some(bar),
-        LadderItem::Arrow(_) => None,
+        LadderItem::Arrow(_) | LadderItem::Break(_) => None,
     });
+    let breaks = ladder.items.iter().filter_map(|item| match item {
+        LadderItem::Break(pause) => Some(pause),
+        LadderItem::Arrow(_) | LadderItem::Bar(_) => None,
+    });
+    // Every message is an arrow, also one that is drawn in the row of another.
+    let arrows = ladder.messages();
     object_line(|object| {
         object.objects(
             "lanes",
@@ -104,8 +112,11 @@ fn json(ladder: &Ladder) -> Vec<u8> {
                 lane_json(o, lane, *number);
             },
         );
-        object.objects("arrows", arrows, |o, arrow| arrow_json(o, arrow));
+        object.objects("arrows", arrows.into_iter(), |o, arrow| {
+            arrow_json(o, arrow);
+        });
         object.objects("bars", bars, |o, bar| bar_json(o, bar));
+        object.objects("breaks", breaks, |o, pause| break_json(o, pause));
     })
 }
 
@@ -129,11 +140,22 @@ fn arrow_json(object: &mut Object<'_>, arrow: &Arrow) {
     object.number("from", from_one(arrow.from));
     object.number("to", from_one(arrow.to));
     object.text("label", Some(&arrow.label));
+    object.text(
+        "note",
+        (!arrow.note.is_empty()).then_some(arrow.note.as_str()),
+    );
     object.text("class", Some(arrow.class.name()));
     object.boolean("retransmission", arrow.retransmission);
     object.boolean("copy", arrow.copy);
     object.number("dialog", arrow.dialog.map(|d| d.get()));
     object.number("fork", Some(arrow.fork as u64));
+}
+
+fn break_json(object: &mut Object<'_>, pause: &Break) {
+    object.number("row", from_one(pause.row));
+    object.time("start", Some(pause.time));
+    object.time("end", Some(pause.time.saturating_add(pause.length)));
+    object.text("label", Some(&pause.label));
 }
 
 fn bar_json(object: &mut Object<'_>, bar: &Bar) {

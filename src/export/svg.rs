@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::present::ladder::{Arrow, ArrowClass, Bar, Ladder, LadderItem};
+use crate::present::ladder::{Arrow, ArrowClass, Bar, Break, Ladder, LadderItem};
 use crate::present::text;
 
 const ROW: usize = 22;
@@ -29,6 +29,7 @@ text{font:12px system-ui,sans-serif;fill:#111827}\
 .success{stroke:#00795B}.redirect{stroke:#A0508A;stroke-dasharray:10 3}\
 .challenge{stroke:#9A6A00}.failure{stroke:#C2410C}\
 .again{stroke-width:.8;stroke-dasharray:1.5 3}\
+.pause{stroke:#6B7280;stroke-width:1;stroke-dasharray:12 4 2 4}\
 .h-request,.h-ack{fill:#0072B2}.h-provisional{fill:#6B7280}.h-success{fill:#00795B}\
 .h-redirect{fill:#A0508A}.h-challenge{fill:#9A6A00}.h-failure{fill:#C2410C}\
 .bar{fill:#DBEAFE;stroke:#60A5FA}.none{fill:#FEE2E2;stroke:#DC2626;stroke-dasharray:3 3}";
@@ -75,6 +76,10 @@ pub fn paint(ladder: &Ladder, title: &str) -> String {
             layout.heads(&mut out, ladder, row);
         }
         let y = layout.y(row);
+        if let LadderItem::Break(pause) = item {
+            layout.pause(&mut out, pause, y);
+            continue;
+        }
         let _ = writeln!(
             out,
             "<text class=\"time\" x=\"8\" y=\"{}\">{}</text>",
@@ -84,6 +89,7 @@ pub fn paint(ladder: &Ladder, title: &str) -> String {
         match item {
             LadderItem::Arrow(arrow) => layout.arrow(&mut out, arrow, y),
             LadderItem::Bar(bar) => layout.bar(&mut out, bar, y),
+            LadderItem::Break(_) => {}
         }
     }
     out.push_str("</svg>\n");
@@ -100,9 +106,12 @@ impl Layout {
     fn new(ladder: &Ladder) -> Self {
         let mut gaps = vec![MIN_GAP; ladder.lanes.len()];
         for item in &ladder.items {
-            let (from, to) = item.lanes();
+            let Some((from, to)) = item.lanes() else {
+                continue;
+            };
             let (low, high) = (from.min(to), from.max(to));
-            let need = (item.label().chars().count() * LETTER + 40).div_ceil((high - low).max(1));
+            let letters = item.label().chars().count() + item.note().chars().count();
+            let need = (letters * LETTER + 40).div_ceil((high - low).max(1));
             if let Some(gaps) = gaps.get_mut(low..high.max(low + 1)) {
                 for gap in gaps {
                     *gap = (*gap).max(need.min(MAX_GAP));
@@ -168,12 +177,10 @@ impl Layout {
         } else {
             ""
         };
-        let remark = match (arrow.copy, arrow.retransmission) {
-            (true, _) => " [copy]",
-            (_, true) => " [again]",
-            _ => "",
-        };
-        let label = escape(&format!("{}{remark}", arrow.label));
+        let mut label = escape(&arrow.label);
+        if !arrow.note.is_empty() {
+            let _ = write!(label, " [{}]", escape(&arrow.note));
+        }
         out.push_str("<g>");
         let _ = write!(out, "<title>{} {label}</title>", arrow.message);
         if a == b {
@@ -203,6 +210,25 @@ impl Layout {
             "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{label}</text></g>",
             usize::midpoint(a, b),
             y + 1
+        );
+    }
+
+    /// A pause: a torn line over all lanes, with its length.
+    fn pause(&self, out: &mut String, pause: &Break, y: usize) {
+        let (first, last) = (
+            self.lanes
+                .first()
+                .copied()
+                .unwrap_or(LEFT)
+                .saturating_sub(40),
+            self.lanes.last().copied().unwrap_or(LEFT) + 40,
+        );
+        let _ = writeln!(
+            out,
+            "<line class=\"pause\" x1=\"{first}\" y1=\"{y}\" x2=\"{last}\" y2=\"{y}\"/>\
+             <text class=\"time\" x=\"8\" y=\"{}\">{} later</text>",
+            y + 4,
+            escape(&pause.label)
         );
     }
 

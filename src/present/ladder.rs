@@ -1,30 +1,56 @@
 //! The sequence diagram of one or several calls, as plain data for every painter.
 //!
-//! Lanes are hosts, items are rows: a message is an arrow, media are one bar per direction. All rows
-//! are equally high, so a painter that shows a part needs the items of that part only.
+//! Lanes are hosts, items are rows: a message is an arrow, media are one bar per direction, and a
+//! pause is a break. All rows are equally high, so a painter that shows a part needs the items of
+//! that part only. What came again is folded into one row until somebody opens it.
 
+pub mod arrangement;
+mod folds;
+mod labels;
 mod lanes;
+mod media;
 
 use std::collections::HashMap;
 
 use crate::index::IndexView;
 use crate::index::ids::{CallId, DialogId, MessageId};
 use crate::index::message_store::{MessageRow, Repeat};
-use crate::index::stream::{MatchedBy, Stream};
 use crate::packet::Endpoint;
-use crate::sdp::static_payload;
 use crate::sip::method::Method;
+use arrangement::{Arrangement, LaneKey};
+pub use labels::label;
 use lanes::Lanes;
+pub use media::matched_words;
+
+use super::text;
+
+/// A pause longer than this is drawn as a break, nanoseconds.
+pub const BREAK_NANOS: i64 = 2_000_000_000;
+/// Messages in one ladder; the rest is counted.
+const MAX_ARROWS: usize = 1_000_000;
 
 /// A host, or one port of it where several programs run on one address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lane {
-    /// User-Agent of who speaks there, else the address.
+    /// Which one.
+    pub key: LaneKey,
+    /// The name a person gave it, else User-Agent of who speaks there, else the address.
     pub title: String,
     /// IP address, with the port where the address has several lanes.
     pub address: String,
     /// Transport addresses seen, in order.
     pub endpoints: Vec<Endpoint>,
+}
+
+impl Lane {
+    fn new(key: LaneKey) -> Self {
+        Self {
+            key,
+            title: String::new(),
+            address: key.to_string(),
+            endpoints: Vec::new(),
+        }
+    }
 }
 
 /// What kind of message an arrow stands for.
@@ -90,22 +116,43 @@ pub struct Arrow {
     pub from: usize,
     /// Lane of the receiver; the same for a message that stays on its host.
     pub to: usize,
-    /// Row, from 0.
+    /// Row, from 0; of a folded one the row that shows it.
     pub row: usize,
     /// Capture time, nanoseconds since 1970-01-01 UTC.
     pub time: i64,
+    /// Time of the last message that this row shows.
+    pub until: i64,
     /// What stands on the arrow.
     pub label: String,
+    /// What is said behind the label: `×10, 0.5–32.0 s`, `captured twice`.
+    pub note: String,
     /// What kind of message it is.
     pub class: ArrowClass,
     /// The sender sent it again.
     pub retransmission: bool,
     /// The capture saw it again.
     pub copy: bool,
+    /// What it repeats.
+    pub repeat: Repeat,
+    /// The first row of messages that came again and can be folded.
+    pub fold: Option<Fold>,
+    /// Copies that this row stands for.
+    pub copies: u32,
     /// Its dialog.
     pub dialog: Option<DialogId>,
     /// Position of its dialog among those of the call, from 0: 1 and more are forks.
     pub fork: usize,
+}
+
+/// Retransmissions of one message on one hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fold {
+    /// The first sending.
+    pub of: MessageId,
+    /// Number of retransmissions.
+    pub count: u32,
+    /// Each has a row of its own.
+    pub open: bool,
 }
 
 /// Media in one direction.
@@ -133,6 +180,19 @@ pub struct Bar {
     pub forward: bool,
 }
 
+/// A time in which nothing was sent.
+#[derive(Clone, Debug)]
+pub struct Break {
+    /// Row, from 0.
+    pub row: usize,
+    /// When the last message before it was sent.
+    pub time: i64,
+    /// How long it lasted, nanoseconds.
+    pub length: i64,
+    /// What stands on it: `12.3 s`.
+    pub label: String,
+}
+
 /// One row.
 #[derive(Clone, Debug)]
 pub enum LadderItem {
@@ -140,6 +200,8 @@ pub enum LadderItem {
     Arrow(Arrow),
     /// Media.
     Bar(Bar),
+    /// Nothing for a while.
+    Break(Break),
 }
 
 impl LadderItem {
@@ -148,6 +210,7 @@ impl LadderItem {
         match self {
             Self::Arrow(arrow) => arrow.row,
             Self::Bar(bar) => bar.row,
+            Self::Break(gap) => gap.row,
         }
     }
 
@@ -156,14 +219,16 @@ impl LadderItem {
         match self {
             Self::Arrow(arrow) => arrow.time,
             Self::Bar(bar) => bar.time,
+            Self::Break(gap) => gap.time,
         }
     }
 
-    /// Lanes of sender and receiver.
-    pub fn lanes(&self) -> (usize, usize) {
+    /// Lanes of sender and receiver; a break has none.
+    pub fn lanes(&self) -> Option<(usize, usize)> {
         match self {
-            Self::Arrow(arrow) => (arrow.from, arrow.to),
-            Self::Bar(bar) => (bar.from, bar.to),
+            Self::Arrow(arrow) => Some((arrow.from, arrow.to)),
+            Self::Bar(bar) => Some((bar.from, bar.to)),
+            Self::Break(_) => None,
         }
     }
 
@@ -172,13 +237,32 @@ impl LadderItem {
         match self {
             Self::Arrow(arrow) => &arrow.label,
             Self::Bar(bar) => &bar.label,
+            Self::Break(gap) => &gap.label,
         }
     }
 
-    fn set_row(&mut self, row: usize) {
+    /// What is said behind the label.
+    pub fn note(&self) -> &str {
         match self {
-            Self::Arrow(arrow) => arrow.row = row,
-            Self::Bar(bar) => bar.row = row,
+            Self::Arrow(arrow) => &arrow.note,
+            Self::Bar(_) | Self::Break(_) => "",
+        }
+    }
+
+    fn set_row(&mut self, at: usize) {
+        match self {
+            Self::Arrow(arrow) => arrow.row = at,
+            Self::Bar(bar) => bar.row = at,
+            Self::Break(gap) => gap.row = at,
+        }
+    }
+
+    /// The time up to which it says what happened. Media say nothing about signalling.
+    pub fn until(&self) -> i64 {
+        match self {
+            Self::Arrow(arrow) => arrow.until,
+            Self::Bar(bar) => bar.time,
+            Self::Break(gap) => gap.time,
         }
     }
 }
@@ -186,20 +270,32 @@ impl LadderItem {
 /// The diagram. The item at position n stands in row n.
 #[derive(Clone, Debug, Default)]
 pub struct Ladder {
-    /// Columns, from left to right: the caller, then by first contact.
+    /// Columns, from left to right: the caller, then by first contact along the path.
     pub lanes: Vec<Lane>,
     /// Rows, from top to bottom, by time.
     pub items: Vec<LadderItem>,
+    /// Messages without a row of their own: folded retransmissions and copies.
+    pub folded: Vec<Arrow>,
+    /// The calls, in order.
+    pub calls: Vec<CallId>,
+    /// Messages left out, for they begin or end at a lane that is hidden.
+    pub hidden: usize,
+    /// Messages left out, for there are too many.
+    pub beyond: usize,
+    /// The messages in whose rows the folded ones are shown.
+    hosts: Vec<MessageId>,
+    /// The row of every message, by message.
+    places: Vec<(MessageId, u32)>,
 }
 
 impl Ladder {
     /// The ladder of some calls, merged by time, with their media.
     pub fn of(view: &IndexView, calls: &[CallId]) -> Self {
-        Self::with_streams(view, calls, &view.streams())
+        Self::arranged(view, calls, &Arrangement::default())
     }
 
-    /// [`Self::of`], for those who keep the list of streams.
-    pub fn with_streams(view: &IndexView, calls: &[CallId], streams: &[Stream]) -> Self {
+    /// [`Self::of`], as a person arranged it.
+    pub fn arranged(view: &IndexView, calls: &[CallId], arrangement: &Arrangement) -> Self {
         let mut calls = calls.to_vec();
         calls.sort_unstable();
         calls.dedup();
@@ -207,15 +303,22 @@ impl Ladder {
             .iter()
             .flat_map(|call| view.messages_of_call(*call))
             .collect();
-        let (mut ladder, lanes) = Self::arrows(view, &messages);
-        let bars = bars(view, &calls, streams, &ladder, &lanes);
+        let (mut ladder, lanes) = Self::arrows(view, &messages, arrangement);
+        let bars = media::bars(view, &calls, &view.streams(), &ladder, &lanes);
         ladder.insert(bars);
+        ladder.finish();
         ladder
     }
 
     /// The ladder of some messages, without media.
-    pub fn of_messages(view: &IndexView, messages: &[MessageId]) -> Self {
-        Self::arrows(view, messages).0
+    pub fn of_messages(
+        view: &IndexView,
+        messages: &[MessageId],
+        arrangement: &Arrangement,
+    ) -> Self {
+        let mut ladder = Self::arrows(view, messages, arrangement).0;
+        ladder.finish();
+        ladder
     }
 
     /// Number of rows.
@@ -223,29 +326,54 @@ impl Ladder {
         self.items.len()
     }
 
-    /// The row of a message.
+    /// The row that shows a message.
     pub fn row_of(&self, message: MessageId) -> Option<usize> {
-        self.items
-            .iter()
-            .position(|item| matches!(item, LadderItem::Arrow(arrow) if arrow.message == message))
+        let at = self
+            .places
+            .binary_search_by_key(&message, |(id, _)| *id)
+            .ok()?;
+        self.places.get(at).map(|(_, row)| *row as usize)
     }
 
-    fn arrows(view: &IndexView, messages: &[MessageId]) -> (Self, Lanes) {
+    /// Every message as an arrow, also the folded ones, in order.
+    pub fn messages(&self) -> Vec<&Arrow> {
+        let shown = self.items.iter().filter_map(|item| match item {
+            LadderItem::Arrow(arrow) => Some(arrow),
+            LadderItem::Bar(_) | LadderItem::Break(_) => None,
+        });
+        let mut all: Vec<&Arrow> = shown.chain(&self.folded).collect();
+        all.sort_by_key(|arrow| (arrow.time, arrow.message));
+        all
+    }
+
+    fn arrows(
+        view: &IndexView,
+        messages: &[MessageId],
+        arrangement: &Arrangement,
+    ) -> (Self, Lanes) {
         let mut rows: Vec<(i64, MessageId, &MessageRow)> = messages
             .iter()
             .filter_map(|id| view.message(*id).map(|row| (row.time, *id, row)))
             .collect();
         rows.sort_unstable_by_key(|(time, id, _)| (*time, *id));
         rows.dedup_by_key(|(_, id, _)| *id);
-        let lanes = Lanes::of(view, rows.iter().map(|(_, _, row)| *row));
+        let beyond = rows.len().saturating_sub(MAX_ARROWS);
+        rows.truncate(MAX_ARROWS);
+        let lanes = Lanes::of(view, rows.iter().map(|(_, _, row)| *row), arrangement);
+        let mut ladder = Self {
+            lanes: lanes.list.clone(),
+            beyond,
+            ..Self::default()
+        };
         let mut forks: HashMap<CallId, HashMap<DialogId, usize>> = HashMap::new();
-        let mut items = Vec::with_capacity(rows.len());
+        let mut arrows = Vec::with_capacity(rows.len());
         for (time, message, row) in rows {
             let Some(flow) = view.ends(row) else { continue };
             let (Some(from), Some(to)) = (
                 lanes.lane(flow.src, flow.transport),
                 lanes.lane(flow.dst, flow.transport),
             ) else {
+                ladder.hidden += 1;
                 continue;
             };
             let fork = row.dialog.map_or(0, |dialog| {
@@ -254,35 +382,35 @@ impl Ladder {
                 *known.entry(dialog).or_insert(next)
             });
             let repeat = row.repeat();
-            items.push(LadderItem::Arrow(Arrow {
+            arrows.push(Arrow {
                 message,
                 call: row.call,
                 from,
                 to,
-                row: items.len(),
+                row: 0,
                 time,
+                until: time,
                 label: label(view, message, row),
+                note: String::new(),
                 class: ArrowClass::of(row),
-                retransmission: matches!(repeat, Repeat::Retransmission(..)),
+                retransmission: repeat.is_retransmission(),
                 copy: repeat.is_copy(),
+                repeat,
+                fold: None,
+                copies: 0,
                 dialog: row.dialog,
                 fork,
-            }));
+            });
         }
-        (
-            Self {
-                lanes: lanes.list.clone(),
-                items,
-            },
-            lanes,
-        )
+        ladder.calls = arrows.iter().map(|arrow| arrow.call).collect();
+        ladder.calls.sort_unstable();
+        ladder.calls.dedup();
+        folds::fold(&mut ladder, view, arrows, arrangement);
+        (ladder, lanes)
     }
 
     /// Puts bars between the arrows, by time.
     fn insert(&mut self, mut bars: Vec<Bar>) {
-        if bars.is_empty() {
-            return;
-        }
         bars.sort_by_key(|bar| (bar.time, bar.call, !bar.forward));
         let arrows = std::mem::take(&mut self.items);
         let mut bars = bars.into_iter().peekable();
@@ -293,282 +421,46 @@ impl Ladder {
             self.items.push(arrow);
         }
         self.items.extend(bars.map(LadderItem::Bar));
+    }
+
+    /// Puts breaks where nothing was sent for a while, and numbers the rows.
+    fn finish(&mut self) {
+        let items = std::mem::take(&mut self.items);
+        self.items.reserve(items.len());
+        let mut previous: Option<i64> = None;
+        for item in items {
+            if let Some(time) = previous {
+                let length = item.time().saturating_sub(time);
+                if length > BREAK_NANOS {
+                    self.items.push(LadderItem::Break(Break {
+                        row: 0,
+                        time,
+                        length,
+                        label: text::length(length),
+                    }));
+                }
+            }
+            previous = Some(previous.map_or(item.until(), |p| p.max(item.until())));
+            self.items.push(item);
+        }
         for (row, item) in self.items.iter_mut().enumerate() {
             item.set_row(row);
         }
-    }
-}
-
-/// What stands on the arrow of a message.
-pub fn label(view: &IndexView, id: MessageId, row: &MessageRow) -> String {
-    let method = view.method_name(id);
-    let body = row
-        .body_text
-        .filter(|_| row.has_sdp())
-        .map(|text| view.texts().get(text));
-    if row.is_response() {
-        let reason = view.texts().get(row.start_text);
-        let space = if reason.is_empty() { "" } else { " " };
-        let sdp = if row.has_sdp() { ", SDP" } else { "" };
-        return format!("{}{space}{reason} ({method}{sdp})", row.status);
-    }
-    let again = row.method == Method::Invite && row.to_tag.is_some();
-    let method = if again { "re-INVITE" } else { method };
-    // One remark is enough for an arrow: the rarest wins.
-    if again && body.as_deref().is_some_and(holds) {
-        return format!("{method} (hold)");
-    }
-    if row.has_credentials() {
-        return format!("{method} (auth)");
-    }
-    let Some(body) = body else {
-        return method.to_owned();
-    };
-    let media = body
-        .split(" / ")
-        .map(|m| codecs(m).collect::<Vec<_>>().join(" "));
-    let media = media
-        .filter(|m| !m.is_empty())
-        .collect::<Vec<_>>()
-        .join(", ");
-    if media.is_empty() {
-        return format!("{method} (SDP)");
-    }
-    format!("{method} (SDP: {media})")
-}
-
-/// The words in the summary of a media description that tell its codecs.
-fn codecs(summary: &str) -> impl Iterator<Item = &str> {
-    summary.split_ascii_whitespace().filter(|word| {
-        !matches!(
-            *word,
-            "sendrecv" | "sendonly" | "recvonly" | "inactive" | "telephone-event"
-        )
-    })
-}
-
-/// The description asks the other side to send nothing (RFC 3264, 8.4).
-fn holds(summary: &str) -> bool {
-    summary
-        .split_ascii_whitespace()
-        .any(|word| matches!(word, "sendonly" | "inactive"))
-}
-
-/// Codecs of a stream: by its payload types, a dynamic one by the description that announced it.
-fn stream_codecs(view: &IndexView, stream: &Stream) -> Vec<String> {
-    let announcement = stream
-        .announcement
-        .and_then(|id| view.announcements.get(id.index()));
-    let summary = announcement
-        .and_then(|a| view.message(a.message))
-        .and_then(|row| view.texts().opt(row.body_text.filter(|_| row.has_sdp())));
-    let media = usize::from(announcement.map_or(0, |a| a.media));
-    let section = summary
-        .as_deref()
-        .and_then(|s| s.split(" / ").nth(media))
-        .unwrap_or_default();
-    let kinds = [
-        "video",
-        "text",
-        "application",
-        "message",
-        "image",
-        "other",
-        "port",
-        "0",
-    ];
-    let announced: Vec<&str> = codecs(section)
-        .filter(|word| !kinds.contains(word))
-        .collect();
-    let fixed: Vec<&str> = (0..35)
-        .filter_map(static_payload)
-        .map(|(name, _)| name)
-        .collect();
-    let mut dynamic = announced
-        .iter()
-        .filter(|name| !fixed.iter().any(|f| f.eq_ignore_ascii_case(name)));
-    let Some(tally) = stream.tally else {
-        return announced
-            .first()
-            .map(|name| (*name).to_owned())
-            .into_iter()
-            .collect();
-    };
-    let mut out = Vec::new();
-    for number in 0..128_u8 {
-        if tally.payload_types >> number & 1 == 0 {
-            continue;
-        }
-        match static_payload(number) {
-            Some((name, _)) => out.push(name.to_owned()),
-            // Several dynamic codecs cannot be told apart without their rtpmap lines.
-            None => match (dynamic.next(), dynamic.clone().next()) {
-                (Some(name), None) if out.is_empty() => out.push((*name).to_owned()),
-                _ if out.is_empty() => out.push(format!("payload type {number}")),
-                _ => {}
-            },
-        }
-    }
-    out
-}
-
-/// The sides of a call as lanes.
-#[derive(Clone, Copy, Default)]
-struct Sides {
-    caller: Option<usize>,
-    callee: Option<usize>,
-    /// When media was agreed; none when it never was.
-    agreed: Option<i64>,
-}
-
-fn sides(view: &IndexView, ladder: &Ladder) -> HashMap<CallId, Sides> {
-    let mut out: HashMap<CallId, Sides> = HashMap::new();
-    for item in &ladder.items {
-        let LadderItem::Arrow(arrow) = item else {
-            continue;
-        };
-        let Some(row) = view.message(arrow.message) else {
-            continue;
-        };
-        let side = out.entry(arrow.call).or_insert(Sides {
-            caller: Some(if row.is_request() {
-                arrow.from
-            } else {
-                arrow.to
-            }),
-            callee: None,
-            agreed: None,
+        let place = |row: usize| u32::try_from(row).unwrap_or(u32::MAX);
+        let shown = self.items.iter().filter_map(|item| match item {
+            LadderItem::Arrow(arrow) => Some((arrow.message, place(arrow.row))),
+            LadderItem::Bar(_) | LadderItem::Break(_) => None,
         });
-        if row.sdp == crate::index::message_store::SdpKind::Answer && side.agreed.is_none() {
-            side.agreed = Some(arrow.time);
+        self.places = shown.collect();
+        self.places.sort_unstable();
+        let mut folded = std::mem::take(&mut self.folded);
+        for (arrow, host) in folded.iter_mut().zip(&self.hosts) {
+            arrow.row = self.row_of(*host).unwrap_or(0);
         }
-        // The last new lane on the way of the first request is that of the callee.
-        if row.is_initial() && row.is_request() && side.agreed.is_none() {
-            side.callee = Some(arrow.to);
-        }
-    }
-    out
-}
-
-fn bars(
-    view: &IndexView,
-    calls: &[CallId],
-    streams: &[Stream],
-    ladder: &Ladder,
-    lanes: &Lanes,
-) -> Vec<Bar> {
-    let mine: Vec<(CallId, &Stream)> = streams
-        .iter()
-        .filter_map(|s| s.call.map(|call| (call, s)))
-        .filter(|(call, _)| calls.binary_search(call).is_ok())
-        .collect();
-    if mine.is_empty() {
-        return Vec::new();
-    }
-    let mut sides = sides(view, ladder);
-    // Who announced a place for media is at its end, wherever the media goes.
-    let mut announced = std::collections::HashSet::new();
-    for (call, stream) in &mine {
-        let announcement = stream
-            .announcement
-            .and_then(|id| view.announcements.get(id.index()));
-        let Some(a) = announcement else { continue };
-        let lane = view
-            .message(a.message)
-            .and_then(|row| view.ends(row))
-            .and_then(|flow| lanes.lane(flow.src, flow.transport));
-        let (Some(side), Some(lane)) = (sides.get_mut(call), lane) else {
-            continue;
-        };
-        if announced.insert((*call, a.by_caller)) {
-            *(if a.by_caller {
-                &mut side.caller
-            } else {
-                &mut side.callee
-            }) = Some(lane);
-        }
-    }
-    let mut order: Vec<(CallId, usize, usize)> = Vec::new();
-    let mut found: HashMap<(CallId, usize, usize), (Bar, Vec<String>)> = HashMap::new();
-    for (call, stream) in mine {
-        let Some(side) = sides.get(&call).copied() else {
-            continue;
-        };
-        let (near, far) = if stream.forward {
-            (side.caller, side.callee)
-        } else {
-            (side.callee, side.caller)
-        };
-        let from = stream.src.and_then(|src| lanes.host(src.ip)).or(near);
-        let to = lanes.host(stream.dst.ip).or(far);
-        let (Some(from), Some(to)) = (from, to) else {
-            continue;
-        };
-        let (time, end) = match (stream.tally, side.agreed) {
-            (Some(tally), _) => (tally.first, tally.last),
-            // Nothing is missing where nothing was agreed.
-            (None, Some(agreed)) => (agreed, agreed),
-            (None, None) => continue,
-        };
-        let codecs = stream_codecs(view, stream);
-        let key = (call, from, to);
-        let (bar, names) = found.entry(key).or_insert_with(|| {
-            order.push(key);
-            let bar = Bar {
-                call,
-                from,
-                to,
-                row: 0,
-                time,
-                end,
-                packets: 0,
-                codec: String::new(),
-                label: String::new(),
-                forward: stream.forward,
-            };
-            (bar, Vec::new())
-        });
-        let packets = stream.packets();
-        if packets > 0 && bar.packets == 0 {
-            // What came counts more than what was announced.
-            (bar.time, bar.end) = (time, end);
-            names.clear();
-        }
-        if packets > 0 || bar.packets == 0 {
-            bar.time = bar.time.min(time);
-            bar.end = bar.end.max(end);
-            for name in codecs {
-                if !names.contains(&name) {
-                    names.push(name);
-                }
-            }
-        }
-        bar.packets = bar.packets.saturating_add(packets);
-    }
-    order
-        .iter()
-        .filter_map(|key| found.remove(key))
-        .map(|(mut bar, names)| {
-            bar.codec = names.join(", ");
-            let space = if bar.codec.is_empty() { "" } else { " " };
-            let noun = if bar.packets == 1 {
-                "packet"
-            } else {
-                "packets"
-            };
-            let count = super::text::grouped(bar.packets);
-            bar.label = format!("RTP{space}{}, {count} {noun}", bar.codec);
-            bar
-        })
-        .collect()
-}
-
-/// How a stream found its call, in words for a tooltip.
-pub fn matched_words(by: MatchedBy) -> &'static str {
-    match by {
-        MatchedBy::Sdp => "goes where the session description says",
-        MatchedBy::Symmetric => "comes from where the session description says to send to",
-        MatchedBy::Heuristic => "looks like RTP; nothing announced it",
+        self.places
+            .extend(folded.iter().map(|arrow| (arrow.message, place(arrow.row))));
+        self.places.sort_unstable();
+        self.folded = folded;
     }
 }
 

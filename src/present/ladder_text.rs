@@ -9,8 +9,6 @@ const MIN_GAP: usize = 20;
 const MAX_GAP: usize = 72;
 /// Longest head of a lane.
 const MAX_HEAD: usize = 40;
-/// A pause longer than this gets a line of its own, nanoseconds.
-const PAUSE: i64 = 2_000_000_000;
 /// Lanes drawn; a wider picture helps nobody.
 const MAX_LANES: usize = 64;
 
@@ -23,18 +21,35 @@ pub fn paint(ladder: &Ladder, heads_every: usize) -> String {
     let painter = Painter::new(ladder);
     let day = text::date(first.time());
     out.push_str(&format!("{:>6}  {day} UTC\n", "#"));
-    let mut previous = first.time();
+    let (mut previous, mut above) = (first.time(), first.time());
     for (index, item) in ladder.items.iter().enumerate() {
         if index == 0 || heads_every > 0 && index % heads_every == 0 {
             painter.heads(&mut out);
         }
-        let wait = item.time().saturating_sub(previous);
-        if wait > PAUSE {
-            let words = format!("… {:.1} s later …", wait as f64 / 1e9);
+        if let LadderItem::Break(pause) = item {
+            let words = format!("… {} later …", pause.label);
             painter.line(&mut out, "", "", &words);
+            continue;
         }
+        // Beside a fold, which spans some time, the row above counts.
+        let before = if previous <= item.time() {
+            previous
+        } else {
+            above
+        };
+        let wait = item.time().saturating_sub(before);
+        above = item.time();
         painter.item(&mut out, item, (index > 0).then_some(wait));
-        previous = previous.max(item.time());
+        previous = previous.max(item.until());
+    }
+    for (count, why) in [
+        (ladder.hidden, "of hidden lanes"),
+        (ladder.beyond, "beyond the limit of one ladder"),
+    ] {
+        if count > 0 {
+            let messages = super::rows::counted(count as u64, "message", "messages");
+            out.push_str(&format!("({messages} {why}: not drawn)\n"));
+        }
     }
     if ladder.lanes.len() > MAX_LANES {
         out.push_str(&format!(
@@ -59,9 +74,11 @@ impl<'a> Painter<'a> {
         // Labels between neighbours make the gap; wider arrows have room anyway.
         let mut gaps = vec![MIN_GAP; lanes];
         for item in &ladder.items {
-            let (from, to) = item.lanes();
+            let Some((from, to)) = item.lanes() else {
+                continue;
+            };
             let (low, high) = (from.min(to), from.max(to));
-            let need = text::visible(item.label()).chars().count() + remark(item).len() + 5;
+            let need = words_of(item).chars().count() + 5;
             let need = need.div_ceil((high - low).max(1)).min(MAX_GAP);
             if let Some(gaps) = gaps.get_mut(low..high.max(low + 1)) {
                 for gap in gaps {
@@ -145,16 +162,17 @@ impl<'a> Painter<'a> {
     fn item(&self, out: &mut String, item: &LadderItem, wait: Option<i64>) {
         let number = match item {
             LadderItem::Arrow(arrow) => arrow.message.to_string(),
-            LadderItem::Bar(_) => String::new(),
+            LadderItem::Bar(_) | LadderItem::Break(_) => String::new(),
         };
         let time = text::clock(item.time(), 6);
-        let (from, to) = item.lanes();
+        let Some((from, to)) = item.lanes() else {
+            return;
+        };
         let (Some(&a), Some(&b)) = (self.columns.get(from), self.columns.get(to)) else {
             self.line(out, &number, &time, item.label());
             return;
         };
-        let words = text::visible(item.label());
-        let words = format!("{words}{}", remark(item));
+        let words = words_of(item);
         let wait = wait.map(text::delta).unwrap_or_default();
         let mut label = self.lanes_only(&number, &time);
         let mut shaft = self.lanes_only("", &format!("{wait:>15}"));
@@ -189,7 +207,7 @@ impl<'a> Painter<'a> {
 fn stroke(item: &LadderItem) -> &'static [char] {
     match item {
         LadderItem::Bar(bar) if bar.packets == 0 => &[' ', 'x', ' ', ' '],
-        LadderItem::Bar(_) => &['='],
+        LadderItem::Bar(_) | LadderItem::Break(_) => &['='],
         LadderItem::Arrow(arrow) if arrow.retransmission || arrow.copy => &['.'],
         LadderItem::Arrow(arrow) => match arrow.class {
             ArrowClass::Provisional => &['-', ' '],
@@ -198,12 +216,12 @@ fn stroke(item: &LadderItem) -> &'static [char] {
     }
 }
 
-/// What is added to a label in plain text, where there is neither colour nor dash.
-fn remark(item: &LadderItem) -> &'static str {
-    match item {
-        LadderItem::Arrow(arrow) if arrow.copy => " [copy]",
-        LadderItem::Arrow(arrow) if arrow.retransmission => " [again]",
-        _ => "",
+/// The label, and what is said of repetition, where there is neither colour nor dash.
+fn words_of(item: &LadderItem) -> String {
+    let words = text::visible(item.label());
+    match item.note() {
+        "" => words.into_owned(),
+        note => format!("{words} [{note}]"),
     }
 }
 

@@ -154,8 +154,45 @@ pub fn date(nanos: i64) -> String {
 /// Length of time in seconds with three decimals, signed: `+0.020`.
 pub fn delta(nanos: i64) -> String {
     let sign = if nanos < 0 { '-' } else { '+' };
-    let millis = nanos.unsigned_abs() / 1_000_000;
+    let millis = rounded(nanos, 1_000_000);
     format!("{sign}{}.{:03}", millis / 1000, millis % 1000)
+}
+
+/// Length of time in whole `unit`s, rounded.
+fn rounded(nanos: i64, unit: u64) -> u64 {
+    (nanos.unsigned_abs() + unit / 2) / unit
+}
+
+/// Length of time as people say it, rounded: `0.4 ms`, `182 ms`, `12.3 s`, `4 min 05 s`, `1 h 02 min`.
+pub fn length(nanos: i64) -> String {
+    let sign = if nanos < 0 { "-" } else { "" };
+    let (tenths, ms) = (rounded(nanos, 100_000), rounded(nanos, 1_000_000));
+    let (ds, s) = (rounded(nanos, 100_000_000), rounded(nanos, 1_000_000_000));
+    let words = match (tenths, ms, ds, s) {
+        (..100, ..) => format!("{}.{} ms", tenths / 10, tenths % 10),
+        (_, ..1000, ..) => format!("{ms} ms"),
+        (_, _, ..600, _) => format!("{}.{} s", ds / 10, ds % 10),
+        (_, _, _, ..3600) => format!("{} min {:02} s", s / 60, s % 60),
+        _ => {
+            let minutes = rounded(nanos, 60_000_000_000);
+            format!("{} h {:02} min", minutes / 60, minutes % 60)
+        }
+    };
+    format!("{sign}{words}")
+}
+
+/// From one length of time to another: `20–60 ms`, `0.5–32.0 s`.
+pub fn range(first: i64, last: i64) -> String {
+    let sign = |nanos: i64| if nanos < 0 { "-" } else { "" };
+    if first.unsigned_abs().max(last.unsigned_abs()) < 999_500_000 {
+        let ms = |nanos: i64| format!("{}{}", sign(nanos), rounded(nanos, 1_000_000));
+        return format!("{}–{} ms", ms(first), ms(last));
+    }
+    let s = |nanos: i64| {
+        let ds = rounded(nanos, 100_000_000);
+        format!("{}{}.{}", sign(nanos), ds / 10, ds % 10)
+    };
+    format!("{}–{} s", s(first), s(last))
 }
 
 /// A number with commas: `12,304`.
@@ -190,6 +227,29 @@ mod tests {
         assert_eq!(rfc3339(i64::MAX), "2262-04-11T23:47:16.854775807Z");
         assert_eq!(clock(1_500_000, 3), "00:00:00.001");
         assert_eq!(delta(-1_234_000_000), "-1.234");
+        assert_eq!(delta(1_499_600_000), "+1.500");
+        assert_eq!(delta(1_499_400_000), "+1.499");
+    }
+
+    #[test]
+    fn lengths_are_rounded_and_say_their_unit() {
+        for (nanos, words) in [
+            (0, "0.0 ms"),
+            (420_000, "0.4 ms"),
+            (9_960_000, "10 ms"),
+            (182_999_999, "183 ms"),
+            (999_600_000, "1.0 s"),
+            (12_345_000_000, "12.3 s"),
+            (59_960_000_000, "1 min 00 s"),
+            (245_000_000_000, "4 min 05 s"),
+            (3_723_000_000_000, "1 h 02 min"),
+            (-2_000_000_000, "-2.0 s"),
+            (i64::MAX, "2562047 h 47 min"),
+        ] {
+            assert_eq!(length(nanos), words, "{nanos}");
+        }
+        assert_eq!(range(500_100_000, 31_960_000_000), "0.5–32.0 s");
+        assert_eq!(range(20_000_000, 60_400_000), "20–60 ms");
     }
 
     #[test]

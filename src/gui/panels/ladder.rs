@@ -163,7 +163,7 @@ fn choose(ladder: &Ladder, row: u64, state: &mut LadderState, actions: &mut Vec<
             actions.push(Action::SelectMessage(arrow.message));
         }
         Some(LadderItem::Bar(_)) => state.bar = Some(row),
-        None => {}
+        Some(LadderItem::Break(_)) | None => {}
     }
 }
 
@@ -208,7 +208,7 @@ fn selected_row(
 
 /// Moves sideways as little as possible, so that both ends of a row are seen.
 fn bring_aside(scroll: &mut Scroll, ladder: &Ladder, row: usize, measures: &Measures, width: f32) {
-    let Some((from, to)) = ladder.items.get(row).map(LadderItem::lanes) else {
+    let Some((from, to)) = ladder.items.get(row).and_then(LadderItem::lanes) else {
         return;
     };
     let x = |lane: usize| SIDE_POINTS + lane as f32 * measures.gap;
@@ -350,7 +350,7 @@ fn row_ui(
     let response = ui.interact(seen, list.id.with(row), Sense::CLICK);
     let name = match item {
         LadderItem::Arrow(arrow) => format!("{} #{}", arrow.label, arrow.message),
-        LadderItem::Bar(bar) => bar.label.clone(),
+        LadderItem::Bar(_) | LadderItem::Break(_) => item.label().to_owned(),
     };
     response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, selected, &name));
     if response.clicked() {
@@ -361,6 +361,7 @@ fn row_ui(
                 actions.push(Action::SelectMessage(arrow.message));
             }
             LadderItem::Bar(bar) => state.bar = Some(bar.row),
+            LadderItem::Break(_) => {}
         }
     }
     if response.double_clicked() {
@@ -386,6 +387,7 @@ fn row_ui(
             paint_arrow(&painter, theme, frame, arrow, rect, (selected, ground))
         }
         LadderItem::Bar(bar) => paint_bar(&painter, theme, frame, bar, rect, selected),
+        LadderItem::Break(_) => false,
     };
     let text = ctx.time_words(item.time());
     let colour = if selected {

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::Lane;
+use super::arrangement::{Arrangement, LaneKey};
 use crate::index::IndexView;
 use crate::index::ids::{FlowId, TextId};
 use crate::index::message_store::{Flow, MessageRow, Transport};
@@ -13,9 +14,6 @@ use crate::sip::method::Method;
 /// Hops of one request that are remembered to find out who passed it on.
 const MAX_HOPS: usize = 16;
 
-/// A lane before it has a number: an address, and a port where the address is split.
-type Key = (IpAddr, Option<u16>);
-
 /// One message as seen on one hop: Call-ID, CSeq, method, status.
 type Step = (TextId, Option<u32>, Method, u16);
 
@@ -23,7 +21,8 @@ type Step = (TextId, Option<u32>, Method, u16);
 #[derive(Default)]
 pub(super) struct Lanes {
     pub list: Vec<Lane>,
-    by_key: HashMap<Key, usize>,
+    by_key: HashMap<LaneKey, usize>,
+    arrangement: Arrangement,
     split: HashSet<IpAddr>,
     /// Ends of TCP connections that were opened from there, and the port of their program where
     /// it could be found out.
@@ -32,8 +31,15 @@ pub(super) struct Lanes {
 
 impl Lanes {
     /// Makes the lanes for some messages, in their order.
-    pub fn of<'a>(view: &IndexView, rows: impl Iterator<Item = &'a MessageRow> + Clone) -> Self {
-        let mut lanes = Self::default();
+    pub fn of<'a>(
+        view: &IndexView,
+        rows: impl Iterator<Item = &'a MessageRow> + Clone,
+        arrangement: &Arrangement,
+    ) -> Self {
+        let mut lanes = Self {
+            arrangement: arrangement.clone(),
+            ..Self::default()
+        };
         lanes.find_splits(view, rows.clone());
         if !lanes.clients.is_empty() {
             lanes.find_owners(view, rows.clone());
@@ -49,19 +55,23 @@ impl Lanes {
 
     /// The lane of an address, if it has one only.
     pub fn host(&self, ip: IpAddr) -> Option<usize> {
-        self.by_key.get(&(ip, None)).copied()
+        let key = self.arrangement.lane_of(LaneKey { ip, port: None });
+        self.by_key.get(&key).copied()
     }
 
-    fn key(&self, endpoint: Endpoint, transport: Transport) -> Key {
-        if !self.split.contains(&endpoint.ip) {
-            return (endpoint.ip, None);
-        }
-        if transport.has_connections()
+    /// The lane as which an end of a flow is drawn, also when it is left out.
+    fn key(&self, endpoint: Endpoint, transport: Transport) -> LaneKey {
+        let Endpoint { ip, port } = endpoint;
+        let port = if !self.split.contains(&ip) {
+            None
+        } else if transport.has_connections()
             && let Some(owner) = self.clients.get(&endpoint)
         {
-            return (endpoint.ip, *owner);
-        }
-        (endpoint.ip, Some(endpoint.port))
+            *owner
+        } else {
+            Some(port)
+        };
+        self.arrangement.lane_of(LaneKey { ip, port })
     }
 
     /// Finds the addresses that need a lane for each port.
@@ -88,6 +98,11 @@ impl Lanes {
             };
             if flow.src.ip == flow.dst.ip && flow.src.port != flow.dst.port {
                 self.split.insert(flow.src.ip);
+            }
+            for ip in [flow.src.ip, flow.dst.ip] {
+                if self.arrangement.is_split(ip) {
+                    self.split.insert(ip);
+                }
             }
             if flow.transport.has_connections() {
                 let pair = (flow.src.min(flow.dst), flow.src.max(flow.dst));
@@ -145,10 +160,9 @@ impl Lanes {
 
     /// Numbers the lanes by first contact, the caller first, and names them.
     fn place<'a>(&mut self, view: &IndexView, rows: impl Iterator<Item = &'a MessageRow> + Clone) {
-        let first = rows
-            .clone()
-            .find(|row| row.is_request() && row.method == Method::Invite);
-        for row in first.into_iter().chain(rows.clone()) {
+        let path = path(rows.clone());
+        let mut keys: Vec<LaneKey> = Vec::new();
+        for row in path.into_iter().chain(rows.clone()) {
             let Some(flow) = view.flow(row.flow) else {
                 continue;
             };
@@ -160,18 +174,14 @@ impl Lanes {
             };
             for end in ends {
                 let key = self.key(end, flow.transport);
+                if self.arrangement.is_hidden(key) {
+                    continue;
+                }
                 let next = self.list.len();
                 let at = *self.by_key.entry(key).or_insert(next);
                 if at == next {
-                    let address = match key {
-                        (_, Some(port)) => Endpoint { ip: end.ip, port }.to_string(),
-                        (ip, None) => ip.to_string(),
-                    };
-                    self.list.push(Lane {
-                        title: String::new(),
-                        address,
-                        endpoints: Vec::new(),
-                    });
+                    keys.push(key);
+                    self.list.push(Lane::new(key));
                 }
                 if let Some(lane) = self.list.get_mut(at)
                     && !lane.endpoints.contains(&end)
@@ -181,10 +191,22 @@ impl Lanes {
                 }
             }
         }
+        let places = self.arrangement.places(&keys);
+        for at in self.by_key.values_mut() {
+            *at = places.get(*at).copied().unwrap_or(*at);
+        }
+        let mut order: Vec<(usize, Lane)> = places
+            .into_iter()
+            .zip(std::mem::take(&mut self.list))
+            .collect();
+        order.sort_by_key(|(place, _)| *place);
+        self.list = order.into_iter().map(|(_, lane)| lane).collect();
         self.name(view, rows);
         for lane in &mut self.list {
             lane.endpoints.sort_unstable();
-            if lane.title.is_empty() {
+            if let Some(alias) = self.arrangement.alias(lane.key) {
+                lane.title = alias.to_owned();
+            } else if lane.title.is_empty() {
                 lane.title.clone_from(&lane.address);
             }
         }
@@ -223,6 +245,24 @@ impl Lanes {
             }
         }
     }
+}
+
+/// The way of the first INVITE, hop by hop. Its Via values tell the order of the hops also where
+/// the clocks of two capture points differ.
+fn path<'a>(rows: impl Iterator<Item = &'a MessageRow> + Clone) -> Vec<&'a MessageRow> {
+    let invites = || {
+        rows.clone()
+            .filter(|row| row.is_request() && row.method == Method::Invite)
+    };
+    let Some(first) = invites().find(|row| row.is_initial()).or(invites().next()) else {
+        return Vec::new();
+    };
+    let mut hops: Vec<&MessageRow> = invites()
+        .filter(|row| step(row) == step(first))
+        .take(MAX_HOPS)
+        .collect();
+    hops.sort_by_key(|row| row.via_count);
+    hops
 }
 
 fn step(row: &MessageRow) -> Step {
