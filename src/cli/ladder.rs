@@ -112,7 +112,7 @@ fn json(ladder: &Ladder) -> Vec<u8> {
                 lane_json(o, lane, *number);
             },
         );
-        object.objects("arrows", arrows.into_iter(), |o, arrow| {
+        object.objects("arrows", arrows, |o, arrow| {
             arrow_json(o, arrow);
         });
         object.objects("bars", bars, |o, bar| bar_json(o, bar));
