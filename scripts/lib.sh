@@ -74,9 +74,10 @@ need_packages() {
     fi
 }
 
-# build_packages: rustc calls a C compiler to link; any will do.
+# build_packages: rustc calls a C compiler to link, any will do; libpcap for the program that captures.
 build_packages() {
     command -v cc >/dev/null 2>&1 || echo gcc libc6-dev
+    echo libpcap-dev pkg-config
 }
 
 # What the window loads when it opens: OpenGL (with a driver that needs no graphics card) and X11 …
@@ -84,5 +85,20 @@ window_packages="libgl1 libegl1 libgl1-mesa-dri libx11-6 libx11-xcb1 libxcursor1
     libxkbcommon-x11-0"
 # … or Wayland.
 wayland_packages="libwayland-client0 libwayland-egl1"
-# A screen for the tests that open the window, Python for scripts/bench.
-test_packages="xvfb xdotool x11-utils python3"
+# A screen for the tests that open the window, Python for scripts/bench and as a sender of packets.
+# Live capture is tested with real programs in network namespaces: a proxy, two kinds of clients.
+test_packages="xvfb xdotool x11-utils python3 tshark iproute2 util-linux libcap2-bin
+    kamailio sip-tester baresip-core"
+
+# offer_capture PROGRAM: says how it may capture, unless it may already.
+offer_capture() {
+    [ "$(id -u)" -ne 0 ] || return 0
+    command -v setcap >/dev/null 2>&1 || PATH="$PATH:/usr/sbin:/sbin"
+    if command -v getcap >/dev/null 2>&1 && [ -n "$(getcap "$1" 2>/dev/null)" ]; then
+        return 0
+    fi
+    say "To capture live, give the small capture program (not the window) the one right it needs:"
+    say "    sudo setcap cap_net_raw=ep '$1'"
+    say "Whoever may start that file can then take packets from every interface of this machine; it drops"
+    say "the right before the first packet. A new build needs the line again. Nothing else changes."
+}

@@ -59,6 +59,12 @@ pub enum Command {
     Export(ExportArgs),
     /// Every filter field: name, type, indexed or not, meaning
     Fields(FieldsArgs),
+    /// Interfaces that can be captured on
+    #[cfg(target_os = "linux")]
+    Interfaces(FieldsArgs),
+    /// Live capture into a file, without a window
+    #[cfg(target_os = "linux")]
+    Capture(CaptureArgs),
     /// Completions for a shell, to be put where it looks for them
     Completions {
         /// The shell
@@ -82,6 +88,8 @@ impl Command {
             Self::Ladder(a) => Some(&a.common),
             Self::Export(a) => Some(&a.common),
             Self::Fields(_) | Self::Completions { .. } | Self::Man => None,
+            #[cfg(target_os = "linux")]
+            Self::Interfaces(_) | Self::Capture(_) => None,
         }
     }
 }
@@ -223,6 +231,88 @@ pub struct FieldsArgs {
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// What to capture, and for how long.
+#[derive(Args, Clone, Debug)]
+pub struct CaptureLimits {
+    /// Capture on this interface; several may be given, `any` is all of them
+    #[arg(short, long, value_name = "IF", value_delimiter = ',')]
+    pub interface: Vec<String>,
+    /// Only packets that match, in the language of tcpdump
+    #[arg(long, value_name = "BPF", requires = "interface")]
+    pub capture_filter: Option<String>,
+    /// Stop after so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub duration: Option<std::time::Duration>,
+    /// Stop after so many packets
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub packets: Option<u64>,
+    /// Keep at most so many octets of a packet
+    #[arg(long, value_name = "OCTETS", value_parser = clap::value_parser!(u32).range(64..=262_144))]
+    pub snap_length: Option<u32>,
+    /// Leave out packets that are meant for other machines
+    #[arg(long)]
+    pub no_promiscuous: bool,
+    /// Go on although this is root; what is captured is not trusted
+    #[arg(long)]
+    pub allow_root: bool,
+}
+
+/// Arguments of `capture`.
+#[derive(Args, Debug)]
+#[command(mut_arg("interface", |arg| arg.required(true)), after_help = CAPTURE_HELP)]
+pub struct CaptureArgs {
+    #[command(flatten)]
+    pub limits: CaptureLimits,
+    /// The file (pcapng); with several interfaces one file for each, named after it; `-` is standard output
+    #[arg(short, long, value_name = "FILE", required = true)]
+    pub output: PathBuf,
+    /// A ring of files with a number in their names, e.g. 10x50M: the oldest is deleted
+    #[cfg(target_os = "linux")]
+    #[arg(long, value_name = "FILESxSIZE", value_parser = ring)]
+    pub ring: Option<crate::source::live::Ring>,
+    /// No progress and no remarks on standard error, only errors
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+const CAPTURE_HELP: &str = "\
+Ctrl+C ends it; the file is whole then. Packets are written at the latest every 50 ms. SIZE is in octets, or with K, M, G.
+
+A plain `port 5060` loses the later fragments of large messages and everything in VLANs. This keeps both:
+  port 5060 or (ip[6:2] & 0x1fff != 0) or (ip6[6] = 44) or (vlan and (port 5060 or (ip[6:2] & 0x1fff != 0)))";
+
+fn seconds(text: &str) -> Result<std::time::Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
+    std::time::Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// `FILESxSIZE`.
+#[cfg(target_os = "linux")]
+fn ring(text: &str) -> Result<crate::source::live::Ring, String> {
+    let (files, size) = text
+        .split_once(['x', 'X'])
+        .ok_or("write FILESxSIZE, e.g. 10x50M")?;
+    let files = files.trim().parse().map_err(|_| "no number of files")?;
+    let size = size.trim().to_ascii_uppercase();
+    let size = size.trim_end_matches("IB").trim_end_matches('B');
+    let unit = match size.chars().last() {
+        Some('K') => 1 << 10,
+        Some('M') => 1 << 20,
+        Some('G') => 1 << 30,
+        _ => 1_u64,
+    };
+    let digits = size.trim_end_matches(['K', 'M', 'G']);
+    let number: u64 = digits.parse().map_err(|_| "no size of the files")?;
+    let octets = number.checked_mul(unit).ok_or("too large a size")?;
+    if !(2..=100_000).contains(&files) {
+        return Err("a ring has 2 to 100,000 files".into());
+    }
+    if octets < 1 << 10 {
+        return Err("the files of a ring have at least 1K".into());
+    }
+    Ok(crate::source::live::Ring { files, octets })
 }
 
 /// Form of a list.

@@ -4,11 +4,15 @@
 
 mod args;
 mod calls;
+#[cfg(target_os = "linux")]
+mod capture;
 mod dialogs;
 mod export;
 mod fields;
 mod info;
 mod input;
+#[cfg(target_os = "linux")]
+mod interfaces;
 mod ladder;
 mod message_text;
 mod messages;
@@ -43,7 +47,7 @@ pub mod exit {
 
 /// What can be done where there is no window.
 pub const WITHOUT_DISPLAY: &str = "These commands need no display: messages, dialogs, calls, show, \
-ladder, streams, info, export, fields (sipscope --help tells more).";
+ladder, streams, info, export, fields, interfaces, capture (sipscope --help tells more).";
 
 /// Why a command ended before its time.
 #[derive(Debug)]
@@ -123,6 +127,14 @@ impl Session {
                 fields::list(args, &mut out)?;
                 out.finish()
             }
+            #[cfg(target_os = "linux")]
+            Command::Interfaces(args) => {
+                let mut out = Output::open(args.output.as_deref(), &[])?;
+                interfaces::list(args, &mut out)?;
+                out.finish()
+            }
+            #[cfg(target_os = "linux")]
+            Command::Capture(args) => capture::capture(args),
             Command::Completions { shell } => {
                 let mut script = Vec::new();
                 clap_complete::generate(*shell, &mut args::definition(), "sipscope", &mut script);

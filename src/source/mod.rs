@@ -13,6 +13,8 @@ mod file;
 mod info;
 mod input;
 mod kind;
+#[cfg(target_os = "linux")]
+pub mod live;
 mod spool;
 
 pub use self::{

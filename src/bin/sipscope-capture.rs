@@ -1,0 +1,806 @@
+//! Captures packets of one interface into files that its parent opened: libpcap in, pcapng out.
+//!
+//! The only program of Sipscope that may hold the right to capture, so it does nothing else: it
+//! decodes no packet, opens no output, reads no configuration. Once the interface is open and the
+//! filter is set, it drops every capability and denies itself all system calls but the few that
+//! are needed; only then does it take the first packet.
+//!
+//! Standard input is a socket (`SOCK_SEQPACKET`) to the parent, each message a line of text:
+//!
+//! | To this program | Meaning |
+//! |---|---|
+//! | `file` + descriptor | a file to write when the one before is full |
+//! | `mark TEXT` | comment on the next packet |
+//! | `stop`, or the end of the socket | end the file properly and leave |
+//!
+//! | From it | Meaning |
+//! |---|---|
+//! | `ready LINK_TYPE` | filter set, rights dropped |
+//! | `stats PACKETS OCTETS RECEIVED KERNEL INTERFACE` | written; seen by the filter; dropped by kernel and interface |
+//! | `next` | a new file was begun |
+//! | `last` | it should have been, but there is none: the old one goes on |
+//! | `ended WHY` | the file is complete: `stop` `parent` `packets` |
+//! | `failed CODE TEXT` | `rights` `interface` `filter` `disk` `sandbox` |
+#![forbid(unsafe_code)]
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fs::File,
+    io::{self, IoSliceMut, Seek as _, Write as _},
+    mem::MaybeUninit,
+    os::fd::{AsFd, OwnedFd},
+    os::unix::fs::FileExt as _,
+    process::ExitCode,
+    sync::mpsc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use pcap::{Active, Capture, Linktype, Precision};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+    net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recvmsg, send},
+    stdio::stdin,
+    thread::{CapabilitySet, CapabilitySets},
+};
+use seccompiler::{
+    SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+};
+
+const USAGE: &str = "usage: sipscope-capture --interface NAME [--filter TEXT] [--snap-octets N]
+           [--buffer-mib N] [--file-octets N] [--packets N] [--no-promiscuous]
+       sipscope-capture --check-filter TEXT [--link-type N]
+The first form is started by sipscope, with a socket as standard input.";
+
+/// Packets taken before the socket and the clock are looked at again.
+const BATCH: usize = 1024;
+/// Octets gathered before they are written.
+const BUFFER: usize = 256 << 10;
+/// The kernel hands over a block of packets at the latest after this time.
+const RETIRE_MS: i32 = 50;
+/// What was read is written at the latest after this time …
+const WRITE_AFTER: Duration = Duration::from_millis(50);
+/// … and is on the disk at the latest after this one, or after so many octets.
+const SYNC_AFTER: Duration = Duration::from_secs(1);
+const SYNC_OCTETS: u64 = 4 << 20;
+const TELL_AFTER: Duration = Duration::from_millis(250);
+/// How long the loop sleeps when nothing happens.
+const IDLE: Duration = Duration::from_millis(250);
+/// Longest message of the parent, longest comment.
+const MESSAGE_OCTETS: usize = 4096;
+/// Most files that wait to be written.
+const FILES_AHEAD: usize = 4;
+/// Counters of the kernel for packets that the interface lost.
+const INTERFACE_DROPS: [&str; 2] = ["rx_missed_errors", "rx_fifo_errors"];
+
+struct Options {
+    interface: String,
+    filter: String,
+    snap_octets: u32,
+    buffer_mib: u32,
+    file_octets: u64,
+    packets: u64,
+    promiscuous: bool,
+}
+
+enum Task {
+    Capture(Options),
+    CheckFilter { filter: String, link_type: i32 },
+}
+
+fn main() -> ExitCode {
+    let task = match arguments(std::env::args().skip(1)) {
+        Ok(task) => task,
+        Err(why) => {
+            eprintln!("sipscope-capture: {why}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match task {
+        Task::CheckFilter { filter, link_type } => match check_filter(&filter, link_type) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                eprintln!("{why}");
+                ExitCode::FAILURE
+            }
+        },
+        Task::Capture(options) => match capture(&options) {
+            Ok(why) => {
+                tell(&format!("ended {why}"));
+                ExitCode::SUCCESS
+            }
+            Err(Failure { code, text }) => {
+                tell(&format!("failed {code} {text}"));
+                ExitCode::FAILURE
+            }
+        },
+    }
+}
+
+fn arguments(mut args: impl Iterator<Item = String>) -> Result<Task, String> {
+    let mut options = Options {
+        interface: String::new(),
+        filter: String::new(),
+        snap_octets: 262_144,
+        buffer_mib: 64,
+        file_octets: u64::MAX,
+        packets: u64::MAX,
+        promiscuous: true,
+    };
+    let (mut check, mut link_type) = (None, 1);
+    while let Some(name) = args.next() {
+        if name == "--no-promiscuous" {
+            options.promiscuous = false;
+            continue;
+        }
+        let value = args.next().ok_or_else(|| format!("{name} needs a value"))?;
+        let number = |least: u64, most: u64| match value.parse::<u64>() {
+            Ok(n) if (least..=most).contains(&n) => Ok(n),
+            _ => Err(format!("{name} takes a number from {least} to {most}")),
+        };
+        match name.as_str() {
+            "--interface" => options.interface.clone_from(&value),
+            "--filter" => options.filter.clone_from(&value),
+            "--snap-octets" => options.snap_octets = number(64, 262_144)? as u32,
+            "--buffer-mib" => options.buffer_mib = number(1, 1024)? as u32,
+            "--file-octets" => options.file_octets = number(1 << 10, u64::MAX)?,
+            "--packets" => options.packets = number(1, u64::MAX)?,
+            "--check-filter" => check = Some(value.clone()),
+            "--link-type" => link_type = number(0, 65_535)? as i32,
+            _ => return Err(format!("unknown argument {name}")),
+        }
+    }
+    if let Some(filter) = check {
+        return Ok(Task::CheckFilter { filter, link_type });
+    }
+    // The name becomes part of a path below /sys.
+    let name = &options.interface;
+    let odd = |c: char| c == '/' || c.is_whitespace() || c.is_control();
+    if name.is_empty() || name.len() > 63 || name.starts_with('.') || name.contains(odd) {
+        return Err("--interface needs the name of an interface".into());
+    }
+    Ok(Task::Capture(options))
+}
+
+/// Understands a filter without opening anything, so without any right.
+fn check_filter(filter: &str, link_type: i32) -> Result<(), String> {
+    let dead = Capture::dead(Linktype(link_type)).map_err(plain)?;
+    dead.compile(filter, true).map(drop).map_err(plain)
+}
+
+/// Why there is no capture, or no more of it.
+struct Failure {
+    code: &'static str,
+    text: String,
+}
+
+fn failed(code: &'static str) -> impl Fn(&dyn std::fmt::Display) -> Failure {
+    move |why| Failure {
+        code,
+        text: why.to_string().replace(['\n', '\r'], " "),
+    }
+}
+
+/// The words of libpcap without ours around them.
+fn plain(error: pcap::Error) -> String {
+    match error {
+        pcap::Error::PcapError(text) => text,
+        other => other.to_string(),
+    }
+}
+
+/// A message to the parent; false when it cannot take it now. Whoever does not listen is not waited for.
+fn tell(text: &str) -> bool {
+    let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    !matches!(send(stdin(), text.as_bytes(), flags), Err(Errno::AGAIN))
+}
+
+fn capture(options: &Options) -> Result<&'static str, Failure> {
+    let mut capture = open(options)?;
+    let mut drops = InterfaceDrops::open(&options.interface);
+    // Before the sandbox: writing back to the disk may take long and must not hold up the packets.
+    drop_capabilities().map_err(|e| failed("sandbox")(&e))?;
+    let syncer = Syncer::start().map_err(|e| failed("sandbox")(&e))?;
+    deny_system_calls().map_err(|why| failed("sandbox")(&why))?;
+
+    let link_type = capture.get_datalink().0;
+    // The values of DLT_ that differ from those of LINKTYPE_ on Linux.
+    let link_type = match link_type {
+        12 | 14 => 101,
+        other => other,
+    };
+    tell(&format!("ready {link_type}"));
+    let head = file_head(options, link_type);
+    let mut parent = Parent::default();
+    let mut writer = Writer::new(head, options.file_octets, syncer);
+    let ended = run(options, &mut capture, &mut drops, &mut parent, &mut writer);
+    let counts = counts(&mut capture, &mut drops, &writer);
+    // A full disk has no room for statistics either: the failure before counts.
+    let closed = writer.close(&counts, parent.marks.pop_front());
+    tell(&counts.message());
+    let why = ended?;
+    closed.map_err(|e| failed("disk")(&e))?;
+    Ok(why)
+}
+
+fn open(options: &Options) -> Result<Capture<Active>, Failure> {
+    let interface = failed("interface");
+    let capture = Capture::from_device(options.interface.as_str())
+        .map_err(|e| interface(&plain(e)))?
+        .snaplen(options.snap_octets as i32)
+        .promisc(options.promiscuous)
+        .timeout(RETIRE_MS)
+        .buffer_size((options.buffer_mib << 20).min(i32::MAX as u32) as i32)
+        .precision(Precision::Nano)
+        .open();
+    let mut capture = capture.map_err(|error| {
+        let why = plain(error);
+        let denied = why.contains("not permitted") || why.contains("ermission");
+        failed(if denied { "rights" } else { "interface" })(&why)
+    })?;
+    if !options.filter.is_empty() {
+        let set = capture.filter(&options.filter, true);
+        set.map_err(|e| failed("filter")(&plain(e)))?;
+    }
+    capture.setnonblock().map_err(|e| interface(&plain(e)))
+}
+
+/// Takes packets until somebody or something ends it.
+fn run(
+    options: &Options,
+    capture: &mut Capture<Active>,
+    drops: &mut InterfaceDrops,
+    parent: &mut Parent,
+    writer: &mut Writer,
+) -> Result<&'static str, Failure> {
+    let disk = |error: io::Error| failed("disk")(&error);
+    let mut told = Instant::now();
+    let mut noted = Counts::default();
+    loop {
+        let ending = parent.listen(writer);
+        if writer.file.is_none() && !writer.begin().map_err(disk)? {
+            if let Some(why) = ending {
+                return Ok(why);
+            }
+            // Nothing to write into yet: the packets wait in the ring of the kernel.
+            wait(capture, false, IDLE);
+            continue;
+        }
+        let mut empty = false;
+        for _ in 0..BATCH {
+            match capture.next_packet() {
+                Ok(packet) => {
+                    let (header, mark) = (packet.header, parent.marks.pop_front());
+                    // With nanosecond precision the field for microseconds holds nanoseconds.
+                    let (seconds, nanos) = (header.ts.tv_sec as u64, header.ts.tv_usec as u64);
+                    let time = seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos);
+                    writer.packet(time, header.len, packet.data, mark);
+                    if writer.packets >= options.packets {
+                        return Ok("packets");
+                    }
+                }
+                Err(pcap::Error::TimeoutExpired) => {
+                    empty = true;
+                    break;
+                }
+                Err(error) => return Err(failed("interface")(&plain(error))),
+            }
+            if writer.wants_to_be_written() {
+                break;
+            }
+        }
+        let now = Instant::now();
+        writer.tick(now, empty, parent).map_err(disk)?;
+        if now.duration_since(told) >= TELL_AFTER {
+            told = now;
+            let counts = counts(capture, drops, writer);
+            tell(&counts.message());
+            if now.duration_since(writer.noted) >= SYNC_AFTER && counts.differs(&noted) {
+                writer.noted = now;
+                writer.statistics(&counts, None);
+                noted = counts;
+            }
+        }
+        // What the parent asked for comes behind what was captured before it asked.
+        match ending {
+            Some(why) if empty => return Ok(why),
+            _ => {}
+        }
+        if empty {
+            let busy = writer.is_waiting() || !parent.unsent.is_empty();
+            wait(capture, true, if busy { WRITE_AFTER } else { IDLE });
+        }
+    }
+}
+
+/// Sleeps until there are packets, a message, or the time is over.
+fn wait(capture: &Capture<Active>, packets: bool, time: Duration) {
+    let socket = stdin();
+    let mut descriptors = [
+        PollFd::new(&socket, PollFlags::IN),
+        PollFd::from_borrowed_fd(capture.as_fd(), PollFlags::IN),
+    ];
+    let count = if packets { 2 } else { 1 };
+    let time = Timespec {
+        tv_sec: time.as_secs() as i64,
+        tv_nsec: time.subsec_nanos().into(),
+    };
+    // An interrupted sleep is a short one.
+    let _ = poll(
+        descriptors.get_mut(..count).unwrap_or_default(),
+        Some(&time),
+    );
+}
+
+/// What came over the socket.
+#[derive(Default)]
+struct Parent {
+    marks: VecDeque<String>,
+    unsent: VecDeque<&'static str>,
+}
+
+impl Parent {
+    /// Takes all messages that are there; why to end, if so.
+    fn listen(&mut self, writer: &mut Writer) -> Option<&'static str> {
+        while let Some(text) = self.unsent.front() {
+            if !tell(text) {
+                break;
+            }
+            self.unsent.pop_front();
+        }
+        loop {
+            let mut text = [0; MESSAGE_OCTETS];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
+            let mut control = RecvAncillaryBuffer::new(&mut space);
+            let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
+            let length = {
+                let mut parts = [IoSliceMut::new(&mut text)];
+                match recvmsg(stdin(), &mut parts, &mut control, flags) {
+                    Ok(message) => message.bytes,
+                    Err(Errno::AGAIN) => return None,
+                    Err(Errno::INTR) => continue,
+                    Err(_) => return Some("parent"),
+                }
+            };
+            for message in control.drain() {
+                let RecvAncillaryMessage::ScmRights(files) = message else {
+                    continue;
+                };
+                for file in files {
+                    if writer.ahead.len() < FILES_AHEAD {
+                        writer.ahead.push_back(file);
+                    }
+                }
+            }
+            let text = String::from_utf8_lossy(text.get(..length).unwrap_or_default());
+            match text.split_once(' ') {
+                _ if length == 0 => return Some("parent"),
+                _ if text == "stop" => return Some("stop"),
+                Some(("mark", comment)) if self.marks.len() < 64 => {
+                    self.marks.push_back(comment.to_owned());
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Writes pcapng blocks into one file after the other.
+struct Writer {
+    /// Section header and interface description, for each file.
+    head: Vec<u8>,
+    file: Option<File>,
+    ahead: VecDeque<OwnedFd>,
+    buffer: Vec<u8>,
+    /// Octets of whole blocks in the file.
+    in_file: u64,
+    limit: u64,
+    unsynced: u64,
+    /// `last` was told.
+    at_last: bool,
+    written: Instant,
+    synced: Instant,
+    noted: Instant,
+    packets: u64,
+    octets: u64,
+    syncer: Syncer,
+}
+
+impl Writer {
+    fn new(head: Vec<u8>, limit: u64, syncer: Syncer) -> Self {
+        let now = Instant::now();
+        Self {
+            head,
+            file: None,
+            ahead: VecDeque::new(),
+            buffer: Vec::with_capacity(2 * BUFFER),
+            in_file: 0,
+            limit,
+            unsynced: 0,
+            at_last: false,
+            written: now,
+            synced: now,
+            noted: now,
+            packets: 0,
+            octets: 0,
+            syncer,
+        }
+    }
+
+    /// Begins the next file; false when there is none.
+    fn begin(&mut self) -> io::Result<bool> {
+        let Some(descriptor) = self.ahead.pop_front() else {
+            return Ok(false);
+        };
+        let mut file = File::from(descriptor);
+        self.in_file = file.seek(io::SeekFrom::End(0))?;
+        self.file = Some(file);
+        self.at_last = false;
+        let head = std::mem::take(&mut self.head);
+        self.buffer.extend_from_slice(&head);
+        self.head = head;
+        self.write()?;
+        Ok(true)
+    }
+
+    fn packet(&mut self, time: u64, original: u32, data: &[u8], mark: Option<String>) {
+        let (high, low) = ((time >> 32) as u32, time as u32);
+        let mut body = Block::begin(&mut self.buffer, 6);
+        body.numbers(&[0, high, low, data.len() as u32, original]);
+        body.padded(data);
+        if let Some(mark) = mark {
+            body.option(1, mark.as_bytes());
+            body.option(0, &[]);
+        }
+        body.end();
+        self.packets += 1;
+        self.octets += data.len() as u64;
+    }
+
+    fn statistics(&mut self, counts: &Counts, comment: Option<String>) {
+        let time = SystemTime::now().duration_since(UNIX_EPOCH);
+        let time = time.map_or(0, |t| t.as_nanos() as u64);
+        let mut body = Block::begin(&mut self.buffer, 5);
+        body.numbers(&[0, (time >> 32) as u32, time as u32]);
+        for (code, value) in [
+            (4, counts.received),
+            (5, counts.interface),
+            (6, counts.received),
+            (7, counts.kernel),
+            (8, counts.packets),
+        ] {
+            body.option(code, &value.to_le_bytes());
+        }
+        if let Some(comment) = comment {
+            body.option(1, comment.as_bytes());
+        }
+        body.option(0, &[]);
+        body.end();
+    }
+
+    fn wants_to_be_written(&self) -> bool {
+        self.buffer.len() >= BUFFER
+    }
+
+    /// Something is not on the disk yet.
+    fn is_waiting(&self) -> bool {
+        !self.buffer.is_empty() || self.unsynced > 0
+    }
+
+    fn tick(&mut self, now: Instant, empty: bool, parent: &mut Parent) -> io::Result<()> {
+        let late = now.duration_since(self.written) >= WRITE_AFTER;
+        if !self.buffer.is_empty() && (empty || late || self.wants_to_be_written()) {
+            self.write()?;
+            self.written = now;
+        }
+        let due = now.duration_since(self.synced) >= SYNC_AFTER || self.unsynced >= SYNC_OCTETS;
+        if self.unsynced > 0 && due {
+            self.sync(now);
+        }
+        if self.in_file >= self.limit {
+            self.turn(now, parent)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on in the next file.
+    fn turn(&mut self, now: Instant, parent: &mut Parent) -> io::Result<()> {
+        if self.ahead.is_empty() {
+            if !self.at_last {
+                self.at_last = true;
+                parent.unsent.push_back("last");
+            }
+            return Ok(());
+        }
+        self.write()?;
+        self.sync(now);
+        if self.begin()? {
+            parent.unsent.push_back("next");
+        }
+        Ok(())
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let Some(file) = &mut self.file else {
+            return Ok(());
+        };
+        if let Err(error) = file.write_all(&self.buffer) {
+            // Half a block would make the file look damaged; if even that fails it is cut.
+            self.buffer.clear();
+            let _ = file.set_len(self.in_file);
+            return Err(error);
+        }
+        let octets = self.buffer.len() as u64;
+        self.in_file += octets;
+        self.unsynced += octets;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn sync(&mut self, now: Instant) {
+        if let Some(Ok(file)) = self.file.as_ref().map(File::try_clone) {
+            self.syncer.sync(file);
+        }
+        self.unsynced = 0;
+        self.synced = now;
+    }
+
+    /// Writes the last counts, and waits until all is on the disk.
+    fn close(mut self, counts: &Counts, comment: Option<String>) -> io::Result<()> {
+        self.write()?;
+        if self.file.is_some() {
+            self.statistics(counts, comment);
+        }
+        self.write()?;
+        self.file.map_or(Ok(()), |file| file.sync_data())
+    }
+}
+
+/// Writes files back to the disk beside the capture.
+struct Syncer(mpsc::SyncSender<File>);
+
+impl Syncer {
+    fn start() -> io::Result<Self> {
+        let (files, queue) = mpsc::sync_channel::<File>(8);
+        let (up, is_up) = mpsc::sync_channel(1);
+        std::thread::Builder::new().spawn(move || {
+            // The thread must stand before system calls are denied.
+            let _ = up.send(());
+            for file in queue {
+                // A failing disk shows in the next write.
+                let _ = file.sync_data();
+            }
+        })?;
+        is_up.recv().map_err(io::Error::other)?;
+        Ok(Self(files))
+    }
+
+    /// When it lags behind, one later call does for several.
+    fn sync(&self, file: File) {
+        let _ = self.0.try_send(file);
+    }
+}
+
+/// What was captured and what was lost.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    packets: u64,
+    octets: u64,
+    received: u64,
+    kernel: u64,
+    interface: u64,
+}
+
+impl Counts {
+    fn message(&self) -> String {
+        format!(
+            "stats {} {} {} {} {}",
+            self.packets, self.octets, self.received, self.kernel, self.interface
+        )
+    }
+
+    fn differs(&self, from: &Self) -> bool {
+        (self.received, self.kernel, self.interface) != (from.received, from.kernel, from.interface)
+    }
+}
+
+fn counts(capture: &mut Capture<Active>, drops: &mut InterfaceDrops, writer: &Writer) -> Counts {
+    if let Ok(now) = capture.stats() {
+        // libpcap counts in 32 bits.
+        let grown = |now: u32, before: u64| before + u64::from(now.wrapping_sub(before as u32));
+        drops.received = grown(now.received, drops.received);
+        drops.kernel = grown(now.dropped, drops.kernel);
+    }
+    Counts {
+        packets: writer.packets,
+        octets: writer.octets,
+        received: drops.received,
+        kernel: drops.kernel,
+        interface: drops.since_start(),
+    }
+}
+
+/// Counters, among them those of the interface; libpcap would open the files of the latter each time.
+struct InterfaceDrops {
+    files: Vec<File>,
+    at_start: u64,
+    received: u64,
+    kernel: u64,
+}
+
+impl InterfaceDrops {
+    fn open(interface: &str) -> Self {
+        let folder = format!("/sys/class/net/{interface}/statistics");
+        let open = |name: &&str| File::open(format!("{folder}/{name}")).ok();
+        let files: Vec<File> = INTERFACE_DROPS.iter().filter_map(open).collect();
+        let mut new = Self {
+            files,
+            at_start: 0,
+            received: 0,
+            kernel: 0,
+        };
+        new.at_start = new.since_start();
+        new
+    }
+
+    fn since_start(&self) -> u64 {
+        let value = |file: &File| {
+            let mut text = [0; 24];
+            let length = file.read_at(&mut text, 0).unwrap_or(0);
+            let text = text.get(..length).unwrap_or_default();
+            let text = std::str::from_utf8(text).unwrap_or_default();
+            text.trim().parse::<u64>().unwrap_or(0)
+        };
+        let sum: u64 = self.files.iter().map(value).sum();
+        sum.saturating_sub(self.at_start)
+    }
+}
+
+/// One pcapng block under way at the end of a buffer.
+struct Block<'a> {
+    buffer: &'a mut Vec<u8>,
+    start: usize,
+}
+
+impl<'a> Block<'a> {
+    fn begin(buffer: &'a mut Vec<u8>, kind: u32) -> Self {
+        let start = buffer.len();
+        let mut block = Self { buffer, start };
+        block.numbers(&[kind, 0]);
+        block
+    }
+
+    fn numbers(&mut self, numbers: &[u32]) {
+        for number in numbers {
+            self.buffer.extend_from_slice(&number.to_le_bytes());
+        }
+    }
+
+    fn padded(&mut self, data: &[u8]) {
+        self.buffer.extend_from_slice(data);
+        let padding = data.len().next_multiple_of(4) - data.len();
+        self.buffer.extend(std::iter::repeat_n(0, padding));
+    }
+
+    fn option(&mut self, code: u16, value: &[u8]) {
+        let value = value.get(..MESSAGE_OCTETS).unwrap_or(value);
+        self.buffer.extend_from_slice(&code.to_le_bytes());
+        self.buffer
+            .extend_from_slice(&(value.len() as u16).to_le_bytes());
+        self.padded(value);
+    }
+
+    fn end(self) {
+        let length = (self.buffer.len() - self.start + 4) as u32;
+        self.buffer.extend_from_slice(&length.to_le_bytes());
+        let at = self.start + 4;
+        if let Some(place) = self.buffer.get_mut(at..at + 4) {
+            place.copy_from_slice(&length.to_le_bytes());
+        }
+    }
+}
+
+/// Section header block and interface description block (draft-ietf-opsawg-pcapng, 4.1, 4.2).
+fn file_head(options: &Options, link_type: i32) -> Vec<u8> {
+    let mut head = Vec::new();
+    let mut section = Block::begin(&mut head, 0x0a0d_0d0a);
+    section.numbers(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]);
+    section.option(3, std::env::consts::OS.as_bytes());
+    section.option(
+        4,
+        concat!("sipscope-capture ", env!("CARGO_PKG_VERSION")).as_bytes(),
+    );
+    section.option(0, &[]);
+    section.end();
+    let mut interface = Block::begin(&mut head, 1);
+    interface.numbers(&[link_type as u32 & 0xffff, options.snap_octets]);
+    interface.option(2, options.interface.as_bytes());
+    interface.option(9, &[9]);
+    if !options.filter.is_empty() {
+        interface.option(11, &[&[0], options.filter.as_bytes()].concat());
+    }
+    interface.option(0, &[]);
+    interface.end();
+    head
+}
+
+/// Gives up every capability, for good.
+fn drop_capabilities() -> io::Result<()> {
+    rustix::thread::set_no_new_privs(true)?;
+    rustix::thread::clear_ambient_capability_set()?;
+    for (_, capability) in CapabilitySet::all().iter_names() {
+        // Only root may; without new privileges there is no way back to them anyway.
+        let _ = rustix::thread::remove_capability_from_bounding_set(capability);
+    }
+    let none = CapabilitySets {
+        effective: CapabilitySet::empty(),
+        permitted: CapabilitySet::empty(),
+        inheritable: CapabilitySet::empty(),
+    };
+    rustix::thread::set_capabilities(None, none)?;
+    Ok(())
+}
+
+/// From here on only what capturing needs; anything else fails with "not permitted".
+fn deny_system_calls() -> Result<(), String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = [
+        libc::SYS_read,
+        libc::SYS_pread64,
+        libc::SYS_write,
+        libc::SYS_writev,
+        libc::SYS_lseek,
+        libc::SYS_fsync,
+        libc::SYS_fdatasync,
+        libc::SYS_ftruncate,
+        libc::SYS_close,
+        libc::SYS_ppoll,
+        #[cfg(target_arch = "x86_64")]
+        libc::SYS_poll,
+        libc::SYS_recvmsg,
+        libc::SYS_recvfrom,
+        libc::SYS_sendto,
+        libc::SYS_getsockopt,
+        libc::SYS_futex,
+        libc::SYS_munmap,
+        libc::SYS_mremap,
+        libc::SYS_madvise,
+        libc::SYS_brk,
+        libc::SYS_clock_gettime,
+        libc::SYS_clock_nanosleep,
+        libc::SYS_sched_yield,
+        libc::SYS_restart_syscall,
+        libc::SYS_rt_sigreturn,
+        libc::SYS_rt_sigprocmask,
+        libc::SYS_sigaltstack,
+        libc::SYS_exit,
+        libc::SYS_exit_group,
+    ]
+    .into_iter()
+    .map(|call| (call, Vec::new()))
+    .collect();
+    let only = |call: i64, argument: u8, how: SeccompCmpOp, value: i32| {
+        let width = SeccompCmpArgLen::Dword;
+        let condition = SeccompCondition::new(argument, width, how, value as u64);
+        let rule = SeccompRule::new(vec![condition.map_err(|e| text(&e))?]);
+        Ok::<_, String>((call, vec![rule.map_err(|e| text(&e))?]))
+    };
+    // Memory never becomes code; descriptors are only copied.
+    let no_code = SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64);
+    rules.extend([
+        only(libc::SYS_mmap, 2, no_code.clone(), 0)?,
+        only(libc::SYS_mprotect, 2, no_code, 0)?,
+        only(libc::SYS_fcntl, 1, SeccompCmpOp::Eq, libc::F_DUPFD_CLOEXEC)?,
+    ]);
+    let arch = std::env::consts::ARCH.try_into();
+    let filter = SeccompFilter::new(
+        rules,
+        SeccompAction::Errno(libc::EPERM as u32),
+        SeccompAction::Allow,
+        arch.map_err(|_| "no sandbox for this kind of processor".to_owned())?,
+    );
+    let program: seccompiler::BpfProgram = filter
+        .and_then(TryInto::try_into)
+        .map_err(|error| text(&error))?;
+    seccompiler::apply_filter_all_threads(&program).map_err(|error| text(&error))
+}

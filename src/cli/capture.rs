@@ -1,0 +1,242 @@
+//! `sipscope capture`: packets into a file, or a ring of files, without a window. Decodes nothing.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::args::{CaptureArgs, CaptureLimits};
+use super::output::{complain, unwritable};
+use super::{Failure, Outcome, exit};
+use crate::present::text;
+use crate::source::live::{Counts, Event, LiveError, Options, Recording, Target, permit_command};
+
+/// Events are looked for this often.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// The programs get this long to end their files.
+const ENDING: Duration = Duration::from_secs(10);
+
+/// Captures until a limit, or until somebody interrupts it.
+pub(super) fn capture(args: &CaptureArgs) -> Outcome {
+    let interrupted = interrupts()?;
+    let several = args.limits.interface.len() > 1;
+    let mut running = Running::start(&args.limits, |interface| {
+        let path = if several {
+            named_after(&args.output, interface)
+        } else {
+            args.output.clone()
+        };
+        Target::new(path, args.ring)
+    })?;
+    running.announce = !args.quiet;
+    let progress = !args.quiet && io::stderr().is_terminal();
+    let mut shown = Counts::default();
+    while running.step(PATIENCE, interrupted.load(Ordering::Relaxed))? {
+        let counts = running.counts();
+        if progress && counts != shown {
+            shown = counts;
+            // Nobody is left to tell if this fails.
+            let _ = write!(io::stderr(), "\r{} ", summary(&counts));
+        }
+    }
+    if progress {
+        let _ = write!(io::stderr(), "\r\x1b[K");
+    }
+    if !args.quiet && running.is_ready() {
+        complain(&format!("{} captured", summary(&running.counts())));
+    }
+    running.outcome()
+}
+
+/// Set when somebody wants the program to end; a second signal ends it at once.
+pub(super) fn interrupts() -> Result<Arc<AtomicBool>, Failure> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&flag)))
+            .map_err(|error| unwritable("the signal handler", &error))?;
+    }
+    Ok(flag)
+}
+
+/// Captures on one or more interfaces, until one of the limits.
+pub(super) struct Running {
+    recordings: Vec<Recording>,
+    ready: usize,
+    /// Names the interfaces on standard error when they are open.
+    pub announce: bool,
+    duration: Option<Duration>,
+    packets: Option<u64>,
+    begun: Option<Instant>,
+    /// Everything was asked to end, then.
+    stopped: Option<Instant>,
+    failure: Option<LiveError>,
+}
+
+impl Running {
+    /// Starts a capture on each interface.
+    pub fn start(limits: &CaptureLimits, target: impl Fn(&str) -> Target) -> Result<Self, Failure> {
+        let mut recordings = Vec::new();
+        for interface in &limits.interface {
+            let options = Options {
+                interface: interface.clone(),
+                filter: limits.capture_filter.clone().unwrap_or_default(),
+                packets: limits.packets,
+                snap_octets: limits.snap_length,
+                promiscuous: !limits.no_promiscuous,
+            };
+            recordings.push(Recording::start(options, target(interface)).map_err(|e| told(&e))?);
+        }
+        Ok(Self {
+            recordings,
+            ready: 0,
+            announce: false,
+            duration: limits.duration,
+            packets: limits.packets,
+            begun: None,
+            stopped: None,
+            failure: None,
+        })
+    }
+
+    /// What was captured so far.
+    pub fn counts(&self) -> Counts {
+        let mut sum = Counts::default();
+        for recording in &self.recordings {
+            sum += recording.counts();
+        }
+        sum
+    }
+
+    /// All interfaces are open.
+    pub fn is_ready(&self) -> bool {
+        self.ready == self.recordings.len()
+    }
+
+    /// Takes in what happened; false when all is over.
+    pub fn step(&mut self, patience: Duration, interrupted: bool) -> Result<bool, Failure> {
+        let count = u32::try_from(self.recordings.len()).unwrap_or(1).max(1);
+        let mut over = true;
+        for recording in &mut self.recordings {
+            let mut wait = patience / count;
+            while let Some(event) = recording.next_event(wait) {
+                wait = Duration::ZERO;
+                match event {
+                    Event::Ready => {
+                        self.ready += 1;
+                        self.begun.get_or_insert_with(Instant::now);
+                        if self.announce {
+                            complain(&format!("capturing on {}", recording.options().interface));
+                        }
+                    }
+                    Event::Counted | Event::Ended | Event::File(_) => {}
+                    Event::RingStuck => {
+                        let path = recording.path().display();
+                        complain(&format!("no further file could be begun: {path} grows on"));
+                    }
+                    Event::Failed(error) => {
+                        self.stopped.get_or_insert_with(Instant::now);
+                        self.failure.get_or_insert(error);
+                    }
+                }
+            }
+            over &= recording.is_over();
+        }
+        if over {
+            return Ok(false);
+        }
+        let out_of_time = self
+            .duration
+            .zip(self.begun)
+            .is_some_and(|(most, begun)| begun.elapsed() >= most);
+        let enough = self.packets.is_some_and(|n| self.counts().packets >= n);
+        if self.stopped.is_none() && (interrupted || out_of_time || enough) {
+            self.stopped = Some(Instant::now());
+        }
+        if let Some(since) = self.stopped {
+            // Said again each time: it costs nothing, and one of them may have started late.
+            for recording in self.recordings.iter().filter(|r| !r.is_over()) {
+                recording.stop();
+            }
+            if since.elapsed() > ENDING {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// How it ended, with its exit code.
+    pub fn outcome(self) -> Outcome {
+        match self.failure {
+            None => Ok(()),
+            // What was captured before is there, and the word says why there is no more.
+            Some(error @ LiveError::Interface { .. }) if self.ready > 0 => {
+                complain(&error.to_string());
+                Ok(())
+            }
+            Some(error) => Err(told(&error)),
+        }
+    }
+}
+
+/// The sentence for people, with what helps.
+pub(super) fn told(error: &LiveError) -> Failure {
+    let code = match error {
+        LiveError::Filter { .. } => exit::USAGE,
+        LiveError::Output { .. } => exit::OUTPUT,
+        _ => exit::INPUT,
+    };
+    let mut why = error.to_string();
+    match error {
+        LiveError::NotPermitted { .. } => {
+            if let Some(command) = permit_command() {
+                why.push_str(&format!(
+                    "\nThis lets everyone who may start the capture program (and nobody else's program) take packets:\n  {command}"
+                ));
+            }
+        }
+        LiveError::Interface { .. } => why.push_str("\n`sipscope interfaces` lists them"),
+        _ => {}
+    }
+    Failure::Told(code, why)
+}
+
+/// `12,345 packets, 3 dropped by the kernel`.
+fn summary(counts: &Counts) -> String {
+    let mut line = match counts.packets {
+        1 => "1 packet".to_owned(),
+        n => format!("{} packets", text::grouped(n)),
+    };
+    for (count, by) in [
+        (counts.dropped_by_kernel, "kernel"),
+        (counts.dropped_by_interface, "interface"),
+    ] {
+        if count > 0 {
+            line.push_str(&format!(", {} dropped by the {by}", text::grouped(count)));
+        }
+    }
+    line
+}
+
+/// `trace.pcapng` becomes `trace-eth0.pcapng`.
+fn named_after(path: &Path, interface: &str) -> PathBuf {
+    let mut name = std::ffi::OsString::from(path.file_stem().unwrap_or_default());
+    let safe = |c: char| {
+        if c.is_ascii_alphanumeric() || "._-".contains(c) {
+            c
+        } else {
+            '_'
+        }
+    };
+    name.push(format!(
+        "-{}",
+        interface.chars().map(safe).collect::<String>()
+    ));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}

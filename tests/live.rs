@@ -1,0 +1,279 @@
+//! Live capture, in network namespaces of its own: what was sent is what is in the file.
+#![cfg(all(target_os = "linux", feature = "capture"))]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+/// Sends so many OPTIONS to port 5062, so many a second (0: as fast as it goes).
+const SENDER: &str = r#"
+import socket, sys, time
+count, rate = int(sys.argv[1]), float(sys.argv[2])
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+begin = time.time()
+for i in range(count):
+    text = ("OPTIONS sip:bob@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:6000;branch=z9hG4bK%d\r\n"
+        "From: <sip:alice@127.0.0.1>;tag=%d\r\nTo: <sip:bob@127.0.0.1>\r\nCall-ID: call-%d\r\n"
+        "CSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n" % (i, i, i))
+    s.sendto(text.encode(), ("127.0.0.1", 5062))
+    if rate:
+        time.sleep(max(0, begin + (i + 1) / rate - time.time()))
+"#;
+
+/// A folder for one test, with the sender in it.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    /// None, with a word, where namespaces or a program are missing.
+    fn new(needed: &[&str]) -> Option<Self> {
+        let may = Command::new("unshare").args(["-rn", "true"]).output();
+        if !may.is_ok_and(|output| output.status.success()) {
+            eprintln!("skipped: no network namespace can be made here (unshare -rn)");
+            return None;
+        }
+        for program in needed.iter().chain(&["python3", "ip"]) {
+            let found = Command::new("sh")
+                .args([
+                    "-c",
+                    "PATH=$PATH:/usr/sbin:/sbin command -v \"$0\"",
+                    program,
+                ])
+                .output();
+            if !found.is_ok_and(|output| output.status.success()) {
+                eprintln!("skipped: {program} is not installed");
+                return None;
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("send.py"), SENDER).unwrap();
+        Some(Self(folder))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// Runs a shell script in a network namespace of its own with `lo` up, in this folder.
+    fn shell(&self, script: &str) -> Output {
+        Command::new("unshare")
+            .args(["-rn", "sh", "-ec"])
+            .arg(format!("ip link set lo up\n{script}"))
+            .current_dir(&self.0)
+            .env("S", env!("CARGO_BIN_EXE_sipscope"))
+            .env("SIPSCOPE_HOME", self.path("home"))
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    #[track_caller]
+    fn run(&self, script: &str) -> String {
+        let output = self.shell(script);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{script}\n{errors}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+fn info(file: &Path) -> Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_sipscope"))
+        .args(["info", "--format", "json"])
+        .arg(file)
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Waits until the capture program is ready: it says so on standard error.
+const READY: &str =
+    "i=0; until grep -q 'capturing on' log; do i=$((i+1)); [ $i -lt 200 ]; sleep 0.05; done";
+
+#[test]
+fn what_was_sent_is_in_the_file() {
+    let Some(place) = Place::new(&[]) else { return };
+    place.run(&format!(
+        "$S capture -i lo -o out.pcapng --capture-filter 'udp port 5062' 2>log & c=$!
+        {READY}
+        python3 send.py 5000 0
+        sleep 0.4
+        kill -INT $c; wait $c"
+    ));
+    let info = info(&place.path("out.pcapng"));
+    assert_eq!(info["packets"], 5000);
+    assert_eq!(info["sip_messages"], 5000);
+    assert_eq!(info["skipped"], Value::Array(Vec::new()));
+    assert_eq!(info["truncated_at"], Value::Null);
+    let log = std::fs::read_to_string(place.path("log")).unwrap();
+    assert!(log.contains("5,000 packets captured"), "{log}");
+}
+
+#[test]
+fn it_stops_after_so_many_packets() {
+    let Some(place) = Place::new(&[]) else { return };
+    place.run(&format!(
+        "$S capture -i lo -o out.pcapng --packets 7 --capture-filter 'udp port 5062' 2>log & c=$!
+        {READY}
+        python3 send.py 50 0
+        wait $c"
+    ));
+    assert_eq!(info(&place.path("out.pcapng"))["packets"], 7);
+}
+
+#[test]
+fn it_stops_after_the_given_time() {
+    let Some(place) = Place::new(&[]) else { return };
+    place.run("$S capture -i lo -o out.pcapng --duration 0.2 --quiet");
+    assert_eq!(info(&place.path("out.pcapng"))["packets"], 0);
+}
+
+#[test]
+fn a_ring_keeps_the_newest_files_and_each_one_is_whole() {
+    let Some(place) = Place::new(&[]) else { return };
+    place.run(&format!(
+        "$S capture -i lo -o out.pcapng --ring 3x200K --capture-filter 'udp port 5062' 2>log & c=$!
+        {READY}
+        python3 send.py 6000 8000
+        sleep 0.4
+        kill -TERM $c; wait $c"
+    ));
+    let mut names: Vec<String> = std::fs::read_dir(place.0.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.contains("out"))
+        .collect();
+    names.sort();
+    assert_eq!(names.len(), 3, "{names:?}");
+    let mut packets = 0;
+    for name in &names {
+        let info = info(&place.path(name));
+        assert_eq!(info["truncated_at"], Value::Null);
+        packets += info["packets"].as_u64().unwrap();
+    }
+    assert!((1500..4500).contains(&packets), "{packets} in {names:?}");
+    // The newest packet is in the newest file.
+    let output = Command::new(env!("CARGO_BIN_EXE_sipscope"))
+        .args(["messages", "--format", "json"])
+        .arg(place.path(names.last().unwrap()))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+    assert_eq!(last["call_id"], "call-5999");
+}
+
+#[test]
+fn the_capture_program_has_no_right_left_and_is_locked_in() {
+    let Some(place) = Place::new(&[]) else { return };
+    let status = place.run(&format!(
+        "$S capture -i lo -o out.pcapng 2>log & c=$!
+        {READY}
+        python3 send.py 1 0
+        child=$(cat /proc/$c/task/$c/children)
+        cat /proc/${{child% }}/task/*/status
+        kill -INT $c; wait $c"
+    ));
+    let mut threads = 0;
+    for line in status.lines() {
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.trim();
+        match name {
+            "Name" => {
+                threads += 1;
+                assert_eq!(value, "sipscope-captur");
+            }
+            "CapInh" | "CapPrm" | "CapEff" | "CapAmb" => {
+                assert_eq!(u64::from_str_radix(value, 16), Ok(0), "{line}");
+            }
+            "NoNewPrivs" => assert_eq!(value, "1"),
+            "Seccomp" => assert_eq!(value, "2"),
+            _ => {}
+        }
+    }
+    assert!(threads >= 1, "{status}");
+    assert!(status.contains("Seccomp:"), "{status}");
+}
+
+#[test]
+fn a_killed_parent_leaves_a_whole_file() {
+    let Some(place) = Place::new(&[]) else { return };
+    for round in 0..5 {
+        place.run(&format!(
+            "rm -f log
+            $S capture -i lo -o out.pcapng --capture-filter 'udp port 5062' 2>log & c=$!
+            {READY}
+            python3 send.py 300 1000 & s=$!
+            sleep 0.{round}7
+            child=$(cat /proc/$c/task/$c/children)
+            kill -KILL $c
+            wait $s
+            i=0; while [ -e /proc/${{child% }} ]; do i=$((i+1)); [ $i -lt 100 ]; sleep 0.05; done"
+        ));
+        let info = info(&place.path("out.pcapng"));
+        assert_eq!(info["truncated_at"], Value::Null);
+        assert_eq!(info["skipped"], Value::Array(Vec::new()));
+        assert!(info["packets"].as_u64().unwrap() > 0, "{info}");
+    }
+}
+
+#[test]
+fn a_wrong_filter_is_told_and_nothing_is_overwritten() {
+    let Some(place) = Place::new(&[]) else { return };
+    std::fs::write(place.path("out.pcapng"), "precious").unwrap();
+    let output = place.shell("$S capture -i lo -o out.pcapng --capture-filter 'port port'");
+    assert_eq!(output.status.code(), Some(2));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("the capture filter is wrong"), "{errors}");
+    let output = place.shell("$S capture -i nothing0 -o out.pcapng");
+    assert_eq!(output.status.code(), Some(3));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("nothing0 cannot be captured"), "{errors}");
+    assert_eq!(
+        std::fs::read(place.path("out.pcapng")).unwrap(),
+        b"precious"
+    );
+}
+
+#[test]
+fn interfaces_are_listed() {
+    let Some(place) = Place::new(&[]) else { return };
+    let text = place.run("$S interfaces --format json");
+    let lines: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let lo = lines.iter().find(|line| line["name"] == "lo").unwrap();
+    assert_eq!(lo["up"], true);
+    assert_eq!(lo["loopback"], true);
+    assert_eq!(lo["link_type"], 1);
+    assert!(
+        lo["addresses"]
+            .as_array()
+            .unwrap()
+            .contains(&"127.0.0.1/8".into())
+    );
+    assert!(lines.iter().any(|line| line["name"] == "any"));
+}
+
+#[test]
+fn presets_of_the_filter_are_understood() {
+    use sipscope::source::live;
+    // The library looks for the program beside the test, one folder up.
+    let program = env!("CARGO_BIN_EXE_sipscope-capture");
+    for filter in [live::sip_filter(), live::sip_and_media_filter()] {
+        let output = Command::new(program)
+            .args(["--check-filter", &filter])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    let output = Command::new(program)
+        .args(["--check-filter", "port 5060 and and"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("syntax error"));
+}
