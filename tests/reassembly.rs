@@ -36,7 +36,7 @@ fn load(capture: &Capture, options: &Options) -> (Loaded, Vec<Found>) {
                 .bytes
                 .read_all(&view.extents(row))
                 .expect("its bytes");
-            let call_id = view.texts().get(row.call_id).into_owned();
+            let call_id = view.texts().get(view.parties(row).call_id).into_owned();
             (call_id, row.cseq().unwrap_or(0), row.len, bytes)
         })
         .collect();

@@ -56,7 +56,7 @@ fn choose(capture: &Capture, args: &LadderArgs) -> Result<(Ladder, String), Fail
         let found = view
             .messages()
             .iter()
-            .filter(|row| view.texts().bytes(row.call_id) == call_id.as_bytes());
+            .filter(|row| view.texts().bytes(view.parties(row).call_id) == call_id.as_bytes());
         let calls: std::collections::BTreeSet<CallId> = found.map(|row| row.call).collect();
         if calls.is_empty() {
             return Err(Failure::nothing(format!(

@@ -171,14 +171,15 @@ fn fields(
     record.bytes("reason", response.then_some(start));
     record.bytes("request_uri", (!response).then_some(start));
     let filled = |bytes: &[u8]| !bytes.is_empty();
-    let call_id = texts.bytes(row.call_id);
+    let parties = view.parties(row);
+    let call_id = texts.bytes(parties.call_id);
     record.bytes("call_id", filled(call_id).then_some(call_id));
-    let from_uri = texts.bytes(row.from_uri);
+    let from_uri = texts.bytes(parties.from_uri);
     record.bytes("from_uri", filled(from_uri).then_some(from_uri));
-    record.bytes("from_tag", row.from_tag.map(|t| texts.bytes(t)));
-    let to_uri = texts.bytes(row.to_uri);
+    record.bytes("from_tag", parties.from_tag.map(|t| texts.bytes(t)));
+    let to_uri = texts.bytes(parties.to_uri);
     record.bytes("to_uri", filled(to_uri).then_some(to_uri));
-    record.bytes("to_tag", row.to_tag.map(|t| texts.bytes(t)));
+    record.bytes("to_tag", parties.to_tag.map(|t| texts.bytes(t)));
     record.number("cseq", row.cseq());
     record.bytes("cseq_method", part(|s| s.cseq_method_span));
     record.bytes("branch", part(|s| s.branch));
@@ -271,8 +272,8 @@ fn cells(view: &IndexView, id: MessageId, row: &MessageRow) -> Vec<String> {
         cell(flow.map(|f| f.dst)),
         ladder::label(view, id, row),
         cell(cseq),
-        texts.get(row.from_uri).into_owned(),
-        texts.get(row.to_uri).into_owned(),
+        texts.get(view.parties(row).from_uri).into_owned(),
+        texts.get(view.parties(row).to_uri).into_owned(),
         row.call.to_string(),
         remark,
     ]

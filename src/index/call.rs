@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::ids::{CallId, DialogId, MessageId};
-use super::message_store::{Flow, MessageRow};
+use super::message_store::{Flow, MessageRow, Parties};
 use super::{CallKind, IndexView, registration};
 use crate::packet::Endpoint;
 use crate::sip::method::Method;
@@ -204,6 +204,7 @@ const LONG_UNANSWERED_NANOS: i64 = 15_000_000_000;
 pub(super) struct Msg<'a> {
     pub id: MessageId,
     pub row: &'a MessageRow,
+    pub parties: &'a Parties,
     pub flow: &'a Flow,
 }
 
@@ -266,6 +267,7 @@ pub(super) fn originals<'a>(view: &'a IndexView, ids: &[MessageId]) -> Vec<Msg<'
             Some(Msg {
                 id: *id,
                 row,
+                parties: view.parties(row),
                 flow: view.flow(row.flow)?,
             })
         })
@@ -306,7 +308,7 @@ pub(super) fn attempts<'a>(
                 continue;
             }
             let at = *by_number
-                .entry((m.row.call_id, m.row.cseq()))
+                .entry((m.parties.call_id, m.row.cseq()))
                 .or_insert_with(|| {
                     out.push(Attempt {
                         request: *m,
@@ -347,8 +349,9 @@ pub fn summary(view: &IndexView, call: CallId) -> Option<CallSummary> {
     dialogs.sort();
     dialogs.dedup();
     // From and To swap in requests of the other side; the first message of the group decides.
-    let caller = view.texts().get(first.from_uri).into_owned();
-    let callee = view.texts().get(first.to_uri).into_owned();
+    let parties = view.parties(first);
+    let caller = view.texts().get(parties.from_uri).into_owned();
+    let callee = view.texts().get(parties.to_uri).into_owned();
     let times = ids
         .iter()
         .filter_map(|id| view.message(*id))
@@ -407,7 +410,10 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
         end_by_bye(messages, None, None, out);
         return;
     };
-    out.caller = view.texts().get(first.request.row.from_uri).into_owned();
+    out.caller = view
+        .texts()
+        .get(first.request.parties.from_uri)
+        .into_owned();
     out.callee = view.texts().get(first.request.row.start_text).into_owned();
     let began = last.request.row.time;
     // A response that lost its Via on the way names no transaction, but reached the caller.
@@ -418,7 +424,7 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
                 && m.row.status >= 200
                 && m.row.request().is_none()
                 && m.row.cseq() == last.request.row.cseq()
-                && m.row.from_tag == last.request.row.from_tag
+                && m.parties.from_tag == last.request.parties.from_tag
                 && m.flow.dst == last.request.flow.src
         })
     };
@@ -583,12 +589,12 @@ fn end_by_bye(
     let invite_from = messages
         .iter()
         .find(|m| m.row.method == Method::Invite && m.row.is_request() && m.row.is_initial())
-        .and_then(|m| m.row.from_tag);
+        .and_then(|m| m.parties.from_tag);
     out.end_reason = Some(EndReason::Bye);
     out.ended_by = Some(match invite_from {
         None => EndedBy::Unknown,
         Some(tag) => {
-            let by_caller = |m: &Msg<'_>| m.row.from_tag == Some(tag);
+            let by_caller = |m: &Msg<'_>| m.parties.from_tag == Some(tag);
             let crossed = byes
                 .iter()
                 .any(|m| m.id < answered && by_caller(m) != by_caller(first));
@@ -637,7 +643,10 @@ pub(super) fn ends_session(method: Method) -> bool {
 fn sum_up_subscription(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
     let attempts = attempts(messages, |row| row.method == Method::Subscribe);
     if let Some(first) = attempts.first() {
-        out.caller = view.texts().get(first.request.row.from_uri).into_owned();
+        out.caller = view
+            .texts()
+            .get(first.request.parties.from_uri)
+            .into_owned();
         out.callee = view.texts().get(first.request.row.start_text).into_owned();
     }
     let outcome = attempts.iter().rev().find_map(Attempt::outcome);

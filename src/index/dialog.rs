@@ -92,7 +92,10 @@ pub fn of_call(view: &IndexView, call: CallId) -> Vec<DialogSummary> {
         .filter(|r| r.is_response() && r.cseq_method == Method::Invite && r.status >= 300)
         .collect();
     let failed: BTreeSet<TransactionId> = refusals.iter().map(|r| r.transaction).collect();
-    let refused_by: BTreeSet<TextId> = refusals.iter().filter_map(|r| r.to_tag).collect();
+    let refused_by: BTreeSet<TextId> = refusals
+        .iter()
+        .filter_map(|r| view.parties(r).to_tag)
+        .collect();
     let any_confirmed: BTreeSet<u32> = dialogs
         .values()
         .filter(|g| g.confirmed)
@@ -104,7 +107,7 @@ pub fn of_call(view: &IndexView, call: CallId) -> Vec<DialogSummary> {
             let dialog = view.dialog(id)?;
             let mut messages = Vec::with_capacity(g.messages.len() + 1);
             let request = dialog.request.and_then(|r| view.message(r));
-            let request = request.and_then(|row| first.get(&first_key(row)).copied());
+            let request = request.and_then(|row| first.get(&first_key(view, row)).copied());
             messages.extend(request);
             messages.append(&mut g.messages);
             let start = messages
@@ -200,8 +203,8 @@ fn makes(view: &IndexView, row: &MessageRow) -> bool {
 /// What makes a first request the same on every hop: method, CSeq, From tag.
 type FirstKey = (Method, Option<u32>, Option<TextId>);
 
-fn first_key(row: &MessageRow) -> FirstKey {
-    (row.method, row.cseq(), row.from_tag)
+fn first_key(view: &IndexView, row: &MessageRow) -> FirstKey {
+    (row.method, row.cseq(), view.parties(row).from_tag)
 }
 
 /// The first sending of each first request of a call, on the hop nearest to its sender.
@@ -212,7 +215,7 @@ fn first_requests(view: &IndexView, ids: &[MessageId]) -> HashMap<FirstKey, Mess
             && row.is_request()
             && row.is_initial()
         {
-            first.entry(first_key(row)).or_insert(*id);
+            first.entry(first_key(view, row)).or_insert(*id);
         }
     }
     first

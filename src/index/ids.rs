@@ -11,6 +11,9 @@ macro_rules! id {
         pub struct $name(NonZeroU32);
 
         impl $name {
+            /// The id of the first thing.
+            pub const FIRST: Self = Self(NonZeroU32::MIN);
+
             /// The id of the thing at `index` (from 0).
             pub fn at(index: usize) -> Self {
                 let number = u32::try_from(index).unwrap_or(u32::MAX - 1).saturating_add(1);
@@ -60,6 +63,10 @@ id!(
 id!(
     /// A pair of addresses with the transport between them.
     FlowId
+);
+id!(
+    /// Call-ID, From and To of some messages.
+    PartiesId
 );
 id!(
     /// An interned piece of text.

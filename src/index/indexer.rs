@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
-use super::ids::{AnnouncementId, CallId, DialogId, FlowId, MessageId, TextId, TransactionId};
+use super::ids::{
+    AnnouncementId, CallId, DialogId, FlowId, MessageId, PartiesId, TextId, TransactionId,
+};
 use super::media::{self, Announcement, Exchange};
 use super::message_store::{
-    Flow, MessageRow, Repeat, RetransmissionKind, SdpKind, Transport, flag,
+    Flow, MessageRow, Parties, Repeat, RetransmissionKind, SdpKind, Transport, flag,
 };
 use super::paged::Paged;
 use super::repeat::{Kind, Sending, Sendings};
@@ -33,9 +35,8 @@ const RINGING_NANOS: i64 = 600_000_000_000;
 pub struct Keys {
     call_id: u64,
     from_tag: u64,
-    to_tag: u64,
-    from_uri: u64,
-    to_uri: u64,
+    /// Call-ID, tags and URIs of From and To.
+    parties: u64,
     start_text: u64,
     user_agent: u64,
     /// Branch, sent-by, Call-ID, CSeq number: a transaction but for its method.
@@ -56,6 +57,7 @@ impl Keys {
         let call_id = hash(scan.call_id);
         let from_tag = hash(scan.from_tag);
         let to_tag = hash(scan.to_tag);
+        let uris = mix(hash(scan.from_uri), hash(scan.to_uri));
         let start_text = hash(scan.ruri_or_reason);
         let cseq = u64::from(scan.cseq.unwrap_or(u32::MAX)) | u64::from(scan.cseq.is_none()) << 40;
         let mut base = mix(mix(branch, hash(scan.sent_by)), mix(call_id, cseq));
@@ -71,7 +73,8 @@ impl Keys {
             u64::from(scan.status) << 8 | u64::from(scan.method as u8),
         );
         let rseq = scan.rseq.map_or(0, |n| u64::from(n) + 1);
-        let signature = mix(mix(start, rseq), mix(from_tag, to_tag));
+        let tags = mix(from_tag, to_tag);
+        let signature = mix(mix(start, rseq), tags);
         let flow = mix(
             mix(
                 media::endpoint_key(addressing.src),
@@ -82,9 +85,7 @@ impl Keys {
         Self {
             call_id,
             from_tag,
-            to_tag,
-            from_uri: hash(scan.from_uri),
-            to_uri: hash(scan.to_uri),
+            parties: mix(mix(call_id, tags), uris),
             start_text,
             user_agent: hash(scan.user_agent),
             base,
@@ -142,14 +143,26 @@ struct Transaction {
     asked_again: Option<MessageId>,
 }
 
+/// Parties of late, with what else every message of theirs asks for.
+#[derive(Clone, Copy, Default)]
+struct Recent {
+    key: u64,
+    id: Option<PartiesId>,
+    from_tag: Option<TextId>,
+    to_tag: Option<TextId>,
+    /// Their dialog, once it was found.
+    dialog: Option<DialogId>,
+}
+
 /// What is known of a Call-ID.
 struct Cid {
     hash: u64,
     text: TextId,
-    tags: [(u64, Option<TextId>); 2],
-    uris: [(u64, TextId); 2],
+    /// Its newest parties: mostly those of the two directions.
+    parties: [Recent; 2],
+    /// Which of them is replaced next.
+    oldest: bool,
     calls: [Option<CallId>; 6],
-    dialog: Option<DialogId>,
     invite_from: u64,
     invite_cseq: u32,
     /// The newest INVITE ended without success: the next may be a retry under another tag.
@@ -167,6 +180,7 @@ struct Cid {
 /// The writer of the index.
 pub struct Indexer {
     rows: Paged<MessageRow>,
+    parties: Paged<Parties>,
     dialogs: Paged<Dialog>,
     calls: Paged<Call>,
     flows: Paged<Flow>,
@@ -205,6 +219,7 @@ impl Default for Indexer {
     fn default() -> Self {
         Self {
             rows: Paged::default(),
+            parties: Paged::default(),
             dialogs: Paged::default(),
             calls: Paged::default(),
             flows: Paged::default(),
@@ -256,8 +271,7 @@ impl Indexer {
         let initial = scan.to_tag.is_empty();
         let flow = self.flow(m);
         let cid = self.cid(m);
-        let (from_tag, to_tag) = self.tags(cid, m);
-        let (from_uri, to_uri) = self.uris(cid, m);
+        let parties = self.parties(cid, m)?;
 
         let key = self.transaction_key(m, response);
         let call;
@@ -269,7 +283,7 @@ impl Indexer {
                 transaction = t.id;
             }
             None => {
-                call = self.call_of(m, cid, id, to_uri, from_tag, to_tag, response, initial);
+                call = self.call_of(m, cid, id, &parties, response, initial)?;
                 self.transaction_count += 1;
                 transaction = TransactionId::new(self.transaction_count)?;
             }
@@ -277,15 +291,7 @@ impl Indexer {
 
         let repeat = self.repetition(m, key, id, time, response, known.as_ref());
         let fresh = repeat == Repeat::No;
-        let dialog = self.dialog(
-            m,
-            cid,
-            id,
-            (from_tag, to_tag),
-            response,
-            call,
-            known.as_ref(),
-        );
+        let dialog = self.dialog(m, cid, id, &parties, response, call, known.as_ref());
         let (refers_to, mut exchange) = self.references(m, cid, response, dialog, known.as_ref());
 
         let mut sdp = SdpKind::None;
@@ -357,7 +363,6 @@ impl Indexer {
             .body_text
             .map(|(text, hash)| self.texts.intern(hash, text));
         let layers = self.layer_stack(m.layers);
-        let call_id = self.cids.get(cid).map_or(TextId::at(0), |c| c.text);
         let previous_in_call = self.join_call(call, id, repeat);
         let mut row = MessageRow {
             time,
@@ -365,11 +370,7 @@ impl Indexer {
             len: u32::try_from(m.bytes.len()).unwrap_or(u32::MAX),
             frame,
             flow,
-            call_id,
-            from_tag,
-            to_tag,
-            from_uri,
-            to_uri,
+            parties: parties.id?,
             start_text,
             user_agent,
             body_text,
@@ -402,7 +403,6 @@ impl Indexer {
         self.update_transaction(
             key,
             m,
-            known,
             transaction,
             call,
             id,
@@ -464,14 +464,12 @@ impl Indexer {
         }
         let text = texts.intern(hash, m.scan.call_id.of(m.bytes));
         let at = cids.len();
-        let none = TextId::at(0);
         cids.push(Cid {
             hash,
             text,
-            tags: [(0, None); 2],
-            uris: [(0, none); 2],
+            parties: [Recent::default(); 2],
+            oldest: false,
             calls: [None; 6],
-            dialog: None,
             invite_from: 0,
             invite_cseq: 0,
             may_retry: false,
@@ -486,52 +484,39 @@ impl Indexer {
         at
     }
 
-    fn tags(&mut self, cid: usize, m: &Incoming<'_>) -> (Option<TextId>, Option<TextId>) {
-        let Self { cids, texts, .. } = self;
-        let Some(cid) = cids.get_mut(cid) else {
-            return (None, None);
+    /// Who writes to whom under which Call-ID. Most messages have the parties of an earlier one.
+    fn parties(&mut self, cid: usize, m: &Incoming<'_>) -> Option<Recent> {
+        let key = m.keys.parties;
+        let known = self.cids.get_mut(cid)?;
+        let seen = known.parties.iter().find(|recent| recent.key == key);
+        if let Some(recent) = seen.filter(|recent| recent.id.is_some()) {
+            return Some(*recent);
+        }
+        let texts = &mut self.texts;
+        let mut intern = |span: crate::span::Span| {
+            let text = span.of(m.bytes);
+            texts.intern(hash_bytes(text), text)
         };
-        let mut get = |hash: u64, span: crate::span::Span| {
-            if span.is_empty() {
-                return None;
-            }
-            if let Some((_, id)) = cid.tags.iter().find(|(h, id)| *h == hash && id.is_some()) {
-                return *id;
-            }
-            let id = Some(texts.intern(hash, span.of(m.bytes)));
-            if let Some(free) = cid.tags.iter_mut().find(|(_, id)| id.is_none()) {
-                *free = (hash, id);
-            } else if let Some(second) = cid.tags.get_mut(1) {
-                *second = (hash, id);
-            }
-            id
+        let parties = Parties {
+            call_id: known.text,
+            from_uri: intern(m.scan.from_uri),
+            to_uri: intern(m.scan.to_uri),
+            from_tag: (!m.scan.from_tag.is_empty()).then(|| intern(m.scan.from_tag)),
+            to_tag: (!m.scan.to_tag.is_empty()).then(|| intern(m.scan.to_tag)),
         };
-        (
-            get(m.keys.from_tag, m.scan.from_tag),
-            get(m.keys.to_tag, m.scan.to_tag),
-        )
-    }
-
-    fn uris(&mut self, cid: usize, m: &Incoming<'_>) -> (TextId, TextId) {
-        let Self { cids, texts, .. } = self;
-        let none = TextId::at(0);
-        let Some(cid) = cids.get_mut(cid) else {
-            return (none, none);
+        let (from_tag, to_tag) = (parties.from_tag, parties.to_tag);
+        let recent = Recent {
+            key,
+            id: Some(PartiesId::at(self.parties.push(parties))),
+            from_tag,
+            to_tag,
+            dialog: None,
         };
-        let mut get = |place: usize, hash: u64, span: crate::span::Span| {
-            if let Some((_, id)) = cid.uris.iter().find(|(h, _)| *h == hash && hash != 0) {
-                return *id;
-            }
-            let id = texts.intern(hash, span.of(m.bytes));
-            if let Some(slot) = cid.uris.get_mut(place) {
-                *slot = (hash, id);
-            }
-            id
-        };
-        (
-            get(0, m.keys.from_uri, m.scan.from_uri),
-            get(1, m.keys.to_uri, m.scan.to_uri),
-        )
+        if let Some(slot) = known.parties.get_mut(usize::from(known.oldest)) {
+            *slot = recent;
+        }
+        known.oldest = !known.oldest;
+        Some(recent)
     }
 
     fn transaction_key(&mut self, m: &Incoming<'_>, response: bool) -> u64 {
@@ -556,36 +541,28 @@ impl Indexer {
         mix(base, salt)
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "parts of one decision, all at hand in push"
-    )]
     fn call_of(
         &mut self,
         m: &Incoming<'_>,
         cid: usize,
         id: MessageId,
-        aor: TextId,
-        from_tag: Option<TextId>,
-        to_tag: Option<TextId>,
+        parties: &Recent,
         response: bool,
         initial: bool,
-    ) -> CallId {
+    ) -> Option<CallId> {
         let method = m.scan.method;
         if !initial
-            && let Some(dialog) = self.find_dialog(cid, from_tag, to_tag)
+            && let Some(dialog) = self.find_dialog(cid, parties)
             && let Some(dialog) = self.dialogs.get(dialog.index())
         {
-            return dialog.call;
+            return Some(dialog.call);
         }
         if method == Method::Cancel
             && let Some(t) = self.transactions.get_mut(mix(m.keys.base, INVITE_SALT))
         {
-            return t.call;
+            return Some(t.call);
         }
-        let Some(known) = self.cids.get(cid) else {
-            return CallId::at(0);
-        };
+        let known = self.cids.get(cid)?;
         let calls = known.calls;
         let slot = |kind: CallKind| calls.get(kind as usize).copied().flatten();
         let kind = match method {
@@ -598,7 +575,7 @@ impl Indexer {
             Method::Register => CallKind::Registration,
             // A NOTIFY of a transfer belongs to the call that was transferred.
             Method::Subscribe | Method::Notify => match slot(CallKind::Call) {
-                Some(call) if !initial => return call,
+                Some(call) if !initial => return Some(call),
                 _ if method == Method::Notify && slot(CallKind::Other).is_some() => CallKind::Other,
                 _ => CallKind::Subscription,
             },
@@ -611,7 +588,7 @@ impl Indexer {
                 if let Some(call) = slot(CallKind::Call)
                     && !initial
                 {
-                    return call;
+                    return Some(call);
                 }
                 match method {
                     Method::Message => CallKind::Message,
@@ -623,11 +600,14 @@ impl Indexer {
                 }
             }
         };
-        match kind {
+        Some(match kind {
             CallKind::Call => self.invite_call(m, cid, id, response, initial),
-            CallKind::Registration => self.registration(m, cid, id, aor, response),
+            CallKind::Registration => {
+                let aor = self.parties.get(parties.id?.index())?.to_uri;
+                self.registration(m, cid, id, aor, response)
+            }
             _ => slot(kind).unwrap_or_else(|| self.new_call(kind, cid, id)),
-        }
+        })
     }
 
     fn new_call(&mut self, kind: CallKind, cid: usize, id: MessageId) -> CallId {
@@ -715,8 +695,8 @@ impl Indexer {
             .and_then(|c| c.calls.get(slot).copied().flatten());
         let same_aor = current
             .and_then(|call| self.calls.get(call.index()))
-            .and_then(|call| self.rows.get(call.first.index()))
-            .is_some_and(|row| row.to_uri == aor);
+            .and_then(|call| self.parties_of(call.first))
+            .is_some_and(|parties| parties.to_uri == aor);
         let contact = m.scan.contact.of(m.bytes);
         let own = instance(contact).map(hash_bytes);
         let known = self.cids.get(cid).map_or(0, |c| c.instance);
@@ -763,28 +743,28 @@ impl Indexer {
         call
     }
 
-    fn find_dialog(
-        &self,
-        cid: usize,
-        from_tag: Option<TextId>,
-        to_tag: Option<TextId>,
-    ) -> Option<DialogId> {
-        let (from, to) = (from_tag?, to_tag?);
-        let cid = self.cids.get(cid)?;
-        if let Some(dialog) = cid
-            .dialog
-            .and_then(|d| Some((d, self.dialogs.get(d.index())?)))
-        {
-            let (local, remote) = (dialog.1.local_tag, dialog.1.remote_tag);
-            if (local, remote) == (Some(from), Some(to))
-                || (local, remote) == (Some(to), Some(from))
-            {
-                return Some(dialog.0);
-            }
+    /// The parties of a message that was filed.
+    fn parties_of(&self, id: MessageId) -> Option<&Parties> {
+        let row = self.rows.get(id.index())?;
+        self.parties.get(row.parties.index())
+    }
+
+    fn find_dialog(&self, cid: usize, parties: &Recent) -> Option<DialogId> {
+        if parties.dialog.is_some() {
+            return parties.dialog;
         }
-        self.dialog_table
-            .get(&dialog_key(cid.hash, from, to))
-            .copied()
+        let (from, to) = (parties.from_tag?, parties.to_tag?);
+        let key = dialog_key(self.cids.get(cid)?.hash, from, to);
+        self.dialog_table.get(&key).copied()
+    }
+
+    /// The next message of these parties need not look for its dialog.
+    fn keep_dialog(&mut self, cid: usize, parties: &Recent, dialog: DialogId) {
+        let known = self.cids.get_mut(cid);
+        let slot = known.and_then(|known| known.parties.iter_mut().find(|p| p.id == parties.id));
+        if let Some(slot) = slot {
+            slot.dialog = Some(dialog);
+        }
     }
 
     #[expect(
@@ -796,12 +776,12 @@ impl Indexer {
         m: &Incoming<'_>,
         cid: usize,
         id: MessageId,
-        (from_tag, to_tag): (Option<TextId>, Option<TextId>),
+        parties: &Recent,
         response: bool,
         call: CallId,
         known: Option<&Transaction>,
     ) -> Option<DialogId> {
-        let (from, to) = (from_tag?, to_tag?);
+        let (from, to) = (parties.from_tag?, parties.to_tag?);
         let status = m.scan.status;
         let method = m.scan.method;
         // CANCEL goes hop by hop, and what ends a first INVITE without success is outside of dialogs.
@@ -813,10 +793,9 @@ impl Indexer {
         if method == Method::Cancel || outside && (status == 100 || failure) {
             return None;
         }
-        let found = self.find_dialog(cid, from_tag, to_tag);
-        if let Some(found) = found {
-            if let Some(cid) = self.cids.get_mut(cid) {
-                cid.dialog = Some(found);
+        if let Some(found) = self.find_dialog(cid, parties) {
+            if parties.dialog.is_none() {
+                self.keep_dialog(cid, parties, found);
             }
             return Some(found);
         }
@@ -854,11 +833,11 @@ impl Indexer {
             && self
                 .calls
                 .get(call.index())
-                .and_then(|c| self.rows.get(c.first.index()))
-                .is_some_and(|r| {
-                    matches!(r.method, Method::Subscribe | Method::Refer)
-                        && r.from_tag == to_tag
-                        && r.to_tag.is_none()
+                .and_then(|c| Some((self.rows.get(c.first.index())?, self.parties_of(c.first)?)))
+                .is_some_and(|(row, first)| {
+                    matches!(row.method, Method::Subscribe | Method::Refer)
+                        && first.from_tag == parties.to_tag
+                        && first.to_tag.is_none()
                 });
         let first = self.calls.get(call.index()).map(|c| c.first);
         let (local, remote, request, method, from_middle) = if notified {
@@ -882,9 +861,7 @@ impl Indexer {
         }));
         let key = dialog_key(self.cids.get(cid)?.hash, from, to);
         self.dialog_table.insert(key, dialog);
-        if let Some(cid) = self.cids.get_mut(cid) {
-            cid.dialog = Some(dialog);
-        }
+        self.keep_dialog(cid, parties, dialog);
         Some(dialog)
     }
 
@@ -1101,7 +1078,6 @@ impl Indexer {
         &mut self,
         key: u64,
         m: &Incoming<'_>,
-        known: Option<Transaction>,
         id: TransactionId,
         call: CallId,
         message: MessageId,
@@ -1112,7 +1088,14 @@ impl Indexer {
     ) {
         let status = m.scan.status;
         let is_ack = m.scan.method == Method::Ack && !response;
-        let mut t = known.unwrap_or(Transaction {
+        let success = response
+            && m.scan.method == Method::Invite
+            && (200..300).contains(&status)
+            && !repeat.is_copy();
+        if success {
+            self.note_success(m, message);
+        }
+        let (t, _) = self.transactions.get_or_insert(key, || Transaction {
             id,
             request: None,
             call,
@@ -1131,10 +1114,6 @@ impl Indexer {
                 t.final_status = status;
                 t.final_response = Some(message);
             }
-            if m.scan.method == Method::Invite && (200..300).contains(&status) && !repeat.is_copy()
-            {
-                self.note_success(m, message);
-            }
         } else if !is_ack || t.request.is_none() && t.final_status < 300 {
             if t.request.is_none() {
                 t.request = Some(message);
@@ -1144,7 +1123,6 @@ impl Indexer {
             }
         }
         t.exchange = exchange;
-        self.transactions.insert(key, t);
     }
 
     /// Remembers a 2xx to INVITE, so that its ACK finds it.
@@ -1216,6 +1194,7 @@ impl Indexer {
         responses.extend(common.map(|(count, status)| (status, *count)));
         IndexView {
             rows: self.rows.publish(),
+            parties: self.parties.publish(),
             dialogs: self.dialogs.publish(),
             calls: self.calls.publish(),
             flows: self.flows.publish(),

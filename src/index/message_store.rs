@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::ids::{CallId, DialogId, FlowId, MessageId, TextId, TransactionId};
+use super::ids::{CallId, DialogId, FlowId, MessageId, PartiesId, TextId, TransactionId};
 use crate::packet::Endpoint;
 use crate::sip::method::Method;
 
@@ -168,6 +168,32 @@ pub(super) mod flag {
     pub const SUB_TERMINATED: u16 = 1 << 12;
 }
 
+/// Call-ID, From and To: what the messages of a dialog have in common, for each direction.
+#[derive(Clone, Debug)]
+pub struct Parties {
+    /// Call-ID.
+    pub call_id: TextId,
+    /// URI of From.
+    pub from_uri: TextId,
+    /// URI of To.
+    pub to_uri: TextId,
+    /// Tag of From.
+    pub from_tag: Option<TextId>,
+    /// Tag of To.
+    pub to_tag: Option<TextId>,
+}
+
+impl Parties {
+    /// Of a message that is not there.
+    pub(super) const NONE: Self = Self {
+        call_id: TextId::FIRST,
+        from_uri: TextId::FIRST,
+        to_uri: TextId::FIRST,
+        from_tag: None,
+        to_tag: None,
+    };
+}
+
 /// What is kept of every message. The rest is read from its bytes.
 #[derive(Clone, Debug)]
 pub struct MessageRow {
@@ -181,16 +207,8 @@ pub struct MessageRow {
     pub frame: u32,
     /// Its way.
     pub flow: FlowId,
-    /// Call-ID.
-    pub call_id: TextId,
-    /// Tag of From.
-    pub from_tag: Option<TextId>,
-    /// Tag of To.
-    pub to_tag: Option<TextId>,
-    /// URI of From.
-    pub from_uri: TextId,
-    /// URI of To.
-    pub to_uri: TextId,
+    /// Who writes to whom under which Call-ID: see [`IndexView::parties`](super::IndexView::parties).
+    pub parties: PartiesId,
     /// Request-URI, or the reason phrase of a response.
     pub start_text: TextId,
     /// User-Agent or Server.

@@ -24,7 +24,7 @@ use crate::bytes::Extent;
 use crate::packet::LayerStack;
 use ids::{CallId, DialogId, FlowId, MessageId, TextId};
 pub use indexer::{Incoming, Indexer, Keys, branch_hash};
-use message_store::{Flow, MessageRow, flag};
+use message_store::{Flow, MessageRow, Parties, flag};
 use paged::PagedView;
 
 /// Hash of octets, keyed anew in every run of the program so that nobody can prepare collisions.
@@ -153,6 +153,7 @@ pub struct Totals {
 #[derive(Clone, Default)]
 pub struct IndexView {
     pub(crate) rows: PagedView<MessageRow>,
+    pub(crate) parties: PagedView<Parties>,
     pub(crate) dialogs: PagedView<Dialog>,
     pub(crate) calls: PagedView<Call>,
     pub(crate) flows: PagedView<Flow>,
@@ -190,6 +191,18 @@ impl IndexView {
     /// One message.
     pub fn message(&self, id: MessageId) -> Option<&MessageRow> {
         self.rows.get(id.index())
+    }
+
+    /// Call-ID, From and To of a message.
+    pub fn parties(&self, row: &MessageRow) -> &Parties {
+        self.parties
+            .get(row.parties.index())
+            .unwrap_or(&Parties::NONE)
+    }
+
+    /// Call-IDs with From and To, as they came.
+    pub fn all_parties(&self) -> &PagedView<Parties> {
+        &self.parties
     }
 
     /// One dialog.
@@ -296,7 +309,7 @@ mod tests {
     fn a_row_stays_small() {
         // The budget of the whole index is 112 octets a message and 320 a Call-ID.
         assert!(
-            size_of::<super::MessageRow>() <= 112,
+            size_of::<super::MessageRow>() <= 96,
             "{}",
             size_of::<super::MessageRow>()
         );

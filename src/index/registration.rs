@@ -8,8 +8,11 @@ use crate::sip::method::Method;
 pub(super) fn sum_up(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
     let attempts = attempts(messages, |row| row.method == Method::Register);
     if let Some(first) = attempts.first() {
-        out.caller = view.texts().get(first.request.row.from_uri).into_owned();
-        out.callee = view.texts().get(first.request.row.to_uri).into_owned();
+        out.caller = view
+            .texts()
+            .get(first.request.parties.from_uri)
+            .into_owned();
+        out.callee = view.texts().get(first.request.parties.to_uri).into_owned();
     }
     let Some(last) = attempts.last() else { return };
     let Some(outcome) = attempts.iter().rev().find_map(Attempt::outcome) else {

@@ -118,16 +118,17 @@ impl CallLine {
     pub fn brief(view: &IndexView, id: CallId) -> Option<Self> {
         let entry = view.call(id)?;
         let first = view.message(entry.first)?;
+        let parties = view.parties(first);
         let callee = if first.is_request() && entry.kind != CallKind::Registration {
             first.start_text
         } else {
-            first.to_uri
+            parties.to_uri
         };
         Some(Self {
             call: id,
             state: None,
             start: first.time,
-            caller: interned(view, first.from_uri),
+            caller: interned(view, parties.from_uri),
             callee: interned(view, callee),
             status: None,
             reason: String::new(),
@@ -209,6 +210,7 @@ impl MessageLine {
         let row = view.message(id)?;
         let flow = view.flow(row.flow);
         let before = row.previous_in_call.and_then(|before| view.message(before));
+        let parties = view.parties(row);
         Some(Self {
             message: id,
             call: row.call,
@@ -221,9 +223,9 @@ impl MessageLine {
             cseq: row.cseq().map_or_else(String::new, |number| {
                 format!("{number} {}", cseq_method(view, id, row))
             }),
-            from: interned(view, row.from_uri),
-            to: interned(view, row.to_uri),
-            call_id: interned(view, row.call_id),
+            from: interned(view, parties.from_uri),
+            to: interned(view, parties.to_uri),
+            call_id: interned(view, parties.call_id),
             info: info(view, row),
             class: ArrowClass::of(row),
             repeated: row.repeat() != Repeat::No,

@@ -437,7 +437,10 @@ fn hover(ctx: &PanelCtx<'_>, item: &LadderItem, elided: bool, response: egui::Re
             lines.push(line.info);
         }
         if arrow.fork > 0 {
-            let tag = ctx.view.message(arrow.message).and_then(|row| row.to_tag);
+            let tag = ctx
+                .view
+                .message(arrow.message)
+                .and_then(|row| ctx.view.parties(row).to_tag);
             let tag = ctx.view.texts().opt(tag).unwrap_or_default();
             lines.push(format!("Another dialog of this call, To tag {tag}"));
         }

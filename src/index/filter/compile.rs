@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::fields::{Id, Subject};
 use super::{Filter, Node, Pattern, Relation, Test};
 use crate::index::ids::{CallId, FlowId, MessageId, TextId};
-use crate::index::message_store::{Flow, MessageRow, Repeat, SdpKind, Transport};
+use crate::index::message_store::{Flow, MessageRow, Parties, Repeat, SdpKind, Transport};
 use crate::index::{IndexView, branch_hash};
 use crate::sip::header_name::{Header, HeaderName};
 use crate::sip::message::{Message, decode};
@@ -23,15 +23,24 @@ pub(super) struct Bits(Vec<u64>);
 
 impl Bits {
     fn of(count: usize, mut holds: impl FnMut(usize) -> bool) -> Self {
-        let mut bits = vec![0_u64; count.div_ceil(64)];
+        let mut bits = Self::none(count);
         for index in 0..count {
-            if holds(index)
-                && let Some(word) = bits.get_mut(index / 64)
-            {
-                *word |= 1 << (index % 64);
+            if holds(index) {
+                bits.set(index);
             }
         }
-        Self(bits)
+        bits
+    }
+
+    fn none(count: usize) -> Self {
+        Self(vec![0; count.div_ceil(64)])
+    }
+
+    #[inline]
+    fn set(&mut self, index: usize) {
+        if let Some(word) = self.0.get_mut(index / 64) {
+            *word |= 1 << (index % 64);
+        }
     }
 
     #[inline]
@@ -125,6 +134,8 @@ pub(super) enum Check {
         id: Id,
         set: Bits,
     },
+    /// Call-ID, From and To of the row are in the set.
+    Parties(Bits),
     /// The flow of the row is in the set.
     Flow(Bits),
     /// The stack of layers of the row is in the set.
@@ -290,6 +301,21 @@ fn is_text(id: Id) -> bool {
     )
 }
 
+fn of_parties(id: Id) -> bool {
+    matches!(
+        id,
+        Id::CallId
+            | Id::FromUri
+            | Id::FromUser
+            | Id::FromHost
+            | Id::FromTag
+            | Id::ToUri
+            | Id::ToUser
+            | Id::ToHost
+            | Id::ToTag
+    )
+}
+
 fn flows(view: &IndexView, holds: impl Fn(&Flow) -> bool) -> Check {
     Check::Flow(Bits::of(view.flows.len(), |at| {
         view.flows.get(at).is_some_and(&holds)
@@ -302,10 +328,25 @@ fn calls(view: &IndexView, holds: impl Fn(usize) -> bool) -> Check {
 
 fn texts(id: Id, view: &IndexView, holds: impl Fn(&[u8]) -> bool) -> Check {
     let texts = view.texts();
-    Check::Text {
-        id,
-        set: Bits::of(texts.len(), |at| holds(texts.bytes(TextId::at(at)))),
+    if !of_parties(id) {
+        let set = Bits::of(texts.len(), |at| holds(texts.bytes(TextId::at(at))));
+        return Check::Text { id, set };
     }
+    // Only the texts that stand there, and each of them once: tags and Call-IDs are the most.
+    let (mut asked, mut set) = (Bits::none(texts.len()), Bits::none(texts.len()));
+    Check::Parties(Bits::of(view.parties.len(), |at| {
+        let parties = view.parties.get(at);
+        let Some(text) = parties.and_then(|parties| text_of_parties(id, parties)) else {
+            return false;
+        };
+        if !asked.has(text.index()) {
+            asked.set(text.index());
+            if holds(texts.bytes(text)) {
+                set.set(text.index());
+            }
+        }
+        set.has(text.index())
+    }))
 }
 
 fn port(id: Id, flow: &Flow, relation: &Relation) -> bool {
@@ -336,6 +377,18 @@ fn holds_number(number: i64, ranges: &[(i64, i64)]) -> bool {
 /// A word of a closed list: upper and lower case are the same.
 fn word(text: &str, relation: &Relation) -> bool {
     octets_hold(text.as_bytes(), relation, true)
+}
+
+/// A text that all messages with the same parties have.
+fn text_of_parties(field: Id, parties: &Parties) -> Option<TextId> {
+    match field {
+        Id::CallId => Some(parties.call_id),
+        Id::FromUri | Id::FromUser | Id::FromHost => Some(parties.from_uri),
+        Id::FromTag => parties.from_tag,
+        Id::ToUri | Id::ToUser | Id::ToHost => Some(parties.to_uri),
+        Id::ToTag => parties.to_tag,
+        _ => None,
+    }
 }
 
 /// A relation on octets.
@@ -681,14 +734,41 @@ impl Check {
             Self::Octets(_) => (Mask::default(), Mask::first(rows.len())),
             Self::Const(true) => (Mask::first(rows.len()), Mask::default()),
             Self::Const(false) => (Mask::default(), Mask::default()),
-            Self::Flow(set) => (
-                Mask::of(rows, |_, row| set.has(row.flow.index())),
-                Mask::default(),
-            ),
-            indexed => {
-                let holds = |at: usize, row: &_| indexed.row_holds(MessageId::at(from + at), row);
-                (Mask::of(rows, holds), Mask::default())
+            indexed => (indexed.row_mask(from, rows), Mask::default()),
+        }
+    }
+
+    /// Answers from the rows. What is asked most has a loop of its own: what a loop over a million
+    /// rows decides in each of them costs more than the rows themselves.
+    fn row_mask(&self, from: usize, rows: &[MessageRow]) -> Mask {
+        match self {
+            Self::Flow(set) => Mask::of(rows, |_, row| set.has(row.flow.index())),
+            Self::Parties(set) => Mask::of(rows, |_, row| set.has(row.parties.index())),
+            Self::Call(set) => Mask::of(rows, |_, row| set.has(row.call.index())),
+            Self::Number {
+                id: Id::Status,
+                ranges,
+                negated,
+            } => Mask::of(rows, |_, row| {
+                row.is_response() && holds_number(i64::from(row.status), ranges) != *negated
+            }),
+            Self::Flag(Id::Request) => Mask::of(rows, |_, row| row.is_request()),
+            Self::Flag(Id::Response) => Mask::of(rows, |_, row| row.is_response()),
+            // Methods of no registry are looked up by message.
+            Self::Method {
+                id: id @ (Id::Method | Id::RequestMethod),
+                known,
+                odd,
+                negated,
+            } if odd.is_empty() => {
+                let any = *id == Id::Method;
+                Mask::of(rows, |_, row| {
+                    (any || row.is_request()) && (known >> (row.method as u32) & 1 == 1) != *negated
+                })
             }
+            other => Mask::of(rows, |at, row| {
+                other.row_holds(MessageId::at(from + at), row)
+            }),
         }
     }
 
@@ -703,6 +783,7 @@ impl Check {
                 negated,
             } => number_of(*field, id, row).is_some_and(|n| holds_number(n, ranges) != *negated),
             Self::Text { id, set } => text_of(*id, row).is_some_and(|t| set.has(t.index())),
+            Self::Parties(set) => set.has(row.parties.index()),
             Self::Flow(set) => set.has(FlowId::index(row.flow)),
             Self::Layers(set) => set.has(usize::from(row.layers)),
             Self::Call(set) => set.has(row.call.index()),
@@ -778,11 +859,6 @@ fn text_of(field: Id, row: &MessageRow) -> Option<TextId> {
         Id::RequestUri | Id::RequestUser | Id::RequestHost => {
             row.is_request().then_some(row.start_text)
         }
-        Id::CallId => Some(row.call_id),
-        Id::FromUri | Id::FromUser | Id::FromHost => Some(row.from_uri),
-        Id::FromTag => row.from_tag,
-        Id::ToUri | Id::ToUser | Id::ToHost => Some(row.to_uri),
-        Id::ToTag => row.to_tag,
         Id::UserAgent => row.user_agent,
         Id::Codec => row.body_text.filter(|_| row.has_sdp()),
         Id::Body => row.body_text,

@@ -18,7 +18,7 @@ pub fn label(view: &IndexView, id: MessageId, row: &MessageRow) -> String {
         let sdp = if row.has_sdp() { ", SDP" } else { "" };
         return format!("{}{space}{reason} ({method}{sdp})", row.status);
     }
-    let again = row.method == Method::Invite && row.to_tag.is_some();
+    let again = row.method == Method::Invite && !row.is_initial();
     let method = if again { "re-INVITE" } else { method };
     // One remark is enough for an arrow: the rarest wins.
     if again && body.as_deref().is_some_and(holds) {

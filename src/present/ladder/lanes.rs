@@ -139,7 +139,7 @@ impl Lanes {
             let Some(flow) = view.flow(row.flow) else {
                 continue;
             };
-            let known = hops.entry(step(row)).or_default();
+            let known = hops.entry(step(view, row)).or_default();
             if flow.transport.has_connections()
                 && let Some(owner) = self.clients.get_mut(&flow.src)
                 && owner.is_none()
@@ -160,7 +160,7 @@ impl Lanes {
 
     /// Numbers the lanes by first contact, the caller first, and names them.
     fn place<'a>(&mut self, view: &IndexView, rows: impl Iterator<Item = &'a MessageRow> + Clone) {
-        let path = path(rows.clone());
+        let path = path(view, rows.clone());
         let mut keys: Vec<LaneKey> = Vec::new();
         for row in path.into_iter().chain(rows.clone()) {
             let Some(flow) = view.flow(row.flow) else {
@@ -230,7 +230,7 @@ impl Lanes {
             ) else {
                 continue;
             };
-            let step = step(row);
+            let step = step(view, row);
             let own = if row.is_request() {
                 row.via_count <= 1
             } else {
@@ -249,7 +249,10 @@ impl Lanes {
 
 /// The way of the first INVITE, hop by hop. Its Via values tell the order of the hops also where
 /// the clocks of two capture points differ.
-fn path<'a>(rows: impl Iterator<Item = &'a MessageRow> + Clone) -> Vec<&'a MessageRow> {
+fn path<'a>(
+    view: &IndexView,
+    rows: impl Iterator<Item = &'a MessageRow> + Clone,
+) -> Vec<&'a MessageRow> {
     let invites = || {
         rows.clone()
             .filter(|row| row.is_request() && row.method == Method::Invite)
@@ -258,15 +261,16 @@ fn path<'a>(rows: impl Iterator<Item = &'a MessageRow> + Clone) -> Vec<&'a Messa
         return Vec::new();
     };
     let mut hops: Vec<&MessageRow> = invites()
-        .filter(|row| step(row) == step(first))
+        .filter(|row| step(view, row) == step(view, first))
         .take(MAX_HOPS)
         .collect();
     hops.sort_by_key(|row| row.via_count);
     hops
 }
 
-fn step(row: &MessageRow) -> Step {
-    (row.call_id, row.cseq(), row.cseq_method, row.status)
+fn step(view: &IndexView, row: &MessageRow) -> Step {
+    let call_id = view.parties(row).call_id;
+    (call_id, row.cseq(), row.cseq_method, row.status)
 }
 
 /// Client and server of a TCP connection, by its first message.
