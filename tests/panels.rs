@@ -262,7 +262,7 @@ fn the_row_view_is_exact_at_row_4_999_999() {
 fn a_filter_leaves_what_matches() {
     let folder = tempfile::tempdir().unwrap();
     let mut w = window(vec![two_calls(folder.path())]);
-    press(&mut w, Modifiers::CTRL, Key::F);
+    press(&mut w, Modifiers::CTRL, Key::Slash);
     w.get_by_role(egui::accesskit::Role::TextInput)
         .type_text("status == 486");
     w.run_steps(2);

@@ -6,9 +6,10 @@ mod panel_kit;
 
 use egui::accesskit::Role;
 use egui::{Key, Modifiers};
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use panel_kit::*;
 use sipscope::gui::action::{Action, Area, PanelName, RawTab};
+use sipscope::gui::prefs::TimeFormat;
 
 fn ladder(w: &Window) -> egui::Rect {
     w.get_by_role_and_label(Role::ListBox, "Ladder").rect()
@@ -120,4 +121,143 @@ fn alt_and_arrows_walk_through_what_was_selected() {
     press(&mut w, Modifiers::ALT, Key::ArrowRight);
     press(&mut w, Modifiers::ALT, Key::ArrowRight);
     assert!(selected(&w, "486 Busy Here (INVITE) #6"));
+}
+
+#[test]
+fn the_palette_finds_commands_by_their_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    press(&mut w, Modifiers::CTRL, Key::P);
+    w.get_by_label("Command:");
+    w.get_by_role_and_label(Role::TextInput, "Command:")
+        .type_text("message hex");
+    w.run_steps(2);
+    w.get_by_label("Command Message in hex");
+    assert!(w.query_by_label("Command Reload").is_none());
+    let actions = press(&mut w, Modifiers::NONE, Key::Enter);
+    assert_eq!(
+        actions,
+        [Action::ShowOverlay(None), Action::ShowRaw(RawTab::Hex)]
+    );
+    assert!(w.query_by_label("Command:").is_none());
+    press(&mut w, Modifiers::CTRL, Key::P);
+    assert!(
+        w.get_by_label("Command Capture…")
+            .accesskit_node()
+            .is_disabled()
+    );
+    press(&mut w, Modifiers::NONE, Key::Escape);
+    assert!(w.query_by_label("Command:").is_none());
+}
+
+#[test]
+fn f1_lists_the_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    press(&mut w, Modifiers::NONE, Key::F1);
+    for keys in ["Ctrl+O", "Ctrl+G", "Space", "F3", "Ctrl+T"] {
+        w.get_by_label(keys);
+    }
+    w.get_by_label("Go to packet");
+}
+
+#[test]
+fn menus_come_from_the_same_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    click(&mut w, "File");
+    assert!(w.get_by_label("Capture…").accesskit_node().is_disabled());
+    assert!(!w.get_by_label("Reload").accesskit_node().is_disabled());
+    assert_eq!(click(&mut w, "Reload"), [Action::Reload]);
+    w.get_by_label(ANSWERED);
+    let said = press(&mut w, Modifiers::CTRL, Key::E);
+    assert!(
+        matches!(said.as_slice(), [Action::Notify(why)] if why.contains("no live capture yet")),
+        "{said:?}"
+    );
+    // What was said can be read again.
+    press(&mut w, Modifiers::NONE, Key::Escape);
+    assert!(w.state().session.notice.is_none());
+    click(&mut w, "Help");
+    click(&mut w, "Notices");
+    assert_eq!(
+        w.query_all_by_label_contains("no live capture yet").count(),
+        1
+    );
+}
+
+#[test]
+fn keys_step_through_messages_calls_and_packets() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    press(&mut w, Modifiers::CTRL, Key::ArrowDown);
+    assert!(selected(&w, "180 Ringing (INVITE) #2"));
+    press(&mut w, Modifiers::CTRL, Key::ArrowUp);
+    assert!(selected(&w, "INVITE #1"));
+    press(&mut w, Modifiers::NONE, Key::PageDown);
+    assert!(selected(&w, BUSY));
+    press(&mut w, Modifiers::NONE, Key::PageUp);
+    assert!(selected(&w, ANSWERED));
+    press(&mut w, Modifiers::CTRL, Key::G);
+    w.get_by_role_and_label(Role::TextInput, "Number of the packet:")
+        .type_text("10");
+    w.run_steps(2);
+    press(&mut w, Modifiers::NONE, Key::Enter);
+    assert!(selected(&w, "REGISTER #10"), "the chip follows the message");
+    assert!(w.query_by_label("Number of the packet:").is_none());
+}
+
+#[test]
+fn the_text_of_a_message_goes_to_the_clipboard() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    w.event(egui::Event::Copy);
+    w.state_mut().recorded = Some(Vec::new());
+    w.step();
+    assert_eq!(
+        w.state_mut().recorded.take(),
+        Some(vec![Action::CopyMessage])
+    );
+    let copied = w
+        .output()
+        .platform_output
+        .commands
+        .iter()
+        .find_map(|command| match command {
+            egui::OutputCommand::CopyText(text) => Some(text.clone()),
+            _ => None,
+        });
+    assert!(
+        copied
+            .unwrap()
+            .starts_with("INVITE sip:bob1@example.com SIP/2.0\r\n")
+    );
+}
+
+#[test]
+fn times_say_what_they_count_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    w.get_by_label("Sort by Start (UTC)");
+    click(&mut w, "200 OK (INVITE) #3");
+    press(&mut w, Modifiers::CTRL, Key::T);
+    w.get_by_label("Sort by Start (s from #3)");
+    press(&mut w, Modifiers::CTRL, Key::T);
+    w.get_by_label("Sort by Start (UTC)");
+    w.state_mut()
+        .apply(Action::SetTimeFormat(TimeFormat::Offset(330)));
+    settle(&mut w);
+    w.get_by_label("Sort by Start (UTC+05:30)");
+}
+
+#[test]
+fn the_size_of_text_changes_and_is_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    press(&mut w, Modifiers::CTRL, Key::Plus);
+    assert_eq!(w.state().session.prefs.text_size, 110);
+    assert!((w.ctx.zoom_factor() - 1.1).abs() < 0.001);
+    press(&mut w, Modifiers::CTRL, Key::Num0);
+    press(&mut w, Modifiers::CTRL, Key::Minus);
+    assert_eq!(w.state().session.prefs.text_size, 90);
 }

@@ -20,6 +20,8 @@ pub enum Action {
     AskForFiles,
     /// Shows or hides the field for typing a path.
     ShowPathField(bool),
+    /// Reads the same files again.
+    Reload,
     /// Forgets the capture.
     CloseCapture,
     /// Stops loading; what is there stays.
@@ -56,6 +58,47 @@ pub enum Action {
     Back,
     /// Forward again.
     Forward,
+    /// The next message of the call, or the one before.
+    StepMessage {
+        /// The one before.
+        back: bool,
+    },
+    /// The next call in the list, or the one before.
+    StepCall {
+        /// The one before.
+        back: bool,
+    },
+    /// The message in a packet, or the first one behind it.
+    GoToPacket(u32),
+    /// Marks a call, or takes the mark away.
+    ToggleMark(CallId),
+    /// Takes all marks away.
+    ClearMarks,
+    /// Counts times from the selected message, or no longer.
+    ToggleTimeReference,
+    /// Puts the text of the selected message on the clipboard.
+    CopyMessage,
+    /// Puts a text on the clipboard.
+    CopyText(String),
+    /// Opens a small window, or closes it.
+    ShowOverlay(Option<Overlay>),
+    /// Shows or hides the search in messages.
+    ShowFind(bool),
+    /// Searches in messages; an empty text forgets what was found.
+    Find(FindText),
+    /// The next message found, or the one before.
+    FindNext {
+        /// The one before.
+        back: bool,
+    },
+    /// Asks where something is to be saved.
+    AskWhereToSave(Saving),
+    /// Saves something there.
+    Save(Saving, PathBuf),
+    /// Hands packets to Wireshark.
+    OpenInWireshark,
+    /// Nothing at all.
+    Nothing,
     /// Moves the keyboard to the field of the filter.
     FocusFilter,
     /// Moves the keyboard to a panel.
@@ -75,6 +118,39 @@ pub enum Action {
     DismissNotice,
     /// Ends the program.
     Quit,
+}
+
+/// Small windows above the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Overlay {
+    /// All commands, found by their words.
+    Palette,
+    /// All keys.
+    Keys,
+    /// Asks for the number of a packet.
+    GoToPacket,
+    /// What was said so far.
+    Notices,
+}
+
+/// What can be saved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Saving {
+    /// The packets of the marked calls, else of the selected one.
+    Calls,
+    /// The listed messages as JSON Lines.
+    Json,
+    /// The listed messages as a table.
+    Csv,
+}
+
+/// What is searched for in messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FindText {
+    /// The text.
+    pub text: String,
+    /// It is a regular expression.
+    pub regex: bool,
 }
 
 /// Where a field stands in the header tree: names from the top, `Via[1] > branch`.

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use egui::{CentralPanel, Context, Frame, Key, Modifiers, Panel, Ui};
 
 use super::action::{Action, Area, PanelName, RawTab, Tab};
+use super::command::{self, Reach};
 use super::layout::{divide, halves, is_narrow, within};
-use super::panel_ctx::PanelCtx;
+use super::panel_ctx::{PanelCtx, time_title};
 use super::panels::call_list::{CallListState, call_list_ui};
 use super::panels::explanation::{ExplanationState, explanation_ui};
 use super::panels::header_tree::{HeaderTreeState, header_tree_ui};
 use super::panels::ladder::{LadderState, ladder_ui};
 use super::panels::message_list::{MessageListState, message_list_ui};
+use super::panels::overlays::{OverlayState, overlay_ui};
 use super::panels::raw_bytes::{RawBytesState, raw_bytes_ui};
 use super::panels::status_bar::{notice_ui, status_bar_ui};
 use super::panels::top_bar::{TopBarState, filter_id, menus_ui, path_field_hidden, path_field_ui};
@@ -34,6 +36,7 @@ pub struct SipscopeApp {
     tree: HeaderTreeState,
     raw: RawBytesState,
     explanation: ExplanationState,
+    overlays: OverlayState,
     theme: Option<super::prefs::ThemeChoice>,
     /// Size of text that was set last.
     text_size: u16,
@@ -49,6 +52,8 @@ impl SipscopeApp {
             let ctx = ctx.clone();
             Arc::new(move || ctx.request_repaint())
         };
+        // Sizes of text are ours, so that they are remembered.
+        ctx.options_mut(|options| options.zoom_with_keyboard = false);
         Self {
             keeper: PrefsKeeper::new(prefs_path, prefs.clone()),
             session: Session::new(prefs, wake),
@@ -59,6 +64,7 @@ impl SipscopeApp {
             tree: HeaderTreeState::default(),
             raw: RawBytesState::default(),
             explanation: ExplanationState,
+            overlays: OverlayState::default(),
             text_size: 0,
             theme: None,
             recorded: None,
@@ -95,8 +101,7 @@ impl SipscopeApp {
     /// Paints, and carries out what was asked for.
     pub fn frame_ui(&mut self, ui: &mut Ui) {
         let mut actions = Vec::new();
-        let notice = self.session.notice.is_some();
-        shortcuts(ui, self.session.path_field, notice, &mut actions);
+        shortcuts(ui, &self.session, &mut actions);
         self.panels_ui(ui, &mut actions);
         let ctx = ui.ctx().clone();
         if let Some(path) = self.raw.clicked.take() {
@@ -126,6 +131,9 @@ impl SipscopeApp {
             .find(|panel| ctx.memory(|memory| memory.has_focus(panel.id())))
         {
             self.session.focused = panel;
+        }
+        if let Some(text) = self.session.clipboard.take() {
+            ctx.copy_text(text);
         }
         if self.session.quit {
             ctx.send_viewport_cmd(egui::ViewportCommand::Close);
@@ -160,6 +168,7 @@ impl SipscopeApp {
             tree,
             raw,
             explanation,
+            overlays,
             ..
         } = self;
         session.narrow = is_narrow(ui.max_rect().width());
@@ -182,6 +191,10 @@ impl SipscopeApp {
             time: session.prefs.time,
             tab: session.prefs.tab,
             raw: session.prefs.raw,
+            marked: &session.marked,
+            time_title: time_title(&view, session.prefs.time, session.reference),
+            reference: session.reference,
+            facts: session.facts(),
             layout: session.prefs.layout,
             paths: session.paths(),
             files: session.files(),
@@ -193,9 +206,9 @@ impl SipscopeApp {
         let bar = Frame::new()
             .fill(theme.head)
             .inner_margin(egui::Margin::symmetric(6, 3));
-        Panel::top("menus").frame(bar).show(ui, |ui| {
-            menus_ui(&ctx, ui, top, session.prefs.theme, actions)
-        });
+        Panel::top("menus")
+            .frame(bar)
+            .show(ui, |ui| menus_ui(&ctx, ui, top, actions));
         if session.path_field {
             Panel::top("path")
                 .frame(bar)
@@ -262,6 +275,11 @@ impl SipscopeApp {
             }
         });
         drop_overlay_ui(ui, theme);
+        if let Some(overlay) = session.overlay {
+            overlay_ui(&ctx, ui, overlay, overlays, actions);
+        } else {
+            overlays.close();
+        }
         let wanted = calls.wanted(&ctx);
         session.want_rows(wanted);
         session.prefs.layout = layout;
@@ -340,36 +358,64 @@ fn drop_overlay_ui(ui: &Ui, theme: &Theme) {
     );
 }
 
-/// Keys that work everywhere.
-fn shortcuts(ui: &Ui, path_field: bool, notice: bool, actions: &mut Vec<Action>) {
-    let ctrl_shift = Modifiers::CTRL | Modifiers::SHIFT;
+/// Carries out the commands whose keys were pressed.
+fn shortcuts(ui: &Ui, session: &Session, actions: &mut Vec<Action>) {
+    let ctx = ui.ctx();
+    let writing = ctx.text_edit_focused();
+    let focused = |panel: PanelName| ctx.memory(|memory| memory.has_focus(panel.id()));
+    let in_list = focused(PanelName::Calls)
+        || focused(PanelName::Raw)
+        || focused(PanelName::Messages) && session.prefs.tab != Tab::Ladder;
+    let facts = session.facts();
+    let mut pressed = Vec::new();
     ui.input_mut(|input| {
-        // The longer combination first: Ctrl+O would take Ctrl+Shift+O.
-        let mut key = |modifiers: Modifiers, key: Key, action: Action| {
-            if input.consume_key(modifiers, key) {
-                actions.push(action);
-            }
-        };
-        key(ctrl_shift, Key::O, Action::ShowPathField(!path_field));
-        key(Modifiers::ALT, Key::ArrowLeft, Action::Back);
-        key(Modifiers::ALT, Key::ArrowRight, Action::Forward);
-        key(Modifiers::CTRL, Key::O, Action::AskForFiles);
-        key(Modifiers::CTRL, Key::F, Action::FocusFilter);
-        key(Modifiers::CTRL, Key::Slash, Action::FocusFilter);
-        key(Modifiers::CTRL, Key::W, Action::CloseCapture);
-        key(Modifiers::CTRL, Key::Q, Action::Quit);
-        key(Modifiers::SHIFT, Key::F6, Action::FocusNext { back: true });
-        key(Modifiers::NONE, Key::F6, Action::FocusNext { back: false });
-        if notice && !path_field {
-            key(Modifiers::NONE, Key::Escape, Action::DismissNotice);
+        // The system turns Ctrl+C into a wish to copy before we see it as a key.
+        if !writing && input.events.iter().any(|e| matches!(e, egui::Event::Copy)) {
+            pressed.extend(command::by_id("copy message"));
         }
-        for (number, panel) in [Key::Num1, Key::Num2, Key::Num3, Key::Num4, Key::Num5]
-            .into_iter()
-            .zip(PanelName::ALL)
-        {
-            key(Modifiers::CTRL, number, Action::FocusPanel(panel));
+        // The longer combination first: Ctrl+O would take Ctrl+Shift+O.
+        for shifted in [true, false] {
+            for command in command::COMMANDS {
+                let taken = match command.reach {
+                    Reach::Everywhere => true,
+                    Reach::OutsideText => !writing,
+                    Reach::OutsideLists => !writing && !in_list,
+                    Reach::Panel => false,
+                };
+                let keys = command.keys.iter();
+                if taken
+                    && keys
+                        .filter(|key| key.modifiers.shift == shifted)
+                        .any(|key| input.consume_shortcut(key))
+                {
+                    pressed.push(command);
+                }
+            }
+        }
+        if input.key_pressed(Key::Escape) && session.overlay.is_some() {
+            input.consume_key(Modifiers::NONE, Key::Escape);
+            actions.push(Action::ShowOverlay(None));
+        } else if input.key_pressed(Key::Escape) && session.find_shown {
+            input.consume_key(Modifiers::NONE, Key::Escape);
+            actions.push(Action::ShowFind(false));
+        } else if input.key_pressed(Key::Escape) && !session.path_field {
+            if session.notice.is_some() {
+                input.consume_key(Modifiers::NONE, Key::Escape);
+                actions.push(Action::DismissNotice);
+            } else if !session.filter_text.is_empty() {
+                pressed.extend(command::by_id("clear filter"));
+            }
         }
     });
+    for command in pressed {
+        actions.push(match (command.when)(&facts) {
+            Ok(()) => (command.action)(&facts),
+            Err(why) => {
+                let what = command.words.trim_end_matches('…');
+                Action::Notify(format!("{what}: {why}"))
+            }
+        });
+    }
 }
 
 impl eframe::App for SipscopeApp {

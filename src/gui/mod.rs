@@ -6,6 +6,7 @@
 pub mod action;
 pub mod app;
 pub mod call_view;
+pub mod command;
 pub mod driver;
 pub mod fetch;
 pub mod file_dialogs;
@@ -19,6 +20,7 @@ pub mod selection;
 pub mod session;
 pub mod theme;
 pub mod widgets;
+pub mod zone;
 
 use std::path::PathBuf;
 

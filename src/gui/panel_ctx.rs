@@ -4,12 +4,15 @@ use std::path::PathBuf;
 
 use super::action::{CallOrder, RawTab, Tab};
 use super::call_view::CallDetail;
+use super::command::Facts;
 use super::fetch::Detail;
 use super::layout::Layout;
 use super::lists::{Lists, Rows};
 use super::prefs::TimeFormat;
 use super::selection::Selection;
 use super::theme::Theme;
+use super::zone;
+use crate::index::ids::{CallId, MessageId};
 use crate::index::{CallKind, IndexView};
 use crate::ingest::{FileReport, Progress};
 use crate::present::rows;
@@ -44,6 +47,14 @@ pub struct PanelCtx<'a> {
     pub tab: Tab,
     /// How the message is shown.
     pub raw: RawTab,
+    /// Marked calls.
+    pub marked: &'a [CallId],
+    /// Head of a column of times.
+    pub time_title: String,
+    /// Times are counted from this message.
+    pub reference: Option<MessageId>,
+    /// What commands need to know.
+    pub facts: Facts<'a>,
     /// Parts of the window.
     pub layout: Layout,
     /// Inputs.
@@ -63,25 +74,59 @@ pub struct PanelCtx<'a> {
 impl PanelCtx<'_> {
     /// A time in the words the user chose.
     pub fn time_words(&self, nanos: i64) -> String {
+        self.time_words_after(nanos, None)
+    }
+
+    /// The same; `before` is the time of the row above in a list.
+    pub fn time_words_after(&self, nanos: i64, before: Option<i64>) -> String {
+        let since = |start: i64| rows::seconds_words(nanos.saturating_sub(start));
+        if let Some(reference) = self.reference.and_then(|id| self.view.message(id)) {
+            return since(reference.time);
+        }
         match self.time {
             TimeFormat::Utc => rows::clock_words(nanos),
-            TimeFormat::Relative => {
+            TimeFormat::Local => rows::clock_words(nanos.saturating_add(zone::offset_nanos(nanos))),
+            TimeFormat::Offset(minutes) => {
+                rows::clock_words(nanos.saturating_add(i64::from(minutes) * 60_000_000_000))
+            }
+            TimeFormat::Delta if before.is_some() => before.map(since).unwrap_or_default(),
+            TimeFormat::Relative | TimeFormat::Delta => {
                 let first = self.view.messages().get(0).map_or(nanos, |row| row.time);
-                rows::seconds_words(nanos.saturating_sub(first))
+                since(first)
             }
         }
     }
 
-    /// Head of a column of times: says which ones.
-    pub fn time_head(&self) -> &'static str {
-        match self.time {
-            TimeFormat::Utc => "Time (UTC)",
-            TimeFormat::Relative => "Time (s)",
-        }
+    /// Head of a column of times: says which ones, and in which zone.
+    pub fn time_head(&self) -> &str {
+        &self.time_title
+    }
+
+    /// The same for another name than `Time`.
+    pub fn time_head_of(&self, what: &str) -> String {
+        let rest = self.time_title.strip_prefix("Time").unwrap_or_default();
+        format!("{what}{rest}")
     }
 
     /// Nothing more will come.
     pub fn is_finished(&self) -> bool {
         self.progress.is_some_and(|progress| progress.finished)
+    }
+}
+
+/// Head of a column of times: which ones, and in which zone.
+pub fn time_title(view: &IndexView, format: TimeFormat, reference: Option<MessageId>) -> String {
+    if let Some(reference) = reference {
+        return format!("Time (s from #{reference})");
+    }
+    match format {
+        TimeFormat::Utc => "Time (UTC)".to_owned(),
+        TimeFormat::Local => {
+            let start = view.messages().get(0).map_or(0, |row| row.time);
+            format!("Time ({})", zone::words(start))
+        }
+        TimeFormat::Offset(minutes) => format!("Time ({})", zone::offset_words(minutes)),
+        TimeFormat::Relative => "Time (s)".to_owned(),
+        TimeFormat::Delta => "Time (Δ s)".to_owned(),
     }
 }

@@ -28,8 +28,14 @@ pub enum TimeFormat {
     /// Time of day in UTC.
     #[default]
     Utc,
+    /// Time of day in the zone of this computer.
+    Local,
+    /// Time of day so many minutes east of UTC.
+    Offset(i16),
     /// Seconds since the first message.
     Relative,
+    /// Seconds since the message before in the list.
+    Delta,
 }
 
 /// All of them.

@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::action::{Action, PanelName, RawTab};
+use super::action::{Action, Overlay, PanelName, RawTab};
 use super::call_view::{self, CallDetail, CallQuestion, CallStamp};
+use super::command::Facts;
 use super::fetch::{self, Detail, DetailQuestion};
 use super::file_dialogs::{Chosen, FileDialogs};
 use super::latest::Latest;
@@ -17,7 +18,7 @@ use super::lists::{ListMaker, Lists, ListsQuestion, RowMaker, Rows, RowsQuestion
 use super::prefs::{Prefs, TEXT_SIZES};
 use super::selection::Selection;
 use crate::index::filter::Filter;
-use crate::index::ids::CallId;
+use crate::index::ids::{CallId, MessageId};
 use crate::index::{CallKind, IndexView};
 use crate::ingest::{self, FileReport, Loading, Progress};
 
@@ -25,6 +26,7 @@ use crate::ingest::{self, FileReport, Loading, Progress};
 const PACE: Duration = Duration::from_millis(50);
 const KEPT_NOTICES: usize = 100;
 const KEPT_SELECTIONS: usize = 200;
+const MOST_MARKED: usize = 1000;
 
 /// Calls the window when a worker has something new.
 pub type Wake = Arc<dyn Fn() + Send + Sync>;
@@ -46,7 +48,7 @@ struct Workers {
     asked_lists: Option<(u64, (CallKind, super::action::CallOrder, u64))>,
     asked_rows: Option<(u64, bool, Vec<CallId>)>,
     asked_call: Option<CallStamp>,
-    asked_detail: Option<(u64, crate::index::ids::MessageId)>,
+    asked_detail: Option<(u64, MessageId)>,
 }
 
 impl Workers {
@@ -109,6 +111,18 @@ pub struct Session {
     pub quit: bool,
     /// The window is too narrow for ladder and message side by side.
     pub narrow: bool,
+    /// Marked calls, in the order they were marked.
+    pub marked: Vec<CallId>,
+    /// Times are counted from this message.
+    pub reference: Option<MessageId>,
+    /// A text for the clipboard.
+    pub clipboard: Option<String>,
+    /// A small window above the others.
+    pub overlay: Option<Overlay>,
+    /// The search in messages is shown.
+    pub find_shown: bool,
+    /// The keyboard is to move to the search in messages.
+    pub focus_find: bool,
     /// What was selected before, the newest last.
     earlier: Vec<Selection>,
     /// What was selected before going back, the newest last.
@@ -142,6 +156,12 @@ impl Session {
             reveal_message: false,
             quit: false,
             narrow: false,
+            marked: Vec::new(),
+            reference: None,
+            clipboard: None,
+            overlay: None,
+            find_shown: false,
+            focus_find: false,
             earlier: Vec::new(),
             later: Vec::new(),
         }
@@ -211,6 +231,26 @@ impl Session {
             Action::SetTextSize(percent) => {
                 self.prefs.text_size = percent.clamp(*TEXT_SIZES.start(), *TEXT_SIZES.end());
             }
+            Action::Reload => self.reload(),
+            Action::StepMessage { back } => self.step_message(back),
+            Action::StepCall { back } => self.step_call(back),
+            Action::GoToPacket(frame) => self.go_to_packet(frame),
+            Action::ToggleMark(call) => self.toggle_mark(call),
+            Action::ClearMarks => self.marked.clear(),
+            Action::ToggleTimeReference => {
+                let here = self.selection.message;
+                self.reference = if self.reference == here { None } else { here };
+            }
+            Action::CopyMessage => self.copy_message(),
+            Action::CopyText(text) => self.clipboard = Some(text),
+            Action::ShowOverlay(overlay) => self.overlay = overlay,
+            Action::ShowFind(show) => {
+                self.find_shown = show;
+                self.focus_find |= show;
+            }
+            Action::Find(_) | Action::FindNext { .. } => {}
+            Action::AskWhereToSave(_) | Action::Save(..) | Action::OpenInWireshark => {}
+            Action::Nothing => {}
             Action::Back => self.walk_history(true),
             Action::Forward => self.walk_history(false),
             Action::FocusFilter => self.focus_filter = true,
@@ -476,6 +516,8 @@ impl Session {
         self.filter_text.clear();
         self.earlier.clear();
         self.later.clear();
+        self.marked.clear();
+        self.reference = None;
         // Fresh ones: an answer about the old capture must not arrive in the new one.
         self.workers = Workers::new(&self.wake);
     }
@@ -492,6 +534,118 @@ impl Session {
                 self.filter_serial += 1;
             }
             Err(error) => self.notify(format!("The filter was not understood: {error}")),
+        }
+    }
+
+    /// What commands need to know.
+    pub fn facts(&self) -> Facts<'_> {
+        Facts {
+            open: self.is_open(),
+            finished: self.is_finished(),
+            messages: !self.view.messages().is_empty(),
+            call: self.selection.call,
+            message: self.selection.message,
+            marked: self.marked.len(),
+            earlier: !self.earlier.is_empty(),
+            later: !self.later.is_empty(),
+            filtered: !self.filter_text.is_empty(),
+            searched: false,
+            reference: self.reference.is_some(),
+            prefs: &self.prefs,
+        }
+    }
+
+    fn reload(&mut self) {
+        let Some(paths) = self.capture.as_ref().map(|c| c.paths.clone()) else {
+            return;
+        };
+        let filter = std::mem::take(&mut self.filter_text);
+        let (kind, chosen) = (self.kind, self.kind_chosen);
+        self.open(paths);
+        (self.kind, self.kind_chosen) = (kind, chosen);
+        if !filter.is_empty() {
+            self.set_filter(filter);
+        }
+    }
+
+    fn step_message(&mut self, back: bool) {
+        let Some(message) = self.selection.message else {
+            return;
+        };
+        let next = if back {
+            let row = self.view.message(message);
+            row.and_then(|row| row.previous_in_call)
+        } else {
+            self.call_detail().and_then(|detail| {
+                let at = detail.messages.partition_point(|id| *id <= message);
+                detail.messages.get(at).copied()
+            })
+        };
+        if let Some(next) = next {
+            self.selection.set_message(&self.view, next);
+            self.reveal_message = true;
+        }
+    }
+
+    fn step_call(&mut self, back: bool) {
+        let lists = self.lists();
+        let row = match self.selection.call.and_then(|call| lists.row_of(call)) {
+            None => Some(0),
+            Some(row) if back => row.checked_sub(1),
+            Some(row) => row.checked_add(1),
+        };
+        if let Some(call) = row.and_then(|row| lists.call(row)) {
+            self.selection.set_call(&self.view, call);
+        }
+    }
+
+    fn go_to_packet(&mut self, frame: u32) {
+        let rows = self.view.messages();
+        // Messages are in the order of time, which with several files is not that of packets.
+        let found = (0..rows.len())
+            .filter_map(|at| Some((at, rows.get(at)?)))
+            .filter(|(_, row)| row.file == 0 && row.frame >= frame)
+            .min_by_key(|(_, row)| row.frame)
+            .map(|(at, row)| (MessageId::at(at), row.frame));
+        let Some((message, there)) = found else {
+            self.notify(format!("No SIP message in packet {frame} or behind it"));
+            return;
+        };
+        if there != frame {
+            self.notify(format!(
+                "No SIP message ends in packet {frame}: this is the next one, packet {there}"
+            ));
+        }
+        self.selection.set_message(&self.view, message);
+        self.show_kind_of_selection();
+        self.reveal_message = true;
+        self.overlay = None;
+    }
+
+    /// Lists the kind of calls to which the selected one belongs.
+    fn show_kind_of_selection(&mut self) {
+        if let Some(call) = self.selection.call.and_then(|call| self.view.call(call)) {
+            self.kind = call.kind;
+            self.kind_chosen = true;
+        }
+    }
+
+    fn toggle_mark(&mut self, call: CallId) {
+        match self.marked.iter().position(|marked| *marked == call) {
+            Some(at) => drop(self.marked.remove(at)),
+            None if self.marked.len() < MOST_MARKED => self.marked.push(call),
+            None => self.notify(format!("No more than {MOST_MARKED} calls can be marked")),
+        }
+    }
+
+    fn copy_message(&mut self) {
+        let detail = self.detail();
+        let detail = detail.filter(|detail| Some(detail.message) == self.selection.message);
+        match detail {
+            Some(detail) if detail.error.is_none() => {
+                self.clipboard = Some(String::from_utf8_lossy(&detail.bytes).into_owned());
+            }
+            _ => self.notify("The message is not read yet".to_owned()),
         }
     }
 
@@ -543,10 +697,8 @@ impl Session {
             true => self.later.push(now),
             false => self.earlier.push(now),
         }
-        if let Some(call) = other.call.and_then(|call| self.view.call(call)) {
-            self.kind = call.kind;
-        }
         self.selection = other;
+        self.show_kind_of_selection();
         self.reveal_message = true;
     }
 

@@ -35,7 +35,7 @@ impl CallListState {
     }
 }
 
-const COLUMNS: [(CallColumn, Column); 10] = [
+static COLUMNS: [(CallColumn, Column); 10] = [
     (CallColumn::State, Column::text("State", 112.0)),
     (CallColumn::Start, Column::text("Start", 118.0)),
     (CallColumn::Caller, Column::text("Caller", 190.0)),
@@ -78,12 +78,9 @@ pub fn call_list_ui(
     let order = COLUMNS
         .iter()
         .position(|(column, _)| *column == ctx.order.column);
-    let mut columns = COLUMNS.map(|(_, column)| column.sortable());
+    let mut columns = COLUMNS.clone().map(|(_, column)| column.sortable());
     if let Some(start) = columns.get_mut(1) {
-        start.name = match ctx.time_head() {
-            "Time (UTC)" => "Start (UTC)",
-            _ => "Start (s)",
-        };
+        start.name = ctx.time_head_of("Start").into();
     }
     let table = RowView {
         name: "Calls",

@@ -105,7 +105,7 @@ pub fn message_list_ui(
 fn columns(ctx: &PanelCtx<'_>) -> [Column; 11] {
     [
         Column::number("#", 58.0).hint("Number of the message in this capture"),
-        Column::text(ctx.time_head(), 118.0),
+        Column::titled(ctx.time_head().to_owned(), 118.0),
         Column::number("Δ in call", 76.0).hint("Since the message before it in the same call"),
         Column::text("Source", 150.0),
         Column::text("Destination", 150.0),

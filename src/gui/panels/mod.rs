@@ -6,6 +6,7 @@ pub mod explanation;
 pub mod header_tree;
 pub mod ladder;
 pub mod message_list;
+pub mod overlays;
 pub mod raw_bytes;
 pub mod status_bar;
 pub mod top_bar;

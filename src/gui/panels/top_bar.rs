@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
-use egui::{Id, Key, MenuBar, RichText, Ui};
+use egui::accesskit::Role;
+use egui::{Id, Key, MenuBar, RichText, Ui, WidgetInfo};
 
-use crate::gui::action::{Action, Area, RawTab, Tab};
+use crate::gui::action::Action;
+use crate::gui::command::{COMMANDS, Command, Menu, by_id};
 use crate::gui::panel_ctx::PanelCtx;
-use crate::gui::prefs::{ThemeChoice, TimeFormat};
-use crate::gui::widgets::panel_head::area_words;
+use crate::gui::prefs::TimeFormat;
+use crate::gui::widgets::panel_head::{Icon, tool_button};
+use crate::gui::zone;
 use crate::index::filter::Filter;
 
 /// What belongs to the bar alone.
@@ -30,95 +33,104 @@ pub fn menus_ui(
     ctx: &PanelCtx<'_>,
     ui: &mut Ui,
     state: &mut TopBarState,
-    theme: ThemeChoice,
     actions: &mut Vec<Action>,
 ) {
     MenuBar::new().ui(ui, |ui| {
-        menu_items_ui(ctx, ui, theme, actions);
+        menu_items_ui(ctx, ui, actions);
         // Fields and buttons beside the menus look as everywhere else.
         ui.reset_style();
         if ctx.progress.is_some() {
+            tools_ui(ctx, ui, actions);
             filter_ui(ctx, ui, state, actions);
         }
         name_ui(ctx, ui);
     });
 }
 
-fn menu_items_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, theme: ThemeChoice, actions: &mut Vec<Action>) {
-    ui.menu_button("File", |ui| {
-        let mut item = |ui: &mut Ui, enabled: bool, text: &str, keys: &str, action: Action| {
-            let button = egui::Button::new(text).shortcut_text(keys);
-            if ui.add_enabled(enabled, button).clicked() {
-                actions.push(action);
-                ui.close();
+fn menu_items_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
+    for menu in Menu::ALL {
+        ui.menu_button(menu.words(), |ui| {
+            ui.set_min_width(260.0);
+            let mut last = None;
+            for command in COMMANDS {
+                let Some((_, group)) = command.menu.filter(|(m, _)| *m == menu) else {
+                    continue;
+                };
+                if last.is_some_and(|last| last != group) {
+                    ui.separator();
+                }
+                last = Some(group);
+                command_item_ui(ctx, ui, command, actions);
+                if command.id == "time local" {
+                    offsets_ui(ctx, ui, actions);
+                }
             }
-        };
-        item(ui, true, "Open capture…", "Ctrl+O", Action::AskForFiles);
-        item(
-            ui,
-            true,
-            "Open path…",
-            "Ctrl+Shift+O",
-            Action::ShowPathField(true),
-        );
-        item(
-            ui,
-            ctx.progress.is_some(),
-            "Close capture",
-            "Ctrl+W",
-            Action::CloseCapture,
-        );
-        ui.separator();
-        item(ui, true, "Quit", "Ctrl+Q", Action::Quit);
-    });
-    ui.menu_button("View", |ui| {
-        let mut choice = |ui: &mut Ui, on: bool, text: &str, action: Action| {
-            if ui.radio(on, text).clicked() {
-                actions.push(action);
-                ui.close();
-            }
-        };
-        let themes = [
-            (ThemeChoice::System, "Theme as the system"),
-            (ThemeChoice::Light, "Light"),
-            (ThemeChoice::Dark, "Dark"),
-        ];
-        for (kind, text) in themes {
-            choice(ui, theme == kind, text, Action::SetTheme(kind));
-        }
-        ui.separator();
-        for (format, text) in [
-            (TimeFormat::Utc, "Time of day (UTC)"),
-            (TimeFormat::Relative, "Seconds since the first message"),
-        ] {
-            choice(ui, ctx.time == format, text, Action::SetTimeFormat(format));
-        }
-        ui.separator();
-        for (tab, text) in [
-            (Tab::Ladder, "Ladder"),
-            (Tab::CallMessages, "Messages of the call"),
-            (Tab::AllMessages, "All messages"),
-        ] {
-            choice(ui, ctx.tab == tab, text, Action::ShowTab(tab));
-        }
-        ui.separator();
-        for (tab, text) in [
-            (RawTab::Text, "Message as text"),
-            (RawTab::Tree, "Message as a tree"),
-            (RawTab::Hex, "Message in hex"),
-        ] {
-            choice(ui, ctx.raw == tab, text, Action::ShowRaw(tab));
-        }
-        ui.separator();
-        for area in Area::ALL {
-            let mut shown = ctx.layout.shows(area);
-            let text = format!("Show {}", area_words(area));
-            if ui.checkbox(&mut shown, text).clicked() {
-                actions.push(Action::ShowArea(area, shown));
-                ui.close();
-            }
+        });
+    }
+}
+
+/// One entry of a menu.
+fn command_item_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, command: &Command, actions: &mut Vec<Action>) {
+    let why_not = (command.when)(&ctx.facts).err();
+    let on = command.on.map(|on| on(&ctx.facts));
+    let mark = match on {
+        Some(true) => "● ",
+        Some(false) => "○ ",
+        None => "",
+    };
+    let button =
+        egui::Button::new(format!("{mark}{}", command.words)).shortcut_text(command.key_words());
+    let response = ui.add_enabled(why_not.is_none(), button);
+    let words = command.words;
+    response.widget_info(|| {
+        let role = Role::MenuItem;
+        match on {
+            Some(on) => WidgetInfo::selected(role, why_not.is_none(), on, words),
+            None => WidgetInfo::labeled(role, why_not.is_none(), words),
         }
     });
+    let tooltip = command.tooltip(&ctx.facts);
+    if response
+        .on_hover_text(&tooltip)
+        .on_disabled_hover_text(&tooltip)
+        .clicked()
+    {
+        actions.push((command.action)(&ctx.facts));
+        ui.close();
+    }
+}
+
+/// Time of day at a fixed distance from UTC.
+fn offsets_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
+    ui.menu_button("Time of day elsewhere", |ui| {
+        egui::ScrollArea::vertical()
+            .max_height(320.0)
+            .show(ui, |ui| {
+                for minutes in zone::OFFSETS {
+                    let format = TimeFormat::Offset(*minutes);
+                    let words = zone::offset_words(*minutes);
+                    if ui.radio(ctx.time == format, words).clicked() {
+                        actions.push(Action::SetTimeFormat(format));
+                        ui.close();
+                    }
+                }
+            });
+    });
+}
+
+/// Buttons for what is needed most.
+fn tools_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
+    for (id, icon) in [("back", Icon::Back), ("forward", Icon::Forward)] {
+        let Some(command) = by_id(id) else { continue };
+        let side = ui.spacing().interact_size.y;
+        let place = ui.allocate_space(egui::vec2(side, side)).1;
+        let enabled = (command.when)(&ctx.facts).is_ok();
+        let tooltip = command.tooltip(&ctx.facts);
+        let response = tool_button(ui, place, icon, command.words, &tooltip, enabled);
+        if response.clicked() && enabled {
+            actions.push((command.action)(&ctx.facts));
+        }
+    }
 }
 
 /// What is open.

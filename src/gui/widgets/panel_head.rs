@@ -20,6 +20,10 @@ pub enum Icon {
     Restore,
     /// A cross.
     Close,
+    /// An arrow to the left.
+    Back,
+    /// An arrow to the right.
+    Forward,
 }
 
 /// Name of a part for people.
@@ -84,25 +88,48 @@ pub fn panel_head(
 
 /// A small painted button; `words` are its name and its tooltip.
 pub fn icon_button(ui: &mut Ui, place: Rect, icon: Icon, words: &str) -> Response {
-    let response = ui.interact(place, ui.scope_id().with(("icon", words)), Sense::click());
-    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, words));
-    let visuals = ui.style().interact(&response);
-    if response.hovered() || response.has_focus() {
-        ui.painter().rect_filled(place, 3, visuals.weak_bg_fill);
+    tool_button(ui, place, icon, words, words, true)
+}
+
+/// A painted button with a name, a tooltip, and a state.
+pub fn tool_button(
+    ui: &mut Ui,
+    place: Rect,
+    icon: Icon,
+    name: &str,
+    tooltip: &str,
+    enabled: bool,
+) -> Response {
+    let sense = if enabled {
+        Sense::click()
+    } else {
+        Sense::hover()
+    };
+    let response = ui.interact(place, ui.scope_id().with(("icon", name)), sense);
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, enabled, name));
+    if enabled && (response.hovered() || response.has_focus()) {
+        let fill = ui.style().interact(&response).weak_bg_fill;
+        ui.painter().rect_filled(place, 3, fill);
     }
-    let stroke = Stroke::new(1.2, ui.visuals().weak_text_color());
-    let middle = place.center();
-    let painter = ui.painter();
+    let colour = match enabled {
+        true => ui.visuals().text_color(),
+        false => ui.visuals().weak_text_color().gamma_multiply(0.5),
+    };
+    paint_icon(ui.painter(), place.center(), icon, Stroke::new(1.3, colour));
+    response.on_hover_text(tooltip)
+}
+
+fn paint_icon(painter: &egui::Painter, middle: egui::Pos2, icon: Icon, stroke: Stroke) {
+    let square = |at, side: f32| Rect::from_center_size(middle + at, vec2(side, side));
     match icon {
         Icon::Maximise => {
-            let square = Rect::from_center_size(middle, vec2(9.0, 9.0));
+            let square = square(vec2(0.0, 0.0), 9.0);
             painter.rect_stroke(square, 0, stroke, StrokeKind::Inside);
             painter.hline(square.x_range(), square.top() + 1.5, stroke);
         }
         Icon::Restore => {
             for at in [vec2(1.5, -1.5), vec2(-1.5, 1.5)] {
-                let square = Rect::from_center_size(middle + at, vec2(7.0, 7.0));
-                painter.rect_stroke(square, 0, stroke, StrokeKind::Inside);
+                painter.rect_stroke(square(at, 7.0), 0, stroke, StrokeKind::Inside);
             }
         }
         Icon::Close => {
@@ -111,6 +138,13 @@ pub fn icon_button(ui: &mut Ui, place: Rect, icon: Icon, words: &str) -> Respons
                 painter.line_segment([middle - at, middle + at], stroke);
             }
         }
+        Icon::Back | Icon::Forward => {
+            let way = if icon == Icon::Back { -1.0 } else { 1.0 };
+            let tip = middle + vec2(6.0 * way, 0.0);
+            painter.line_segment([middle - vec2(6.0 * way, 0.0), tip], stroke);
+            for side in [1.0, -1.0] {
+                painter.line_segment([tip, tip + vec2(-4.5 * way, 4.5 * side)], stroke);
+            }
+        }
     }
-    response.on_hover_text(words)
 }

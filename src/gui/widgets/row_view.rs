@@ -24,10 +24,10 @@ const NARROWEST: f32 = 28.0;
 const MAX_SHOWN: usize = 400;
 
 /// A column.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Column {
     /// Head.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What the head means, shown on hover.
     pub hint: &'static str,
     /// Width in points until somebody changes it.
@@ -42,7 +42,7 @@ impl Column {
     /// A column of text.
     pub const fn text(name: &'static str, width: f32) -> Self {
         Self {
-            name,
+            name: Cow::Borrowed(name),
             hint: "",
             width,
             right: false,
@@ -53,7 +53,7 @@ impl Column {
     /// A column of numbers.
     pub const fn number(name: &'static str, width: f32) -> Self {
         Self {
-            name,
+            name: Cow::Borrowed(name),
             hint: "",
             width,
             right: true,
@@ -61,17 +61,24 @@ impl Column {
         }
     }
 
+    /// A column of text whose head changes.
+    pub fn titled(name: String, width: f32) -> Self {
+        Self {
+            name: Cow::Owned(name),
+            ..Self::text("", width)
+        }
+    }
+
     /// With an explanation of its head.
-    pub const fn hint(self, hint: &'static str) -> Self {
-        Self { hint, ..self }
+    pub const fn hint(mut self, hint: &'static str) -> Self {
+        self.hint = hint;
+        self
     }
 
     /// Sortable.
-    pub const fn sortable(self) -> Self {
-        Self {
-            sorts: true,
-            ..self
-        }
+    pub const fn sortable(mut self) -> Self {
+        self.sorts = true;
+        self
     }
 }
 

@@ -1,0 +1,214 @@
+//! Small windows above the others: all commands, all keys, a packet by number, what was said.
+
+use egui::accesskit::Role;
+use egui::{Align2, Id, Key, RichText, ScrollArea, Ui, WidgetInfo};
+
+use crate::gui::action::{Action, Overlay};
+use crate::gui::command::{COMMANDS, Command, LIST_KEYS, Menu};
+use crate::gui::panel_ctx::PanelCtx;
+
+/// What belongs to these windows alone.
+#[derive(Default)]
+pub struct OverlayState {
+    /// Which one was shown last, so that its field gets the keyboard once.
+    shown: Option<Overlay>,
+    text: String,
+    /// Position of the chosen command among those that are listed.
+    chosen: usize,
+}
+
+impl OverlayState {
+    /// Forgets what was typed.
+    pub fn close(&mut self) {
+        if self.shown.is_some() {
+            *self = Self::default();
+        }
+    }
+}
+
+/// The window of that name.
+pub fn overlay_ui(
+    ctx: &PanelCtx<'_>,
+    ui: &mut Ui,
+    overlay: Overlay,
+    state: &mut OverlayState,
+    actions: &mut Vec<Action>,
+) {
+    let title = match overlay {
+        Overlay::Palette => "All commands",
+        Overlay::Keys => "Keys",
+        Overlay::GoToPacket => "Go to packet",
+        Overlay::Notices => "Notices",
+    };
+    let mut open = true;
+    let room = ui.ctx().content_rect().size();
+    egui::Window::new(title)
+        .id(Id::unique(("overlay", overlay)))
+        .open(&mut open)
+        .collapsible(false)
+        .resizable(false)
+        .anchor(Align2::CENTER_TOP, [0.0, room.y * 0.08])
+        .max_width(620.0_f32.min(room.x - 40.0))
+        .max_height(room.y * 0.8)
+        .show(ui.ctx(), |ui| match overlay {
+            Overlay::Palette => palette_ui(ctx, ui, state, actions),
+            Overlay::Keys => keys_ui(ctx, ui),
+            Overlay::GoToPacket => packet_ui(ui, state, actions),
+            Overlay::Notices => notices_ui(ctx, ui),
+        });
+    state.shown = Some(overlay);
+    if !open {
+        actions.push(Action::ShowOverlay(None));
+    }
+}
+
+/// A field that gets the keyboard when its window opens.
+fn field_ui(ui: &mut Ui, state: &mut OverlayState, label: &str, hint: &str) -> egui::Response {
+    let label = ui.label(label);
+    let field = egui::TextEdit::singleline(&mut state.text)
+        .id(Id::unique("overlay field"))
+        .hint_text(hint)
+        .desired_width(f32::INFINITY);
+    let response = ui.add(field).labelled_by(label.id);
+    if state.shown.is_none() {
+        response.request_focus();
+    }
+    response
+}
+
+fn palette_ui(
+    ctx: &PanelCtx<'_>,
+    ui: &mut Ui,
+    state: &mut OverlayState,
+    actions: &mut Vec<Action>,
+) {
+    let (up, down) = ui.input_mut(|input| {
+        let none = egui::Modifiers::NONE;
+        (
+            input.consume_key(none, Key::ArrowUp),
+            input.consume_key(none, Key::ArrowDown),
+        )
+    });
+    let response = field_ui(ui, state, "Command:", "words of a command");
+    if response.changed() {
+        state.chosen = 0;
+    }
+    let found = matching(&state.text);
+    state.chosen = match (up, down) {
+        (true, _) => state.chosen.saturating_sub(1),
+        (_, true) => state.chosen + 1,
+        _ => state.chosen,
+    }
+    .min(found.len().saturating_sub(1));
+    let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    if found.is_empty() {
+        ui.label(RichText::new("No command has these words").color(ctx.theme.faint));
+    }
+    let mut run = None;
+    ScrollArea::vertical().max_height(420.0).show(ui, |ui| {
+        for (at, command) in found.iter().enumerate() {
+            let chosen = at == state.chosen;
+            let why_not = (command.when)(&ctx.facts).err();
+            let menu = command
+                .menu
+                .map(|(menu, _)| menu.words())
+                .unwrap_or_default();
+            let text = match why_not {
+                Some(why) => format!("{} ({why})", command.words),
+                None => command.words.to_owned(),
+            };
+            let button = egui::Button::selectable(chosen, text)
+                .shortcut_text(format!("{menu}   {}", command.key_words()))
+                .min_size(egui::vec2(ui.available_width(), 0.0))
+                .truncate();
+            let response = ui.add_enabled(why_not.is_none(), button);
+            response.widget_info(|| {
+                let role = Role::ListBoxOption;
+                let name = format!("Command {}", command.words);
+                WidgetInfo::selected(role, why_not.is_none(), chosen, name)
+            });
+            if chosen && (up || down) {
+                response.scroll_to_me(None);
+            }
+            if response.clicked() || entered && chosen && why_not.is_none() {
+                run = Some(*command);
+            }
+        }
+    });
+    if let Some(command) = run {
+        actions.push(Action::ShowOverlay(None));
+        actions.push((command.action)(&ctx.facts));
+    }
+}
+
+/// The commands that have all the words, in the order of the table.
+fn matching(text: &str) -> Vec<&'static Command> {
+    let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+    COMMANDS
+        .iter()
+        .filter(|command| command.id != "palette")
+        .filter(|command| {
+            let hay = format!("{} {}", command.words, command.hint).to_lowercase();
+            words.iter().all(|word| hay.contains(word))
+        })
+        .collect()
+}
+
+fn keys_ui(ctx: &PanelCtx<'_>, ui: &mut Ui) {
+    ScrollArea::vertical().max_height(560.0).show(ui, |ui| {
+        for menu in Menu::ALL {
+            let listed = || {
+                COMMANDS.iter().filter(move |command| {
+                    command.menu.is_some_and(|(m, _)| m == menu) && !command.keys.is_empty()
+                })
+            };
+            if listed().next().is_none() {
+                continue;
+            }
+            ui.strong(menu.words());
+            egui::Grid::new(menu.words()).num_columns(2).show(ui, |ui| {
+                for command in listed() {
+                    ui.label(RichText::new(command.key_words()).monospace());
+                    let words = command.words.trim_end_matches('…');
+                    ui.label(words).on_hover_text(command.tooltip(&ctx.facts));
+                    ui.end_row();
+                }
+            });
+            ui.add_space(6.0);
+        }
+        ui.strong("In lists");
+        egui::Grid::new("lists").num_columns(2).show(ui, |ui| {
+            for (keys, words) in LIST_KEYS {
+                ui.label(RichText::new(*keys).monospace());
+                ui.label(*words);
+                ui.end_row();
+            }
+        });
+    });
+}
+
+fn packet_ui(ui: &mut Ui, state: &mut OverlayState, actions: &mut Vec<Action>) {
+    let response = field_ui(ui, state, "Number of the packet:", "as Wireshark counts");
+    let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    let number = state.text.trim().parse::<u32>().ok().filter(|n| *n > 0);
+    if number.is_none() && !state.text.trim().is_empty() {
+        ui.label("A number from 1 on is needed");
+    }
+    let go = ui.add_enabled(number.is_some(), egui::Button::new("Go"));
+    if let Some(number) = number.filter(|_| entered || go.clicked()) {
+        actions.push(Action::GoToPacket(number));
+        actions.push(Action::ShowOverlay(None));
+    }
+}
+
+fn notices_ui(ctx: &PanelCtx<'_>, ui: &mut Ui) {
+    if ctx.notices.is_empty() {
+        ui.label("Nothing was said so far");
+    }
+    ScrollArea::vertical().max_height(420.0).show(ui, |ui| {
+        for notice in ctx.notices.iter().rev() {
+            ui.label(notice);
+            ui.separator();
+        }
+    });
+}
