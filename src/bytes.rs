@@ -1,5 +1,7 @@
 //! How anyone gets the bytes of a message: extents say where they lie, a reader brings them.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use serde::Serialize;
 
 /// A run of bytes in a file.
@@ -74,5 +76,57 @@ pub trait MessageBytes: Send + Sync {
             self.read(*extent, &mut out)?;
         }
         Ok(out)
+    }
+}
+
+/// Offsets from here on are places in what was made of a capture, not in the capture.
+const DERIVED: u64 = 1 << 63;
+/// Octets made of a capture that are kept.
+const MAX_DERIVED: usize = 1 << 30;
+
+/// Octets that stand in no file as they are: inflated or decrypted. Appended to, never changed;
+/// clones share them.
+#[derive(Clone, Default)]
+pub struct Derived {
+    kept: Arc<RwLock<Vec<u8>>>,
+}
+
+impl Derived {
+    /// Keeps the octets of a message; `packet` tells where they came from. None when there is no
+    /// more room.
+    pub fn keep(&self, octets: &[u8], packet: Extent) -> Option<Extent> {
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        let offset = kept.len();
+        if offset + octets.len() > MAX_DERIVED {
+            return None;
+        }
+        kept.extend_from_slice(octets);
+        Some(Extent {
+            offset: DERIVED | offset as u64,
+            len: u32::try_from(octets.len()).ok()?,
+            ..packet
+        })
+    }
+
+    /// Appends the octets of an extent to `out`.
+    ///
+    /// # Errors
+    /// The extent is none of these.
+    pub fn read(&self, extent: Extent, out: &mut Vec<u8>) -> std::io::Result<()> {
+        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
+        let start = usize::try_from(extent.offset & !DERIVED).unwrap_or(usize::MAX);
+        let end = start.saturating_add(extent.len as usize);
+        let octets = kept.get(start..end);
+        out.extend_from_slice(
+            octets.ok_or_else(|| std::io::Error::other("these octets are not kept"))?,
+        );
+        Ok(())
+    }
+}
+
+impl Extent {
+    /// The octets are not in the file: see [`Derived`].
+    pub fn is_derived(self) -> bool {
+        self.offset & DERIVED != 0
     }
 }

@@ -386,19 +386,14 @@ fn an_exported_call_is_whole() {
 /// Captures that need what is not there yet, each with what it is.
 const LATER: &[(&str, &str)] = &[
     ("derived-netmon2.cap", "Microsoft NetMon 2 container"),
-    ("derived-sctp.pcap", "SCTP"),
     ("derived-snoop.snoop", "Sun snoop container"),
-    ("gtp-iphone.pcap", "GTP-U tunnel"),
-    ("lab-hep3-aaa.pcap", "HEP"),
     ("lab-tls12-dsb.pcapng", "TLS"),
     ("lab-tls12.pcap", "TLS"),
     ("lab-tls13.pcap", "TLS"),
     ("lab-tls13-nokey.pcap", "TLS"),
     ("lab-websocket-80.pcap", "WebSocket"),
     ("lab-wss-443.pcap", "TLS and WebSocket"),
-    ("ndpi-gre.pcapng", "GRE tunnel"),
     ("rtsp-packets.cap", "Microsoft NetMon 2 container"),
-    ("sngrep-ipip.pcap", "IP in IP tunnel"),
 ];
 
 /// Frame, method or status, Call-ID, CSeq number, CSeq method.

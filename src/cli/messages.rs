@@ -10,6 +10,7 @@ use crate::bytes::Extent;
 use crate::diagnostic::Severity;
 use crate::index::IndexView;
 use crate::index::filter::{each_with_bytes, unfolded};
+use crate::index::icmp::IcmpError;
 use crate::index::ids::MessageId;
 use crate::index::message_store::{MessageRow, Repeat, SdpKind};
 use crate::present::{ladder, text};
@@ -64,6 +65,10 @@ pub(super) const FIELDS: &[&str] = &[
     "copy_of",
     "seen_as",
     "diagnostics",
+    "cut",
+    "hep_agent",
+    "hep_node",
+    "icmp_error",
 ];
 
 const COLUMNS: &[Column] = &[
@@ -161,7 +166,8 @@ fn fields(
     record.shown("dst", flow.map(|f| f.dst));
     record.text("transport", flow.map(|f| f.transport.name()));
     record.bytes("via_transport", part(|s| s.via_transport));
-    record.text("origin", Some("packet"));
+    let hep = view.hep(id);
+    record.text("origin", Some(if hep.is_some() { "hep" } else { "packet" }));
     record.shown("layers", Some(view.layers(row)));
     record.text("kind", Some(if response { "response" } else { "request" }));
     let method = view.method_name(id);
@@ -212,6 +218,31 @@ fn fields(
     record.number("copy_of", number(copy));
     record.number("seen_as", number(seen));
     diagnostics(octets, framing, record);
+    record.boolean("cut", row.is_cut());
+    record.number("hep_agent", hep.and_then(|hep| hep.agent));
+    record.bytes(
+        "hep_node",
+        hep.and_then(|hep| hep.node).map(|t| texts.bytes(t)),
+    );
+    icmp_error(record, view.icmp().of_message(id));
+}
+
+/// The ICMP error that quotes a message or a stream.
+pub(super) fn icmp_error(record: &mut Record, error: Option<&IcmpError>) {
+    record.object(
+        "icmp_error",
+        error,
+        |object, error| {
+            object.number("frame", Some(error.frame.1));
+            object.number("file", Some(u64::from(error.frame.0) + 1));
+            object.number("type", Some(error.kind));
+            object.number("code", Some(error.code));
+            object.text("words", Some(error.words()));
+            object.text("from", Some(&error.from.to_string()));
+            object.number("count", Some(error.count));
+        },
+        |error| format!("{error} (packet {})", error.frame.1),
+    );
 }
 
 fn diagnostics(octets: &[u8], framing: Framing, record: &mut Record) {

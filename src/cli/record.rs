@@ -226,6 +226,33 @@ impl Record {
         }
     }
 
+    /// One object or none; in CSV the one text that `short` makes of it.
+    pub fn object<T>(
+        &mut self,
+        name: &str,
+        value: Option<&T>,
+        write: impl Fn(&mut Object<'_>, &T),
+        short: impl Fn(&T) -> String,
+    ) {
+        self.name(name);
+        match (self.shape, value) {
+            (Shape::Json, None) => self.out.extend_from_slice(b"null"),
+            (Shape::Json, Some(value)) => {
+                self.out.push(b'{');
+                let mut object = Object {
+                    out: &mut self.out,
+                    first: true,
+                };
+                write(&mut object, value);
+                self.out.push(b'}');
+            }
+            (Shape::Csv, value) => {
+                let words = value.map(short).unwrap_or_default();
+                self.csv(&words);
+            }
+        }
+    }
+
     /// Counts by name.
     pub fn counts(&mut self, name: &str, values: impl IntoIterator<Item = (String, u64)>) {
         self.name(name);

@@ -7,9 +7,9 @@ use super::record::{Object, object_line};
 use super::{Failure, Outcome, message_text};
 use crate::index::ids::MessageId;
 use crate::index::message_store::MessageRow;
-use crate::packet::{Layer, layer_spans};
+use crate::packet::{Layer, LayerNode};
 use crate::present::header_tree::{Node, header_tree};
-use crate::present::text;
+use crate::present::{layers, text};
 use crate::sip::message::decode;
 use crate::span::Span;
 
@@ -34,7 +34,13 @@ pub(super) fn show(capture: &Capture, args: &Show, out: &mut Output) -> Outcome 
     }
     let (message, _) = decode(&octets, message_text::framing(view, row));
     let tree = header_tree(&octets, &message);
-    let layers = layers(capture, row);
+    let nodes = layers::of_message(
+        view,
+        row,
+        capture.loaded.bytes.as_ref(),
+        &link_types(capture, row),
+    );
+    let layers = layers(capture, row, &nodes);
     match args.format {
         TreeFormat::Json => out.write(&object_line(|object| {
             object.number("message", Some(id.get()));
@@ -42,6 +48,7 @@ pub(super) fn show(capture: &Capture, args: &Show, out: &mut Output) -> Outcome 
             object.objects("layers", &layers, |o, (name, value, span)| {
                 object_layer(o, name, value, *span);
             });
+            object.objects("layers_tree", &nodes, |o, node| layer_json(o, node));
         })),
         TreeFormat::Table => {
             let mut words = String::new();
@@ -61,6 +68,13 @@ pub(super) fn show(capture: &Capture, args: &Show, out: &mut Output) -> Outcome 
             out.write(words.as_bytes())
         }
     }
+}
+
+/// The link types of the file that a message is in.
+fn link_types(capture: &Capture, row: &MessageRow) -> Vec<u16> {
+    let file = capture.loaded.files.get(usize::from(row.file));
+    let types = file.map(|file| file.info.link_types()).unwrap_or_default();
+    types.into_iter().map(|(number, _)| number).collect()
 }
 
 fn json(object: &mut Object<'_>, node: &Node) {
@@ -93,51 +107,39 @@ fn indented(node: &Node, depth: usize, out: &mut String) {
     }
 }
 
-/// The layers of the packet in which the message begins: name, addresses, place in the packet.
-fn layers(capture: &Capture, row: &MessageRow) -> Vec<(&'static str, String, Option<Span>)> {
+/// The layers of the packet in which the message begins: name, value, place in the packet.
+fn layers(
+    capture: &Capture,
+    row: &MessageRow,
+    nodes: &[LayerNode],
+) -> Vec<(&'static str, String, Option<Span>)> {
     let view = capture.view();
     let list: Vec<Layer> = view.layers(row).iter().collect();
-    let spans = spans(capture, row, &list);
-    list.iter()
-        .enumerate()
-        .map(|(at, layer)| {
-            let flow = view.ends(row);
-            let value = match (layer, flow) {
-                (Layer::Ipv4 | Layer::Ipv6, Some(f)) => format!("{} -> {}", f.src.ip, f.dst.ip),
-                (Layer::Udp | Layer::Tcp, Some(f)) => format!("{} -> {}", f.src.port, f.dst.port),
-                _ => String::new(),
-            };
-            (layer.name(), value, spans.get(at).copied())
-        })
-        .collect()
+    if list.iter().eq(nodes.iter().map(|node| &node.layer)) {
+        let told = nodes.iter();
+        return told
+            .map(|node| {
+                let value = match node.layer {
+                    Layer::Ethernet | Layer::Sll | Layer::Sll2 | Layer::Loopback => String::new(),
+                    _ => node.value.clone(),
+                };
+                (node.layer.name(), value, Some(node.span))
+            })
+            .collect();
+    }
+    let named = list.iter().map(|layer| (layer.name(), String::new(), None));
+    named.collect()
 }
 
-/// Where the layers stand in the packet; empty when the link type cannot be told.
-fn spans(capture: &Capture, row: &MessageRow, list: &[Layer]) -> Vec<Span> {
-    let Some(first) = capture.view().extents(row).first().copied() else {
-        return Vec::new();
-    };
-    let head = usize::from(first.head);
-    let Some(Some(reader)) = capture.loaded.readers.get(usize::from(first.file)) else {
-        return Vec::new();
-    };
-    let Some(start) = first.offset.checked_sub(u64::from(first.head)) else {
-        return Vec::new();
-    };
-    let mut frame = vec![0; head.saturating_add(first.len as usize)];
-    if reader.read_exact_at(start, &mut frame).is_err() {
-        return Vec::new();
-    }
-    let info = capture
-        .loaded
-        .files
-        .get(usize::from(first.file))
-        .map(|file| &file.info);
-    let link_types = info.map(|info| info.link_types()).unwrap_or_default();
-    link_types
-        .into_iter()
-        .map(|(link_type, _)| layer_spans(link_type, &frame))
-        .find(|found| found.iter().map(|(layer, _)| layer).eq(list.iter()))
-        .map(|found| found.into_iter().map(|(_, span)| span).collect())
-        .unwrap_or_default()
+fn layer_json(object: &mut Object<'_>, node: &LayerNode) {
+    object.text("name", Some(node.name));
+    object.text("value", Some(&node.value));
+    object.number("offset", Some(node.span.start));
+    object.number("length", Some(node.span.len() as u64));
+    object.objects("children", &node.fields, |o, field| {
+        o.text("name", Some(field.name));
+        o.text("value", Some(&field.value));
+        o.number("offset", Some(field.span.start));
+        o.number("length", Some(field.span.len() as u64));
+    });
 }

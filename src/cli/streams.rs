@@ -6,6 +6,7 @@ use super::input::Capture;
 use super::output::Output;
 use super::record::Record;
 use super::table::{self, Column, Layout, cell, left, right};
+use crate::index::IndexView;
 use crate::index::stream::{MatchedBy, Stream};
 use crate::present::text;
 use crate::sdp::static_payload;
@@ -33,6 +34,7 @@ pub(super) const FIELDS: &[&str] = &[
     "start",
     "end",
     "matched_by",
+    "icmp_error",
 ];
 
 const COLUMNS: &[Column] = &[
@@ -73,7 +75,7 @@ pub(super) fn list(capture: &Capture, args: &List, out: &mut Output) -> Outcome 
             for stream in streams.chunks(PIECE).nth(piece).unwrap_or_default() {
                 let codec = codec(capture, stream);
                 batch.row(
-                    |record| fields(stream, codec.as_ref(), record),
+                    |record| fields(view, stream, codec.as_ref(), record),
                     || cells(stream, codec.as_ref()),
                 );
             }
@@ -116,7 +118,7 @@ fn codec(capture: &Capture, stream: &Stream) -> Option<(String, u32)> {
     found.cloned()
 }
 
-fn fields(stream: &Stream, codec: Option<&(String, u32)>, record: &mut Record) {
+fn fields(view: &IndexView, stream: &Stream, codec: Option<&(String, u32)>, record: &mut Record) {
     record.number("stream", Some(stream.id.get()));
     record.number("call", stream.call.map(|c| c.get()));
     record.shown("ssrc", stream.tally.map(|t| format!("0x{:08x}", t.ssrc)));
@@ -135,6 +137,10 @@ fn fields(stream: &Stream, codec: Option<&(String, u32)>, record: &mut Record) {
     record.time("start", stream.tally.map(|t| t.first));
     record.time("end", stream.tally.map(|t| t.last));
     record.text("matched_by", Some(matched_by(stream.matched_by)));
+    let error = stream
+        .src
+        .and_then(|src| view.icmp().of_media(src, stream.dst));
+    super::messages::icmp_error(record, error);
 }
 
 fn cells(stream: &Stream, codec: Option<&(String, u32)>) -> Vec<String> {

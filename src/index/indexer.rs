@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
+use super::icmp::{self, IcmpError, IcmpErrors, Quote};
 use super::ids::{
     AnnouncementId, CallId, DialogId, FlowId, MessageId, PartiesId, TextId, TransactionId,
 };
@@ -19,9 +20,9 @@ use super::repeat::{Kind, Sending, Sendings};
 use super::stream::RtpTable;
 use super::text::Texts;
 use super::time_bound::{HashedMap, TimeBound};
-use super::{Call, CallKind, Dialog, IndexView, Totals, hash_bytes, mix};
+use super::{Call, CallKind, Dialog, HepNote, IndexView, Totals, hash_bytes, mix};
 use crate::bytes::Extent;
-use crate::packet::{Addressing, Endpoint, LayerStack};
+use crate::packet::{Addressing, Endpoint, LayerStack, hep};
 use crate::sip::method::Method;
 use crate::sip::scan::{Scan, StartKind};
 
@@ -75,13 +76,7 @@ impl Keys {
         let rseq = scan.rseq.map_or(0, |n| u64::from(n) + 1);
         let tags = mix(from_tag, to_tag);
         let signature = mix(mix(start, rseq), tags);
-        let flow = mix(
-            mix(
-                media::endpoint_key(addressing.src),
-                media::endpoint_key(addressing.dst),
-            ),
-            transport as u64,
-        );
+        let flow = flow_key(addressing, transport);
         Self {
             call_id,
             from_tag,
@@ -95,6 +90,17 @@ impl Keys {
             flow,
         }
     }
+}
+
+/// Hash of addresses and transport.
+fn flow_key(addressing: &Addressing, transport: Transport) -> u64 {
+    mix(
+        mix(
+            media::endpoint_key(addressing.src),
+            media::endpoint_key(addressing.dst),
+        ),
+        transport as u64,
+    )
 }
 
 /// The hash that a row keeps of its top branch.
@@ -125,6 +131,8 @@ pub struct Incoming<'a> {
     pub extents: &'a [Extent],
     /// Not all of it was captured.
     pub cut: bool,
+    /// What the agent says that forwarded it in HEP.
+    pub hep: Option<&'a hep::Note>,
 }
 
 #[derive(Clone, Copy)]
@@ -204,6 +212,8 @@ pub struct Indexer {
     announced_at: HashedMap<AnnouncementId>,
     /// RTP seen so far.
     pub rtp: RtpTable,
+    hep: Paged<HepNote>,
+    icmp: Arc<IcmpErrors>,
     transaction_count: u32,
     requests: [u64; 32],
     odd_requests: BTreeMap<String, u64>,
@@ -240,6 +250,8 @@ impl Default for Indexer {
             successes: TimeBound::new(TRANSACTION_NANOS),
             announced_at: HashedMap::default(),
             rtp: RtpTable::default(),
+            hep: Paged::default(),
+            icmp: Arc::default(),
             transaction_count: 0,
             requests: [0; 32],
             odd_requests: BTreeMap::new(),
@@ -259,11 +271,13 @@ impl Indexer {
     /// Files one message and gives its id.
     pub fn push(&mut self, m: &Incoming<'_>) -> Option<MessageId> {
         let last = m.extents.iter().max_by_key(|e| e.frame)?;
-        let (time, frame) = (last.time, last.frame);
+        // The order is that of the capture; the time shown is that of who saw the message first.
+        let stated = m.hep.and_then(|hep| hep.time);
+        let (time, frame) = (stated.unwrap_or(last.time), last.frame);
         if self.rows.len() >= u32::MAX as usize - 1 {
             return None;
         }
-        self.turn(time);
+        self.turn(last.time);
         self.last_time = self.last_time.max(time);
         let id = MessageId::at(self.rows.len());
         let scan = m.scan;
@@ -400,6 +414,9 @@ impl Indexer {
             self.announce(m, cid, call, id, time);
         }
         self.rows.push(row);
+        if let Some(note) = m.hep {
+            self.note_hep(id, note);
+        }
         self.update_transaction(
             key,
             m,
@@ -421,6 +438,52 @@ impl Indexer {
         });
         self.sendings.turn(time, |_| false);
         self.successes.turn(time, |_| false);
+    }
+
+    fn note_hep(&mut self, message: MessageId, note: &hep::Note) {
+        let node = note.node.as_ref().filter(|node| !node.is_empty());
+        let node = node.map(|node| {
+            let node = node.as_bytes();
+            self.texts.intern(hash_bytes(node), node)
+        });
+        self.hep.push(HepNote {
+            message,
+            agent: note.agent,
+            node,
+        });
+    }
+
+    /// Ties an ICMP error to the message it quotes, if that is known; says so.
+    pub fn icmp_on_message(&mut self, quote: &Quote, error: IcmpError) -> bool {
+        let transport = if quote.sent.is_some() {
+            Transport::Udp
+        } else {
+            Transport::Tcp
+        };
+        let key = flow_key(&quote.addressing, transport);
+        let Some((_, flow)) = self.flow_table.find(key, |(k, _)| *k == key).copied() else {
+            return false;
+        };
+        let newest = self.rows.len();
+        let from = newest.saturating_sub(icmp::LOOK_BACK);
+        let found = (from..newest).rev().find_map(|at| {
+            let row = self.rows.get(at)?;
+            (row.flow == flow && quote.is_of(row)).then(|| (MessageId::at(at), row.repeat()))
+        });
+        let Some((id, repeat)) = found else {
+            return false;
+        };
+        let id = match repeat {
+            Repeat::CopyOf(first) => first,
+            _ => id,
+        };
+        Arc::make_mut(&mut self.icmp).add_message(id, error);
+        true
+    }
+
+    /// Notes an ICMP error that quotes media between two addresses.
+    pub fn icmp_on_media(&mut self, way: &Addressing, error: IcmpError) {
+        Arc::make_mut(&mut self.icmp).add_media((way.src, way.dst), error);
     }
 
     fn flow(&mut self, m: &Incoming<'_>) -> FlowId {
@@ -1204,6 +1267,8 @@ impl Indexer {
             odd_methods: Arc::clone(&self.odd_methods),
             announcements: self.announcements.publish(),
             rtp: self.rtp.publish(),
+            hep: self.hep.publish(),
+            icmp: Arc::clone(&self.icmp),
             totals: Totals {
                 requests,
                 responses,

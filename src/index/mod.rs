@@ -7,6 +7,7 @@
 pub mod call;
 pub mod dialog;
 pub mod filter;
+pub mod icmp;
 pub mod ids;
 mod indexer;
 pub mod media;
@@ -128,6 +129,17 @@ pub struct Call {
     pub copies: u32,
 }
 
+/// What an agent says of a message that it forwarded in HEP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HepNote {
+    /// The message.
+    pub message: MessageId,
+    /// Number of the agent.
+    pub agent: Option<u32>,
+    /// Name of its node.
+    pub node: Option<TextId>,
+}
+
 /// Counts over the whole capture.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
@@ -163,6 +175,8 @@ pub struct IndexView {
     pub(crate) odd_methods: std::sync::Arc<BTreeMap<MessageId, String>>,
     pub(crate) announcements: PagedView<media::Announcement>,
     pub(crate) rtp: std::sync::Arc<Vec<stream::RtpCounts>>,
+    pub(crate) hep: PagedView<HepNote>,
+    pub(crate) icmp: std::sync::Arc<icmp::IcmpErrors>,
     /// Counts.
     pub totals: Totals,
 }
@@ -295,6 +309,27 @@ impl IndexView {
                     || self.message(*m).is_some_and(|row| row.dialog == Some(id))
             })
             .collect()
+    }
+
+    /// What its agent says of a message that came in HEP; none for any other.
+    pub fn hep(&self, id: MessageId) -> Option<&HepNote> {
+        // By message, for they are noted as they come.
+        let (mut low, mut high) = (0, self.hep.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            let note = self.hep.get(middle)?;
+            match note.message.cmp(&id) {
+                std::cmp::Ordering::Equal => return Some(note),
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
+
+    /// The ICMP errors of the capture that quote messages or media.
+    pub fn icmp(&self) -> &icmp::IcmpErrors {
+        &self.icmp
     }
 
     /// Sender and receiver.

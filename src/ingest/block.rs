@@ -6,8 +6,10 @@ use crate::bytes::Extent;
 use crate::index::media;
 use crate::index::message_store::Transport;
 use crate::index::{Keys, hash_bytes};
-use crate::packet::rtp_brief::{RtpTallies, rtp_header};
-use crate::packet::{self, Addressing, LayerStack, Payload, Skip, TCP_SYN};
+use crate::packet::rtp_brief::{RtpHeader, RtpTallies, rtp_header};
+use crate::packet::{
+    self, Addressing, Layer, LayerStack, Packet, Payload, Skip, TCP_SYN, hep, icmp,
+};
 use crate::sdp;
 use crate::sip::framing;
 use crate::sip::scan::{Framing, Scan, scan_for_index};
@@ -34,8 +36,10 @@ pub(super) enum Item {
         layers: LayerStack,
         extent: Extent,
         cut: bool,
+        transport: Transport,
+        hep: Option<Box<hep::Note>>,
     },
-    /// A frame that needs memory of others: TCP, fragment.
+    /// A frame that needs memory of others: TCP, SCTP, fragment, ICMP error.
     Later(u32),
 }
 
@@ -87,7 +91,9 @@ impl Block {
                 }
             };
             match packet.payload {
-                Payload::Udp { data: payload, cut } => {
+                Payload::Udp {
+                    data: payload, cut, ..
+                } => {
                     let Some(first) = payload.first() else {
                         continue;
                     };
@@ -95,10 +101,7 @@ impl Block {
                         && let Some(header) = rtp_header(payload)
                     {
                         let way = &packet.addressing;
-                        let flow = crate::index::mix(
-                            media::endpoint_key(way.src),
-                            media::endpoint_key(way.dst),
-                        );
+                        let flow = flow_hash(way);
                         rtp.add(flow, way, header, frame.time, (*file, frame.number));
                         continue;
                     }
@@ -108,20 +111,39 @@ impl Block {
                     };
                     let way = &packet.addressing;
                     // Nearly always the message begins with the datagram.
-                    let (bytes, decoded) = match decode(payload, framing, way, Transport::Udp, pool)
-                    {
-                        Some(decoded) => (payload, decoded),
-                        None => {
-                            let start = sip_start(payload).unwrap_or(payload.len());
-                            let bytes = payload.get(start..).unwrap_or_default();
-                            let Some(decoded) = decode(bytes, framing, way, Transport::Udp, pool)
-                            else {
-                                continue;
-                            };
-                            (bytes, decoded)
+                    let Some(decoded) = decode(payload, framing, way, Transport::Udp, pool) else {
+                        match beyond(packet, pool) {
+                            Beyond::Nothing => {}
+                            Beyond::Later(_) => items.push((frame.time, Item::Later(index as u32))),
+                            Beyond::Skip(skip) => {
+                                skips.entry(skip).or_insert((0, frame.number)).0 += 1;
+                            }
+                            Beyond::Rtp(way, header) => {
+                                let place = (*file, frame.number);
+                                rtp.add(flow_hash(&way), &way, header, frame.time, place);
+                            }
+                            Beyond::Message(found) => {
+                                if let Some(fault) = found.fault {
+                                    skips.entry(fault).or_insert((0, frame.number)).0 += 1;
+                                }
+                                let extent = extent(*file, chunk.base, frame, data, found.bytes);
+                                items.push((
+                                    frame.time,
+                                    Item::Message {
+                                        decoded: found.decoded,
+                                        addressing: found.addressing,
+                                        layers: found.layers,
+                                        extent,
+                                        cut: found.cut,
+                                        transport: found.transport,
+                                        hep: found.hep,
+                                    },
+                                ));
+                            }
                         }
+                        continue;
                     };
-                    let extent = extent(*file, chunk.base, frame, data, bytes);
+                    let extent = extent(*file, chunk.base, frame, data, payload);
                     items.push((
                         frame.time,
                         Item::Message {
@@ -130,6 +152,8 @@ impl Block {
                             layers: packet.layers,
                             extent,
                             cut,
+                            transport: Transport::Udp,
+                            hep: None,
                         },
                     ));
                 }
@@ -138,11 +162,180 @@ impl Block {
                         items.push((frame.time, Item::Later(index as u32)));
                     }
                 }
-                Payload::Fragment(_) => items.push((frame.time, Item::Later(index as u32))),
-                Payload::Icmp | Payload::Other(_) => {}
+                Payload::Fragment(_) | Payload::Sctp(_) => {
+                    items.push((frame.time, Item::Later(index as u32)));
+                }
+                Payload::Icmp { data, v6 } => {
+                    if icmp::is_error(data, v6) {
+                        items.push((frame.time, Item::Later(index as u32)));
+                    }
+                }
+                Payload::Other { .. } => {}
             }
         }
     }
+}
+
+fn flow_hash(way: &Addressing) -> u64 {
+    crate::index::mix(media::endpoint_key(way.src), media::endpoint_key(way.dst))
+}
+
+/// What a datagram holds that does not begin with a SIP message.
+#[expect(clippy::large_enum_variant, reason = "lives for one datagram")]
+pub(super) enum Beyond<'a> {
+    Nothing,
+    /// What is inside needs memory of others.
+    Later(Packet<'a>),
+    Skip(Skip),
+    Rtp(Addressing, RtpHeader),
+    Message(Found<'a>),
+}
+
+/// A message in a tunnel, in HEP or behind other octets.
+pub(super) struct Found<'a> {
+    pub decoded: Decoded,
+    pub bytes: &'a [u8],
+    pub addressing: Addressing,
+    pub layers: LayerStack,
+    pub cut: bool,
+    pub transport: Transport,
+    pub hep: Option<Box<hep::Note>>,
+    /// What is wrong with the HEP around it.
+    pub fault: Option<Skip>,
+}
+
+/// Looks into a datagram that does not begin with a SIP message: HEP, tunnels, SIP behind junk.
+#[inline(never)]
+pub(super) fn beyond<'a>(mut packet: Packet<'a>, pool: &mut Pool) -> Beyond<'a> {
+    // Every tunnel is counted in the layers, so this ends.
+    loop {
+        let Payload::Udp { data, cut, .. } = packet.payload else {
+            return match packet.payload {
+                Payload::Icmp { data, v6 } if !icmp::is_error(data, v6) => Beyond::Nothing,
+                Payload::Other { .. } => Beyond::Nothing,
+                Payload::Tcp(s) if s.data.is_empty() && s.flags & TCP_SYN == 0 => Beyond::Nothing,
+                _ => Beyond::Later(packet),
+            };
+        };
+        let way = packet.addressing;
+        if packet.layers.tunnels() > 0 {
+            if let Some(header) = rtp_header(data) {
+                return Beyond::Rtp(way, header);
+            }
+            if let Some(found) = message(data, cut, &packet, pool) {
+                return Beyond::Message(found);
+            }
+        }
+        if let Some(found) = hep::read(data) {
+            return match found {
+                Ok(hep) => of_hep(&hep, cut, &packet, pool),
+                Err(fault) => Beyond::Skip(Skip::Hep(fault, way.src.ip)),
+            };
+        }
+        let opened = packet::open_udp(&packet);
+        if let Some(Ok(inner)) = opened {
+            packet = inner;
+            continue;
+        }
+        let start = sip_start(data).unwrap_or(data.len());
+        let rest = data.get(start..).unwrap_or_default();
+        return match (message(rest, cut, &packet, pool), opened) {
+            (Some(found), _) => Beyond::Message(found),
+            (None, Some(Err(skip))) => Beyond::Skip(skip),
+            (None, _) => Beyond::Nothing,
+        };
+    }
+}
+
+fn message<'a>(
+    bytes: &'a [u8],
+    cut: bool,
+    packet: &Packet<'_>,
+    pool: &mut Pool,
+) -> Option<Found<'a>> {
+    let framing = Framing {
+        datagram: true,
+        cut,
+    };
+    let transport = Transport::Udp;
+    Some(Found {
+        decoded: decode(bytes, framing, &packet.addressing, transport, pool)?,
+        bytes,
+        addressing: packet.addressing,
+        layers: packet.layers,
+        cut,
+        transport,
+        hep: None,
+        fault: None,
+    })
+}
+
+/// What HEP carries: addresses, transport and time are those that the agent states.
+fn of_hep<'a>(hep: &hep::Hep<'a>, cut: bool, packet: &Packet<'a>, pool: &mut Pool) -> Beyond<'a> {
+    if hep.kind != hep::KIND_SIP {
+        return Beyond::Skip(Skip::HepOther(hep.kind));
+    }
+    if hep.packed {
+        // What is inflated has to be kept, in the order of the capture.
+        return Beyond::Later(*packet);
+    }
+    let cut = cut || hep.fault == Some(hep::Fault::LongerThanPacket);
+    let way = hep_way(hep, &packet.addressing, packet.layers);
+    let fault = hep.fault.map(|f| Skip::Hep(f, packet.addressing.src.ip));
+    match in_hep(hep.payload, &hep.note, way, cut, pool) {
+        Some(found) => Beyond::Message(Found { fault, ..found }),
+        None => fault.map_or(Beyond::Nothing, Beyond::Skip),
+    }
+}
+
+/// The message in the payload of HEP.
+pub(super) fn in_hep<'a>(
+    payload: &'a [u8],
+    note: &hep::Note,
+    (transport, addressing, layers): (Transport, Addressing, LayerStack),
+    cut: bool,
+    pool: &mut Pool,
+) -> Option<Found<'a>> {
+    let framing = Framing {
+        datagram: transport.keeps_borders(),
+        cut,
+    };
+    let bytes = payload.get(sip_start(payload)?..).unwrap_or_default();
+    Some(Found {
+        decoded: decode(bytes, framing, &addressing, transport, pool)?,
+        bytes,
+        addressing,
+        layers,
+        cut,
+        transport,
+        hep: Some(Box::new(note.clone())),
+        fault: None,
+    })
+}
+
+/// Transport, addresses and layers of what HEP carries.
+pub(super) fn hep_way(
+    hep: &hep::Hep<'_>,
+    outer: &Addressing,
+    mut layers: LayerStack,
+) -> (Transport, Addressing, LayerStack) {
+    let transport = match hep.protocol {
+        6 => Transport::Tcp,
+        132 => Transport::Sctp,
+        // Kamailio and OpenSIPS have no numbers for these and take two that are free.
+        22 => Transport::Tls,
+        50 => Transport::Ws,
+        _ => Transport::Udp,
+    };
+    layers.push(Layer::Hep);
+    let addressing = Addressing {
+        src: hep.ends.0,
+        dst: hep.ends.1,
+        // The packet the agent saw is not known.
+        ip_id: 0,
+        realm: outer.realm,
+    };
+    (transport, addressing, layers)
 }
 
 /// Offset of a SIP message in a datagram.

@@ -1,5 +1,6 @@
 //! Workers around one index: read, decode in parallel, file in order, publish.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,10 +9,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use arc_swap::ArcSwap;
 
 use super::block::Block;
-use super::streams::{Filing, Losses};
-use crate::bytes::{Extent, MessageBytes};
+use super::filing::{Filing, Losses};
+use crate::bytes::{Derived, Extent, MessageBytes};
 use crate::index::IndexView;
-use crate::packet::Skip;
+use crate::packet::link_names::link_type_name;
+use crate::packet::{Layer, MAX_TUNNELS, Skip, hep};
 use crate::source::{CaptureBytes, CaptureFile, FileInfo, OpenOptions, Skipped, SourceError};
 
 /// Octets in a block.
@@ -67,11 +69,17 @@ pub struct Loaded {
     pub readers: Vec<Option<CaptureBytes>>,
 }
 
-struct Readers(Vec<Option<CaptureBytes>>);
+struct Readers {
+    files: Vec<Option<CaptureBytes>>,
+    derived: Derived,
+}
 
 impl MessageBytes for Readers {
     fn read(&self, extent: Extent, out: &mut Vec<u8>) -> std::io::Result<()> {
-        let Some(Some(reader)) = self.0.get(usize::from(extent.file)) else {
+        if extent.is_derived() {
+            return self.derived.read(extent, out);
+        }
+        let Some(Some(reader)) = self.files.get(usize::from(extent.file)) else {
             return Err(std::io::Error::other("the file is not open"));
         };
         let start = out.len();
@@ -140,7 +148,8 @@ pub fn load(paths: &[PathBuf], options: &Options) -> Loaded {
 }
 
 fn index(opened: Opened, options: &Options, stop: Arc<AtomicBool>) -> Loaded {
-    let work = Work::new(opened.captures, options, stop, None);
+    let derived = Derived::default();
+    let work = Work::new(opened.captures, options, stop, None, derived.clone());
     let threads = options.threads.max(1);
     std::thread::scope(|scope| {
         for _ in 1..threads {
@@ -152,7 +161,10 @@ fn index(opened: Opened, options: &Options, stop: Arc<AtomicBool>) -> Loaded {
     Loaded {
         view,
         files: reports,
-        bytes: Arc::new(Readers(opened.readers.clone())),
+        bytes: Arc::new(Readers {
+            files: opened.readers.clone(),
+            derived,
+        }),
         readers: opened.readers,
     }
 }
@@ -270,7 +282,11 @@ pub fn spawn(
     let job = move || {
         let opened = open_all(&paths, &options, &stop);
         total.store(opened.size, Ordering::Relaxed);
-        let bytes: Arc<dyn MessageBytes> = Arc::new(Readers(opened.readers.clone()));
+        let derived = Derived::default();
+        let bytes: Arc<dyn MessageBytes> = Arc::new(Readers {
+            files: opened.readers.clone(),
+            derived: derived.clone(),
+        });
         *lock(&early) = Some(Arc::clone(&bytes));
         let show = {
             let (view, wake) = (Arc::clone(&view), Arc::clone(&wake));
@@ -283,7 +299,7 @@ pub fn spawn(
                 done,
             }
         };
-        let work = Work::new(opened.captures, &options, stop, Some(show));
+        let work = Work::new(opened.captures, &options, stop, Some(show), derived);
         std::thread::scope(|scope| {
             for _ in 1..options.threads.max(1) {
                 scope.spawn(|| work.run());
@@ -395,6 +411,7 @@ impl Work {
         options: &Options,
         stop: Arc<AtomicBool>,
         show: Option<Show>,
+        derived: Derived,
     ) -> Self {
         let count = captures.len();
         let mut queues: Vec<Queue> = Vec::new();
@@ -422,7 +439,7 @@ impl Work {
             }),
             changed: Condvar::new(),
             core: Mutex::new(Core {
-                filing: Filing::default(),
+                filing: Filing::new(derived),
                 heads: (0..count).map(|_| None).collect(),
                 skips: vec![BTreeMap::new(); count],
                 show,
@@ -630,6 +647,7 @@ impl Work {
             .unwrap_or_else(PoisonError::into_inner);
         core.filing.finish();
         let losses = core.filing.losses();
+        let inner = std::mem::take(&mut core.filing.skips);
         for ((report, input), skips) in reports.iter_mut().zip(self.inputs).zip(core.skips) {
             let Some(input) = input else { continue };
             let input = input.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -640,6 +658,9 @@ impl Work {
                 .collect();
         }
         if let Some(first) = reports.iter_mut().find(|r| r.error.is_none()) {
+            first
+                .skipped
+                .extend(inner.into_iter().map(|(s, (n, f))| skipped(s, n, f)));
             first
                 .skipped
                 .extend(lost(&losses, self.panics.load(Ordering::Relaxed)));
@@ -660,39 +681,86 @@ fn note(what: &str, count: u64, first: Option<u32>, offset: Option<u64>, why: &s
 }
 
 fn skipped(skip: Skip, count: u64, first: u32) -> Skipped {
-    let first = Some(first);
+    let (what, why) = words(skip);
+    note(&what, count, Some(first), None, &why)
+}
+
+/// What was passed over, and why.
+fn words(skip: Skip) -> (String, Cow<'static, str>) {
+    let no_ip = Cow::Borrowed("no IP packet in the frame");
     match skip {
-        Skip::LinkType(n) => note(
-            &format!("link type {n}"),
-            count,
-            first,
-            None,
-            "this link type is not dissected",
-        ),
+        Skip::LinkType(n) => {
+            let what = match link_type_name(n) {
+                Some(name) => format!("link type {n} ({name})"),
+                None => format!("link type {n}"),
+            };
+            (what, "this link type is not dissected".into())
+        }
         Skip::EtherType(n) => {
             let name = match n {
                 0x0806 => "ARP".to_owned(),
                 0x8863 => "PPPoE discovery".to_owned(),
-                0x8847 | 0x8848 => "MPLS".to_owned(),
+                0x8035 => "RARP".to_owned(),
+                0x8809 => "slow protocols (LACP)".to_owned(),
+                0x888e => "802.1X".to_owned(),
                 0x88cc => "LLDP".to_owned(),
-                n if n < 0x600 => "802.3 frame".to_owned(),
+                0x88e5 => "MACsec".to_owned(),
+                0x2000 => "CDP".to_owned(),
                 n => format!("protocol 0x{n:04x}"),
             };
-            note(&name, count, first, None, "no IP packet in the frame")
+            (name, no_ip)
         }
-        Skip::Short => note(
-            "short frame",
-            count,
-            first,
-            None,
-            "the frame ends inside a header",
+        Skip::Ppp(n) => {
+            let name = match n {
+                0xc021 => "PPP link control".to_owned(),
+                0xc023 | 0xc223 | 0xc227 => "PPP authentication".to_owned(),
+                0x8021 | 0x8057 => "PPP network control".to_owned(),
+                0x00fd | 0x00fb | 0x80fd => "compressed PPP".to_owned(),
+                0x002d | 0x002f => "PPP with compressed headers".to_owned(),
+                n => format!("PPP protocol 0x{n:04x}"),
+            };
+            (name, no_ip)
+        }
+        Skip::Llc(service) => {
+            let name = match service {
+                0x42 => "spanning tree".to_owned(),
+                0xe0 | 0xff => "IPX".to_owned(),
+                0xf0 => "NetBIOS".to_owned(),
+                0xfe => "OSI routing".to_owned(),
+                0xaa => "SNAP frame".to_owned(),
+                n => format!("802.2 service 0x{n:02x}"),
+            };
+            (name, no_ip)
+        }
+        Skip::Family(n) => (format!("address family {n}"), no_ip),
+        Skip::Control(layer) => (
+            format!("{} control message", layer.name()),
+            "it controls the tunnel and carries nothing".into(),
         ),
-        Skip::Malformed => note(
-            "malformed frame",
-            count,
-            first,
-            None,
-            "a header contradicts itself",
+        Skip::Payload(Layer::Esp) => (
+            "ESP packet".to_owned(),
+            "it is encrypted: neither padding nor what is inside can be read".into(),
+        ),
+        Skip::Payload(layer) => (
+            format!("{} packet", layer.name()),
+            "what is inside is neither Ethernet nor IP".into(),
+        ),
+        Skip::TooDeep => (
+            "deep nesting".to_owned(),
+            format!("more than {MAX_TUNNELS} tunnels or tags, one inside the other").into(),
+        ),
+        Skip::Hep(fault, sender) => (format!("malformed HEP from {sender}"), fault.words().into()),
+        Skip::HepOther(kind) => (
+            format!("HEP: {}", hep::kind_name(kind)),
+            "it carries no SIP".into(),
+        ),
+        Skip::Short => (
+            "short frame".to_owned(),
+            "the frame ends inside a header".into(),
+        ),
+        Skip::Malformed => (
+            "malformed frame".to_owned(),
+            "a header contradicts itself".into(),
         ),
     }
 }
@@ -716,6 +784,11 @@ fn lost(losses: &Losses, panics: u64) -> Vec<Skipped> {
             losses.gaps_by_limit,
             "reassembly limit",
             "too many octets waited behind a hole in a TCP stream",
+        ),
+        (
+            losses.sctp,
+            "SCTP message",
+            "a part of it was not captured within 30 s, or it is larger than 4 MiB",
         ),
         (
             losses.incomplete,

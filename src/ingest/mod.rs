@@ -4,6 +4,8 @@
 //! blocks are decoded in parallel and filed in order, so any number of threads gives the same index.
 
 mod block;
+mod filing;
+mod icmp;
 mod load;
 mod streams;
 

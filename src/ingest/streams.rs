@@ -1,17 +1,15 @@
-//! Messages out of TCP streams and fragments, in the order of the packets, into the index.
+//! Messages out of byte streams, and into the index.
 
 use crate::bytes::{Extent, cut_extents};
 use crate::index::message_store::Transport;
 use crate::index::{Incoming, Indexer};
-use crate::packet::ip_fragment::IpFragments;
-use crate::packet::rtp_brief::rtp_header;
-use crate::packet::tcp_stream::{StreamSink, TcpStreams, Verdict, Way};
-use crate::packet::{self, Addressing, LayerStack, Payload};
+use crate::packet::tcp_stream::{StreamSink, Verdict, Way};
+use crate::packet::{Addressing, LayerStack, hep};
 use crate::sip::framing::{self, Framer, StreamItem};
 use crate::sip::method::Method;
 use crate::sip::scan::{ContentLength, Framing, scan};
 
-use super::block::{self, Block, Item, Pool};
+use super::block::{self, Pool};
 
 /// Octets of a stream that are neither SIP nor dropped, before it is given up.
 const MAX_JUNK: usize = 256 << 10;
@@ -75,7 +73,7 @@ impl StreamState {
 #[derive(Default)]
 pub(super) struct Filer {
     pub indexer: Indexer,
-    pool: Pool,
+    pub pool: Pool,
     /// Beginnings of messages that ended in a hole or with the capture.
     pub incomplete: u64,
     /// Streams that were SIP, or began like it, and were given up.
@@ -105,13 +103,16 @@ impl Filer {
         push(
             indexer,
             pool,
-            &decoded,
-            bytes,
-            extents,
-            way.addressing,
-            transport,
-            way.layers,
-            cut,
+            &Filed {
+                decoded: &decoded,
+                bytes,
+                extents,
+                addressing: way.addressing,
+                transport,
+                layers: way.layers,
+                cut,
+                hep: None,
+            },
         );
     }
 
@@ -340,21 +341,20 @@ impl StreamSink for Filer {
     }
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the parts of one message, from two callers"
-)]
-fn push(
-    indexer: &mut Indexer,
-    pool: &Pool,
-    decoded: &block::Decoded,
-    bytes: &[u8],
-    extents: &[Extent],
-    addressing: Addressing,
-    transport: Transport,
-    layers: LayerStack,
-    cut: bool,
-) {
+/// One message on its way into the index, with where it was found.
+pub(super) struct Filed<'a> {
+    pub decoded: &'a block::Decoded,
+    pub bytes: &'a [u8],
+    pub extents: &'a [Extent],
+    pub addressing: Addressing,
+    pub transport: Transport,
+    pub layers: LayerStack,
+    pub cut: bool,
+    pub hep: Option<&'a hep::Note>,
+}
+
+pub(super) fn push(indexer: &mut Indexer, pool: &Pool, m: &Filed<'_>) {
+    let decoded = m.decoded;
     let body_text = decoded.body_text.and_then(|(start, len, hash)| {
         Some((
             pool.text
@@ -363,7 +363,7 @@ fn push(
         ))
     });
     indexer.push(&Incoming {
-        bytes,
+        bytes: m.bytes,
         scan: &decoded.scan,
         keys: &decoded.keys,
         places: pool
@@ -371,201 +371,11 @@ fn push(
             .get(decoded.places.0 as usize..decoded.places.1 as usize)
             .unwrap_or_default(),
         body_text,
-        addressing,
-        transport,
-        layers,
-        extents,
-        cut,
+        addressing: m.addressing,
+        transport: m.transport,
+        layers: m.layers,
+        extents: m.extents,
+        cut: m.cut,
+        hep: m.hep,
     });
-}
-
-/// The part of the work that goes in the order of the packets.
-#[derive(Default)]
-pub(super) struct Filing {
-    pub filer: Filer,
-    tcp: TcpStreams<Filer>,
-    fragments: IpFragments,
-    last_time: i64,
-}
-
-impl Filing {
-    /// Takes one item of a block.
-    pub fn item(&mut self, block: &Block, time: i64, item: &Item) {
-        self.last_time = time;
-        self.tcp.expire(&mut self.filer, time);
-        match item {
-            Item::Message {
-                decoded,
-                addressing,
-                layers,
-                extent,
-                cut,
-            } => {
-                let start = usize::try_from(extent.offset - block.chunk.base).unwrap_or(usize::MAX);
-                let bytes = block.chunk.data.get(start..start + extent.len as usize);
-                push(
-                    &mut self.filer.indexer,
-                    &block.pool,
-                    decoded,
-                    bytes.unwrap_or_default(),
-                    std::slice::from_ref(extent),
-                    *addressing,
-                    Transport::Udp,
-                    *layers,
-                    *cut,
-                );
-            }
-            Item::Later(index) => {
-                let Some(frame) = block.chunk.frames.get(*index as usize) else {
-                    return;
-                };
-                let data = frame.of(&block.chunk);
-                let Ok(packet) = packet::dissect(frame.link_type, data, frame.original) else {
-                    return;
-                };
-                let base = block.chunk.base;
-                match packet.payload {
-                    Payload::Tcp(segment) => {
-                        let extent = block::extent(block.file, base, frame, data, segment.data);
-                        let way = Way {
-                            addressing: packet.addressing,
-                            layers: packet.layers,
-                        };
-                        self.tcp.push(&mut self.filer, way, segment, extent, time);
-                    }
-                    Payload::Fragment(fragment) => {
-                        let extent = block::extent(block.file, base, frame, data, fragment.data);
-                        let whole = self.fragments.push(
-                            packet.addressing,
-                            packet.layers,
-                            fragment,
-                            extent,
-                            time,
-                        );
-                        if let Some(datagram) = whole {
-                            self.datagram(&datagram, time);
-                        }
-                    }
-                    _ => {}
-                }
-            }
-        }
-    }
-
-    /// A datagram put together from fragments.
-    fn datagram(&mut self, datagram: &packet::ip_fragment::Datagram, time: i64) {
-        let sent = if datagram.cut {
-            datagram.data.len() + 1
-        } else {
-            datagram.data.len()
-        };
-        let Ok(packet) = packet::transport(
-            datagram.protocol,
-            &datagram.data,
-            sent,
-            datagram.addressing,
-            datagram.layers,
-        ) else {
-            return;
-        };
-        match packet.payload {
-            Payload::Udp { data, cut } => {
-                let cut = cut || datagram.cut;
-                if rtp_header(data).is_some() {
-                    return;
-                }
-                let Some(start) = block::sip_start(data) else {
-                    return;
-                };
-                let Some(bytes) = data.get(start..) else {
-                    return;
-                };
-                let Filer { indexer, pool, .. } = &mut self.filer;
-                pool.text.clear();
-                pool.places.clear();
-                let framing = Framing {
-                    datagram: true,
-                    cut,
-                };
-                let transport = Transport::Udp;
-                let Some(decoded) =
-                    block::decode(bytes, framing, &packet.addressing, transport, pool)
-                else {
-                    return;
-                };
-                let skip = datagram.data.len() - bytes.len();
-                let extents = cut_extents(&datagram.extents, skip.min(8 + start), bytes.len());
-                let way = packet.addressing;
-                push(
-                    indexer,
-                    pool,
-                    &decoded,
-                    bytes,
-                    &extents,
-                    way,
-                    transport,
-                    packet.layers,
-                    cut,
-                );
-            }
-            Payload::Tcp(segment) => {
-                // The octets of a segment in several fragments: its first place stands for all.
-                let header = datagram.data.len() - segment.data.len();
-                let parts = cut_extents(&datagram.extents, header, segment.data.len());
-                let way = Way {
-                    addressing: packet.addressing,
-                    layers: packet.layers,
-                };
-                let mut at = 0usize;
-                for part in parts {
-                    let piece = packet::TcpSegment {
-                        seq: segment.seq.wrapping_add(at as u32),
-                        data: segment
-                            .data
-                            .get(at..at + part.len as usize)
-                            .unwrap_or_default(),
-                        sent: part.len,
-                        ..segment
-                    };
-                    at += part.len as usize;
-                    self.tcp.push(&mut self.filer, way, piece, part, time);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// The capture is over: what waits is given up.
-    pub fn finish(&mut self) {
-        self.tcp.finish(&mut self.filer, self.last_time);
-    }
-
-    /// Datagrams that never became whole, given up holes, beginnings of messages.
-    pub fn losses(&self) -> Losses {
-        Losses {
-            fragments: self.fragments.dropped + self.fragments.unfinished() as u64,
-            gaps: self.tcp.gaps,
-            gaps_by_limit: self.tcp.gaps_by_limit,
-            incomplete: self.filer.incomplete,
-            given_up: self.filer.given_up,
-            over_limit: self.filer.over_limit,
-            dropped: self.tcp.dropped,
-            rtp_beyond: self.filer.indexer.rtp.beyond,
-            incomplete_at: self.filer.incomplete_at,
-        }
-    }
-}
-
-/// What reassembly could not save.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Losses {
-    pub fragments: u64,
-    pub gaps: u64,
-    pub gaps_by_limit: u64,
-    pub incomplete: u64,
-    pub given_up: u64,
-    pub over_limit: u64,
-    pub dropped: u64,
-    pub rtp_beyond: u64,
-    pub incomplete_at: Option<(u16, u32, u64)>,
 }

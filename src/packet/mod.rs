@@ -1,17 +1,27 @@
 //! From the bytes of a frame to its transport payload.
 //!
 //! `dissect` is a pure function of one frame: link layer, VLAN tags, IPv4 and IPv6 with extension
-//! headers, UDP and TCP headers. What needs memory lives beside it: `ip_fragment` puts datagrams
-//! together, `tcp_stream` puts byte streams together. Nothing here knows SIP.
+//! headers, tunnels, UDP and TCP headers; tunnels in UDP are opened by [`open_udp`], when a datagram
+//! is found to be nothing else. What needs memory lives beside it: `ip_fragment` puts datagrams
+//! together, `tcp_stream` byte streams, `sctp` messages. Nothing here knows SIP.
 
+mod describe;
+pub mod hep;
+pub mod icmp;
 pub mod ip_fragment;
 mod link;
+pub mod link_names;
 pub mod rtp_brief;
+pub mod sctp;
 pub mod tcp_stream;
+mod tunnel;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-pub use link::{Layer, LayerStack, layer_spans};
+pub use describe::{LayerField, LayerNode, describe};
+use link::Record;
+pub use link::{Layer, LayerStack, MAX_TUNNELS};
+pub use tunnel::open_udp;
 
 /// A transport address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,7 +50,7 @@ pub struct Addressing {
     pub dst: Endpoint,
     /// IPv4 identification (0 for IPv6): a router keeps it, a retransmission has a new one.
     pub ip_id: u16,
-    /// Keeps equal addresses of different VLANs apart in reassembly.
+    /// Keeps equal addresses of different networks apart in reassembly: made of VLAN, VNI, TEID …
     pub realm: u32,
 }
 
@@ -53,15 +63,31 @@ pub enum Payload<'a> {
         data: &'a [u8],
         /// Fewer octets were captured than were sent.
         cut: bool,
+        /// Octets that were sent.
+        sent: usize,
     },
     /// A TCP segment.
     Tcp(TcpSegment<'a>),
     /// A piece of an IP datagram.
     Fragment(Fragment<'a>),
+    /// Chunks of SCTP.
+    Sctp(sctp::Chunks<'a>),
     /// ICMP, ICMPv6: may quote SIP, is none.
-    Icmp,
-    /// Some other protocol, by its IP protocol number.
-    Other(u8),
+    Icmp {
+        /// From its type on, as far as captured.
+        data: &'a [u8],
+        /// ICMPv6.
+        v6: bool,
+    },
+    /// Some other protocol.
+    Other {
+        /// IP protocol number.
+        protocol: u8,
+        /// What stands behind the IP header, as far as captured.
+        data: &'a [u8],
+        /// Octets that were sent.
+        sent: usize,
+    },
 }
 
 /// One TCP segment.
@@ -119,6 +145,22 @@ pub enum Skip {
     LinkType(u16),
     /// A network protocol other than IP, by EtherType.
     EtherType(u16),
+    /// Another protocol in PPP, by its number: mostly its own negotiations.
+    Ppp(u16),
+    /// Another service access point of IEEE 802.2.
+    Llc(u8),
+    /// Another address family, in the numbers of the capturing system.
+    Family(u32),
+    /// A message that controls a tunnel.
+    Control(Layer),
+    /// Inside of this layer there is nothing that can be read: encrypted, or of an unknown kind.
+    Payload(Layer),
+    /// Too many tunnels or tags, one inside the other.
+    TooDeep,
+    /// HEP that is not what it should be, by sender.
+    Hep(hep::Fault, IpAddr),
+    /// HEP that carries something else than SIP, by its protocol type.
+    HepOther(u8),
     /// The frame ends inside a header.
     Short,
     /// A header contradicts itself.
@@ -130,13 +172,60 @@ pub enum Skip {
 /// # Errors
 /// Says what kind of frame it was when there is no IP packet in it.
 pub fn dissect(link_type: u16, frame: &[u8], original: u32) -> Result<Packet<'_>, Skip> {
+    dissect_with(link_type, frame, original, &mut LayerStack::default())
+}
+
+fn dissect_with<'a, R: Record<'a>>(
+    link_type: u16,
+    frame: &'a [u8],
+    original: u32,
+    layers: &mut R,
+) -> Result<Packet<'a>, Skip> {
+    // LINKTYPE_SCTP has no IP header at all.
+    if link_type == 248 {
+        return sctp_link(frame, layers);
+    }
     let cut_frame = (frame.len() as u64) < u64::from(original);
-    let mut layers = LayerStack::default();
-    let (network, v6, realm) = link::network(link_type, frame, &mut layers)?;
-    if v6 {
-        ipv6(network, realm, layers, cut_frame)
+    let (network, v6, realm) = link::network(link_type, frame, layers)?;
+    let packet = if v6 {
+        ipv6(network, realm, layers, cut_frame)?
     } else {
-        ipv4(network, realm, layers, cut_frame)
+        ipv4(network, realm, layers, cut_frame)?
+    };
+    match packet.payload {
+        Payload::Other { .. } => tunnel::open(packet, layers),
+        _ => Ok(packet),
+    }
+}
+
+/// SCTP packets without anything around them, as user-space stacks log them.
+#[cold]
+fn sctp_link<'a, R: Record<'a>>(frame: &'a [u8], layers: &mut R) -> Result<Packet<'a>, Skip> {
+    let nowhere = Endpoint {
+        ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        port: 0,
+    };
+    let way = Addressing {
+        src: nowhere,
+        dst: nowhere,
+        ip_id: 0,
+        realm: 0,
+    };
+    layers.passed(Layer::Sctp, frame, 12);
+    sctp::packet(frame, way, layers.stack())
+}
+
+/// An IP packet inside of another.
+fn ip<'a, R: Record<'a>>(
+    bytes: &'a [u8],
+    v6: bool,
+    realm: u32,
+    layers: &mut R,
+) -> Result<Packet<'a>, Skip> {
+    if v6 {
+        ipv6(bytes, realm, layers, false)
+    } else {
+        ipv4(bytes, realm, layers, false)
     }
 }
 
@@ -150,12 +239,12 @@ fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(four))
 }
 
-fn ipv4(
-    bytes: &[u8],
+fn ipv4<'a, R: Record<'a>>(
+    bytes: &'a [u8],
     realm: u32,
-    mut layers: LayerStack,
+    layers: &mut R,
     cut_frame: bool,
-) -> Result<Packet<'_>, Skip> {
+) -> Result<Packet<'a>, Skip> {
     let head: &[u8; 20] = bytes.first_chunk().ok_or(Skip::Short)?;
     if head[0] >> 4 != 4 {
         return Err(Skip::Malformed);
@@ -178,7 +267,7 @@ fn ipv4(
     let ip_id = u16::from_be_bytes([head[4], head[5]]);
     let frag = u16::from_be_bytes([head[6], head[7]]);
     let protocol = head[9];
-    layers.push(Layer::Ipv4);
+    layers.passed(Layer::Ipv4, bytes, header_len);
     let src = IpAddr::V4(Ipv4Addr::new(head[12], head[13], head[14], head[15]));
     let dst = IpAddr::V4(Ipv4Addr::new(head[16], head[17], head[18], head[19]));
     let addressing = Addressing {
@@ -200,19 +289,19 @@ fn ipv4(
         });
         return Ok(Packet {
             addressing,
-            layers,
+            layers: layers.stack(),
             payload,
         });
     }
     transport(protocol, body, total - header_len, addressing, layers)
 }
 
-fn ipv6(
-    bytes: &[u8],
+fn ipv6<'a, R: Record<'a>>(
+    bytes: &'a [u8],
     realm: u32,
-    mut layers: LayerStack,
+    layers: &mut R,
     _cut_frame: bool,
-) -> Result<Packet<'_>, Skip> {
+) -> Result<Packet<'a>, Skip> {
     let head: &[u8; 40] = bytes.first_chunk().ok_or(Skip::Short)?;
     if head[0] >> 4 != 6 {
         return Err(Skip::Malformed);
@@ -226,7 +315,7 @@ fn ipv6(
     };
     let cut = total > bytes.len();
     let mut body = bytes.get(40..total.min(bytes.len())).ok_or(Skip::Short)?;
-    layers.push(Layer::Ipv6);
+    layers.passed(Layer::Ipv6, bytes, 40);
     let mut src = [0u8; 16];
     let mut dst = [0u8; 16];
     src.copy_from_slice(&head[8..24]);
@@ -287,7 +376,7 @@ fn ipv6(
                 });
                 return Ok(Packet {
                     addressing,
-                    layers,
+                    layers: layers.stack(),
                     payload,
                 });
             }
@@ -300,14 +389,14 @@ fn ipv6(
     Err(Skip::Malformed)
 }
 
-/// Dissects what stands behind a network header, or a reassembled datagram; `sent` is the number of
-/// octets on the wire, at least those of `body`.
-pub(crate) fn transport<'a>(
+/// Dissects what stands behind a network header; `sent` is the number of octets on the wire, at
+/// least those of `body`.
+fn transport<'a, R: Record<'a>>(
     protocol: u8,
     body: &'a [u8],
     sent: usize,
     mut addressing: Addressing,
-    mut layers: LayerStack,
+    layers: &mut R,
 ) -> Result<Packet<'a>, Skip> {
     let payload = match protocol {
         17 => {
@@ -318,10 +407,11 @@ pub(crate) fn transport<'a>(
             // A length of 0 (jumbogram) or below the header's own: the network header decides.
             let length = if length < 8 { sent } else { length };
             let data = body.get(8..length.min(body.len())).unwrap_or_default();
-            layers.push(Layer::Udp);
+            layers.passed(Layer::Udp, body, 8);
             Payload::Udp {
                 data,
                 cut: sent > body.len() && length > body.len(),
+                sent: length.saturating_sub(8),
             }
         }
         6 => {
@@ -333,7 +423,7 @@ pub(crate) fn transport<'a>(
                 return Err(Skip::Malformed);
             }
             let data = body.get(header_len..).unwrap_or_default();
-            layers.push(Layer::Tcp);
+            layers.passed(Layer::Tcp, body, header_len);
             Payload::Tcp(TcpSegment {
                 seq: u32::from_be_bytes([head[4], head[5], head[6], head[7]]),
                 flags: head[13],
@@ -341,12 +431,40 @@ pub(crate) fn transport<'a>(
                 sent: u32::try_from(sent.saturating_sub(header_len)).unwrap_or(u32::MAX),
             })
         }
-        1 | 58 => Payload::Icmp,
-        other => Payload::Other(other),
+        1 | 58 => Payload::Icmp {
+            data: body,
+            v6: protocol == 58,
+        },
+        protocol => Payload::Other {
+            protocol,
+            data: body,
+            sent,
+        },
     };
     Ok(Packet {
         addressing,
-        layers,
+        layers: layers.stack(),
         payload,
     })
+}
+
+/// Dissects a datagram put together from fragments, like a frame.
+///
+/// # Errors
+/// As `dissect`.
+pub fn dissect_datagram(datagram: &ip_fragment::Datagram) -> Result<Packet<'_>, Skip> {
+    let mut layers = datagram.layers;
+    // What was cut is missing at the end.
+    let sent = datagram.data.len() + usize::from(datagram.cut);
+    let packet = transport(
+        datagram.protocol,
+        &datagram.data,
+        sent,
+        datagram.addressing,
+        &mut layers,
+    )?;
+    match packet.payload {
+        Payload::Other { .. } => tunnel::open(packet, &mut layers),
+        _ => Ok(packet),
+    }
 }

@@ -28,6 +28,11 @@ pub fn rtp_header(data: &[u8]) -> Option<RtpHeader> {
     })
 }
 
+/// True when the octets can be RTCP (RFC 5761, 4).
+pub fn is_rtcp(data: &[u8]) -> bool {
+    matches!(data, [first, 192..=223, ..] if first >> 6 == 2)
+}
+
 /// Counts of one stream: source, destination and SSRC.
 #[derive(Clone, Copy, Debug)]
 pub struct RtpTally {

@@ -3,5 +3,6 @@
 pub mod header_tree;
 pub mod ladder;
 pub mod ladder_text;
+pub mod layers;
 pub mod rows;
 pub mod text;

@@ -101,6 +101,7 @@ fn example() -> (IndexView, Memory) {
             layers,
             extents: &[extent],
             cut: false,
+            hep: None,
         });
     }
     (indexer.publish(), Memory(memory))
@@ -247,6 +248,7 @@ fn many_rows_are_filtered_like_few() {
             layers: LayerStack::default(),
             extents: &[extent],
             cut: false,
+            hep: None,
         });
     }
     let view = indexer.publish();

@@ -78,6 +78,7 @@ fn view_with_ids(messages: &[Timed], ids: &[u16]) -> IndexView {
             layers: LayerStack::default(),
             extents: &[extent],
             cut: false,
+            hep: None,
         });
     }
     indexer.publish()

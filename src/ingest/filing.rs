@@ -1,0 +1,414 @@
+//! What needs memory of other packets, in the order of the capture: fragments, TCP, SCTP, ICMP errors.
+
+use std::collections::BTreeMap;
+
+use crate::bytes::{Derived, Extent, cut_extents};
+use crate::index::hash_bytes;
+use crate::index::message_store::Transport;
+use crate::packet::ip_fragment::{Datagram, IpFragments};
+use crate::packet::sctp::{self, Associations};
+use crate::packet::tcp_stream::{TcpStreams, Way};
+use crate::packet::{
+    self, Addressing, Fragment, LayerStack, Packet, Payload, Skip, TcpSegment, hep, icmp,
+};
+use crate::sip::framing;
+use crate::sip::scan::Framing;
+
+use super::block::{self, Beyond, Block, Item};
+use super::streams::{Filed, Filer, push};
+
+/// A frame or a datagram put together, and where its octets lie.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    data: &'a [u8],
+    extents: &'a [Extent],
+}
+
+impl Place<'_> {
+    /// Where a slice of these octets lies.
+    fn of(&self, part: &[u8]) -> Vec<Extent> {
+        let start = (part.as_ptr() as usize)
+            .saturating_sub(self.data.as_ptr() as usize)
+            .min(self.data.len());
+        cut_extents(self.extents, start, part.len())
+    }
+}
+
+/// The part of the work that goes in the order of the packets.
+#[derive(Default)]
+pub(super) struct Filing {
+    pub filer: Filer,
+    tcp: TcpStreams<Filer>,
+    fragments: IpFragments,
+    sctp: Associations,
+    /// What was inflated.
+    derived: Derived,
+    /// What was passed over inside of datagrams put together.
+    pub skips: BTreeMap<Skip, (u64, u32)>,
+    last_time: i64,
+}
+
+impl Filing {
+    /// An empty one; `derived` keeps what is inflated.
+    pub fn new(derived: Derived) -> Self {
+        Self {
+            derived,
+            ..Self::default()
+        }
+    }
+
+    /// Takes one item of a block.
+    pub fn item(&mut self, block: &Block, time: i64, item: &Item) {
+        self.last_time = time;
+        self.tcp.expire(&mut self.filer, time);
+        match item {
+            Item::Message {
+                decoded,
+                addressing,
+                layers,
+                extent,
+                cut,
+                transport,
+                hep,
+            } => {
+                let start = usize::try_from(extent.offset - block.chunk.base).unwrap_or(usize::MAX);
+                let bytes = block.chunk.data.get(start..start + extent.len as usize);
+                push(
+                    &mut self.filer.indexer,
+                    &block.pool,
+                    &Filed {
+                        decoded,
+                        bytes: bytes.unwrap_or_default(),
+                        extents: std::slice::from_ref(extent),
+                        addressing: *addressing,
+                        transport: *transport,
+                        layers: *layers,
+                        cut: *cut,
+                        hep: hep.as_deref(),
+                    },
+                );
+            }
+            Item::Later(index) => {
+                let Some(frame) = block.chunk.frames.get(*index as usize) else {
+                    return;
+                };
+                let data = frame.of(&block.chunk);
+                let Ok(packet) = packet::dissect(frame.link_type, data, frame.original) else {
+                    return;
+                };
+                let extent = block::extent(block.file, block.chunk.base, frame, data, data);
+                let place = Place {
+                    data,
+                    extents: std::slice::from_ref(&extent),
+                };
+                self.packet(place, packet, time);
+            }
+        }
+    }
+
+    /// Takes a packet out of a frame, or out of a datagram put together from fragments.
+    fn packet(&mut self, place: Place<'_>, packet: Packet<'_>, time: i64) {
+        let packet = match packet.payload {
+            Payload::Udp { .. } => match self.datagram(place, packet) {
+                Some(inner) => inner,
+                None => return,
+            },
+            _ => packet,
+        };
+        match packet.payload {
+            Payload::Tcp(segment) => self.segment(place, &packet, segment, time),
+            Payload::Fragment(fragment) => self.fragment(place, &packet, fragment, time),
+            Payload::Sctp(chunks) => self.chunks(place, &packet, chunks, time),
+            Payload::Icmp { data, v6 } => self.quoted(place, &packet, (data, v6), time),
+            Payload::Udp { data, cut, .. } => self.packed(place, &packet, data, cut),
+            Payload::Other { .. } => {}
+        }
+    }
+
+    /// Files the message of a datagram, or gives the packet that was found inside of it.
+    fn datagram<'a>(&mut self, place: Place<'_>, packet: Packet<'a>) -> Option<Packet<'a>> {
+        let Filer { indexer, pool, .. } = &mut self.filer;
+        pool.text.clear();
+        pool.places.clear();
+        match block::beyond(packet, pool) {
+            Beyond::Message(found) => {
+                push(
+                    indexer,
+                    pool,
+                    &Filed {
+                        decoded: &found.decoded,
+                        bytes: found.bytes,
+                        extents: &place.of(found.bytes),
+                        addressing: found.addressing,
+                        transport: found.transport,
+                        layers: found.layers,
+                        cut: found.cut,
+                        hep: found.hep.as_deref(),
+                    },
+                );
+                self.skip(found.fault, place);
+                None
+            }
+            Beyond::Later(inner) => Some(inner),
+            Beyond::Skip(skip) => {
+                self.skip(Some(skip), place);
+                None
+            }
+            Beyond::Nothing | Beyond::Rtp(..) => None,
+        }
+    }
+
+    fn skip(&mut self, skip: Option<Skip>, place: Place<'_>) {
+        let frame = place.extents.last().map_or(0, |e| e.frame);
+        if let Some(skip) = skip {
+            self.skips.entry(skip).or_insert((0, frame)).0 += 1;
+        }
+    }
+
+    /// Ties an error to the message or the media that it quotes.
+    fn quoted(
+        &mut self,
+        place: Place<'_>,
+        packet: &Packet<'_>,
+        (data, v6): (&[u8], bool),
+        time: i64,
+    ) {
+        let (Some(quoted), Some(frame)) = (icmp::error(data, v6), place.extents.first()) else {
+            return;
+        };
+        let from = packet.addressing.src.ip;
+        super::icmp::tie(
+            &mut self.filer.indexer,
+            &quoted,
+            from,
+            (frame.file, frame.frame),
+            time,
+        );
+    }
+
+    /// A compressed message in HEP.
+    fn packed(&mut self, place: Place<'_>, packet: &Packet<'_>, data: &[u8], cut: bool) {
+        let Some(Ok(hep)) = hep::read(data) else {
+            return;
+        };
+        let sender = packet.addressing.src.ip;
+        let bytes = match hep::inflate(hep.payload) {
+            Ok(bytes) => bytes,
+            Err(fault) => return self.skip(Some(Skip::Hep(fault, sender)), place),
+        };
+        let way = block::hep_way(&hep, &packet.addressing, packet.layers);
+        let Filer { indexer, pool, .. } = &mut self.filer;
+        pool.text.clear();
+        pool.places.clear();
+        let cut = cut || hep.fault.is_some();
+        let found = block::in_hep(&bytes, &hep.note, way, cut, pool);
+        let Some(found) = found else { return };
+        let Some(frame) = place.of(hep.payload).into_iter().next() else {
+            return;
+        };
+        let Some(extent) = self.derived.keep(found.bytes, frame) else {
+            return;
+        };
+        push(
+            indexer,
+            pool,
+            &Filed {
+                decoded: &found.decoded,
+                bytes: found.bytes,
+                extents: &[extent],
+                addressing: found.addressing,
+                transport: found.transport,
+                layers: found.layers,
+                cut: found.cut,
+                hep: found.hep.as_deref(),
+            },
+        );
+    }
+
+    fn segment(
+        &mut self,
+        place: Place<'_>,
+        packet: &Packet<'_>,
+        segment: TcpSegment<'_>,
+        time: i64,
+    ) {
+        let way = Way {
+            addressing: packet.addressing,
+            layers: packet.layers,
+        };
+        let parts = place.of(segment.data);
+        let [part] = parts.as_slice() else {
+            // In several fragments, or without octets.
+            let mut rest = segment.data;
+            let mut seq = segment.seq;
+            if parts.is_empty() {
+                let nowhere = place.extents.first().map(|e| e.part(0, 0));
+                if let Some(extent) = nowhere {
+                    self.tcp.push(&mut self.filer, way, segment, extent, time);
+                }
+                return;
+            }
+            for part in parts {
+                let (data, more) = rest.split_at(rest.len().min(part.len as usize));
+                let piece = TcpSegment {
+                    seq,
+                    data,
+                    sent: part.len,
+                    ..segment
+                };
+                self.tcp.push(&mut self.filer, way, piece, part, time);
+                seq = seq.wrapping_add(part.len);
+                rest = more;
+            }
+            return;
+        };
+        self.tcp.push(&mut self.filer, way, segment, *part, time);
+    }
+
+    fn fragment(
+        &mut self,
+        place: Place<'_>,
+        packet: &Packet<'_>,
+        fragment: Fragment<'_>,
+        time: i64,
+    ) {
+        let parts = place.of(fragment.data);
+        let mut rest = fragment.data;
+        let mut offset = fragment.offset;
+        let count = parts.len();
+        let mut whole = None;
+        for (at, part) in parts.into_iter().enumerate() {
+            let (data, more) = rest.split_at(rest.len().min(part.len as usize));
+            let piece = Fragment {
+                offset,
+                more: fragment.more || at + 1 < count,
+                data,
+                ..fragment
+            };
+            let done = self
+                .fragments
+                .push(packet.addressing, packet.layers, piece, part, time);
+            whole = whole.or(done);
+            offset = offset.saturating_add(part.len);
+            rest = more;
+        }
+        if let Some(datagram) = whole {
+            self.reassembled(&datagram, time);
+        }
+    }
+
+    /// A datagram put together from fragments.
+    fn reassembled(&mut self, datagram: &Datagram, time: i64) {
+        let Ok(mut packet) = packet::dissect_datagram(datagram) else {
+            return;
+        };
+        if let Payload::Udp { cut, .. } = &mut packet.payload {
+            *cut |= datagram.cut;
+        }
+        let place = Place {
+            data: &datagram.data,
+            extents: &datagram.extents,
+        };
+        self.packet(place, packet, time);
+    }
+
+    fn chunks(
+        &mut self,
+        place: Place<'_>,
+        packet: &Packet<'_>,
+        chunks: sctp::Chunks<'_>,
+        time: i64,
+    ) {
+        self.expire_sctp(time);
+        let way = (packet.addressing, packet.layers);
+        for chunk in chunks.data() {
+            // Most of what SCTP carries is other signalling; whole in one chunk it can be told.
+            if chunk.begins && chunk.ends && !framing::looks_like_sip(chunk.data) {
+                continue;
+            }
+            let extents = place.of(chunk.data);
+            let hash = hash_bytes(chunk.data);
+            let whole = self
+                .sctp
+                .push(way, chunks.tag, &chunk, hash, &extents, time);
+            if let Some(message) = whole {
+                self.sctp_message(&message, way);
+            }
+        }
+    }
+
+    fn expire_sctp(&mut self, time: i64) {
+        while let Some((message, way)) = self.sctp.expire(time) {
+            self.sctp_message(&message, way);
+        }
+    }
+
+    fn sctp_message(&mut self, message: &sctp::Message, way: (Addressing, LayerStack)) {
+        let Filer { indexer, pool, .. } = &mut self.filer;
+        pool.text.clear();
+        pool.places.clear();
+        let Some(start) = block::sip_start(&message.data) else {
+            return;
+        };
+        let bytes = message.data.get(start..).unwrap_or_default();
+        let framing = Framing {
+            datagram: true,
+            cut: message.cut,
+        };
+        let transport = Transport::Sctp;
+        let Some(decoded) = block::decode(bytes, framing, &way.0, transport, pool) else {
+            return;
+        };
+        push(
+            indexer,
+            pool,
+            &Filed {
+                decoded: &decoded,
+                bytes,
+                extents: &cut_extents(&message.extents, start, bytes.len()),
+                addressing: way.0,
+                transport,
+                layers: way.1,
+                cut: message.cut,
+                hep: None,
+            },
+        );
+    }
+
+    /// The capture is over: what waits is given up.
+    pub fn finish(&mut self) {
+        self.expire_sctp(i64::MAX);
+        self.tcp.finish(&mut self.filer, self.last_time);
+    }
+
+    /// Datagrams that never became whole, given up holes, beginnings of messages.
+    pub fn losses(&self) -> Losses {
+        Losses {
+            fragments: self.fragments.dropped + self.fragments.unfinished() as u64,
+            gaps: self.tcp.gaps,
+            gaps_by_limit: self.tcp.gaps_by_limit,
+            sctp: self.sctp.dropped,
+            incomplete: self.filer.incomplete,
+            given_up: self.filer.given_up,
+            over_limit: self.filer.over_limit,
+            dropped: self.tcp.dropped,
+            rtp_beyond: self.filer.indexer.rtp.beyond,
+            incomplete_at: self.filer.incomplete_at,
+        }
+    }
+}
+
+/// What reassembly could not save.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Losses {
+    pub fragments: u64,
+    pub gaps: u64,
+    pub gaps_by_limit: u64,
+    pub sctp: u64,
+    pub incomplete: u64,
+    pub given_up: u64,
+    pub over_limit: u64,
+    pub dropped: u64,
+    pub rtp_beyond: u64,
+    pub incomplete_at: Option<(u16, u32, u64)>,
+}
