@@ -179,8 +179,11 @@ pub struct LadderOf {
 pub enum LadderFormat {
     /// Characters, as the call flows in RFCs
     Text,
-    /// A picture
+    /// A drawing
     Svg,
+    /// A picture
+    #[cfg(feature = "png")]
+    Png,
     /// Lanes, arrows and media bars as one JSON object
     Json,
 }

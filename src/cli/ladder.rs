@@ -25,6 +25,12 @@ pub(super) fn draw(capture: &Capture, args: &LadderArgs, out: &mut Output) -> Ou
     match args.format {
         LadderFormat::Text => out.write(ladder_text::paint(&ladder, HEADS_EVERY).as_bytes()),
         LadderFormat::Svg => out.write(svg::paint(&ladder, &title).as_bytes()),
+        #[cfg(feature = "png")]
+        LadderFormat::Png => {
+            let picture = crate::export::png::of_svg(&svg::paint(&ladder, &title))
+                .map_err(|why| Failure::nothing(&why))?;
+            out.write(&picture)
+        }
         LadderFormat::Json => out.write(&json(&ladder)),
     }
 }

@@ -2,5 +2,7 @@
 
 pub mod csv;
 pub mod packets;
+#[cfg(feature = "png")]
+pub mod png;
 pub mod save;
 pub mod svg;

@@ -27,11 +27,12 @@ text{font:12px system-ui,sans-serif;fill:#111827}\
 .request{stroke:#0072B2}.ack{stroke:#0072B2;stroke-width:.8}\
 .provisional{stroke:#6B7280;stroke-dasharray:6 4}\
 .success{stroke:#00795B}.redirect{stroke:#A0508A;stroke-dasharray:10 3}\
-.challenge{stroke:#9A6A00}.failure{stroke:#C2410C}\
+.challenge{stroke:#9A6A00;stroke-dasharray:8 3 2 3}.failure{stroke:#C2410C}\
 .again{stroke-width:.8;stroke-dasharray:1.5 3}\
 .pause{stroke:#6B7280;stroke-width:1;stroke-dasharray:12 4 2 4}\
 .h-request,.h-ack{fill:#0072B2}.h-provisional{fill:#6B7280}.h-success{fill:#00795B}\
 .h-redirect{fill:#A0508A}.h-challenge{fill:#9A6A00}.h-failure{fill:#C2410C}\
+.a.edge{stroke-dasharray:none;stroke-width:1.3}.a.hollow{fill:#FFFFFF}\
 .bar{fill:#DBEAFE;stroke:#60A5FA}.none{fill:#FEE2E2;stroke:#DC2626;stroke-dasharray:3 3}";
 
 /// Text as it may stand in an SVG file: markup escaped, unsafe characters made visible.
@@ -254,21 +255,24 @@ impl Layout {
     }
 }
 
-/// The head of an arrow; failures have an open one, so that they differ without colour.
+/// The head of an arrow: classes that have no dash of their own have a head of their own.
 fn head(out: &mut String, class: ArrowClass, x: usize, y: usize, right: bool) {
     let name = class.name();
-    let back = if right { x.saturating_sub(8) } else { x + 8 };
-    let (up, down) = (y.saturating_sub(4), y + 4);
+    let behind = |by: usize| if right { x.saturating_sub(by) } else { x + by };
+    let (back, up, down) = (behind(8), y.saturating_sub(4), y + 4);
+    let sides = format!("M{back} {up}L{x} {y}L{back} {down}");
+    let _ = match class {
+        ArrowClass::Provisional | ArrowClass::Ack => {
+            write!(out, "<path class=\"a {name} edge\" d=\"{sides}\"/>")
+        }
+        ArrowClass::Success => {
+            write!(out, "<path class=\"a {name} edge hollow\" d=\"{sides}Z\"/>")
+        }
+        _ => write!(out, "<path class=\"h-{name}\" d=\"{sides}Z\"/>"),
+    };
     if class == ArrowClass::Failure {
-        let _ = write!(
-            out,
-            "<path class=\"a {name}\" d=\"M{back} {up}L{x} {y}L{back} {down}\"/>"
-        );
-    } else {
-        let _ = write!(
-            out,
-            "<path class=\"h-{name}\" d=\"M{back} {up}L{x} {y}L{back} {down}Z\"/>"
-        );
+        let bar = behind(11);
+        let _ = write!(out, "<path class=\"a {name}\" d=\"M{bar} {up}V{down}\"/>");
     }
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::prefs::{ThemeChoice, TimeFormat};
 use crate::index::CallKind;
 use crate::index::ids::{CallId, MessageId};
+use crate::present::ladder::arrangement::Change;
 
 /// One wish.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +35,16 @@ pub enum Action {
     GoTo(MessageId),
     /// Selects a field of the header tree; stays while messages are walked.
     SelectField(Option<FieldPath>),
+    /// Changes lanes or folds of the ladder.
+    Arrange(Change),
+    /// Takes the last change of lanes back.
+    UndoArrange,
+    /// Puts the ladder into the clipboard, as text.
+    CopyLadder,
+    /// Asks where the ladder is to be saved.
+    AskToSaveLadder(Picture),
+    /// Saves the ladder as a picture.
+    SaveLadder(Picture, PathBuf),
     /// Shows calls of another kind.
     ShowKind(#[serde(with = "kind_by_name")] CallKind),
     /// Sorts the call list.
@@ -156,6 +167,15 @@ pub struct FindText {
 /// Where a field stands in the header tree: names from the top, `Via[1] > branch`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct FieldPath(pub String);
+
+/// Kinds of pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Picture {
+    /// Lines and letters, sharp in any size.
+    Svg,
+    /// Points.
+    Png,
+}
 
 /// Columns by which the call list can be sorted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

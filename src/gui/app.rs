@@ -185,6 +185,7 @@ impl SipscopeApp {
             rows: &rows,
             call: call.as_deref(),
             detail: detail.as_deref(),
+            ladder: &session.ladder,
             kind: session.kind,
             order: session.prefs.order,
             filter: &session.filter_text,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::index::IndexView;
 use crate::index::ids::{CallId, MessageId};
 use crate::present::ladder::Ladder;
+use crate::present::ladder::arrangement::Arrangement;
 
 /// Which call is to be shown.
 #[derive(Clone)]
@@ -15,6 +16,10 @@ pub struct CallQuestion {
     pub call: CallId,
     /// Its newest message and number of messages: what was asked last is not asked again.
     pub version: CallStamp,
+    /// The calls of the ladder: the marked ones and this one.
+    pub calls: Vec<CallId>,
+    /// Lanes and folds as a person wants them.
+    pub arrangement: Arrangement,
 }
 
 /// Tells one state of a call from another.
@@ -22,10 +27,12 @@ pub struct CallQuestion {
 pub struct CallStamp {
     /// Which call.
     pub call: CallId,
-    /// Its newest message.
+    /// The newest message of all calls of the ladder.
     pub last: MessageId,
-    /// Number of its messages.
+    /// Number of their messages.
     pub messages: u32,
+    /// Which state of marks and lanes.
+    pub wish: u64,
     /// Of which capture.
     pub capture: u64,
     /// The capture is complete.
@@ -50,11 +57,13 @@ pub fn make(question: &CallQuestion) -> Option<CallDetail> {
         view,
         call,
         version,
+        calls,
+        arrangement,
     } = question;
     Some(CallDetail {
         stamp: *version,
         messages: view.messages_of_call(*call),
-        ladder: Ladder::of(view, &[*call]),
+        ladder: Ladder::arranged(view, calls, arrangement),
         silent: view.rtp.is_empty(),
     })
 }

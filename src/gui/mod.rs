@@ -10,6 +10,8 @@ pub mod command;
 pub mod driver;
 pub mod fetch;
 pub mod file_dialogs;
+pub mod ladder_export;
+pub mod ladder_wish;
 pub mod latest;
 pub mod layout;
 pub mod lists;

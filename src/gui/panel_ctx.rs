@@ -6,6 +6,7 @@ use super::action::{CallOrder, RawTab, Tab};
 use super::call_view::CallDetail;
 use super::command::Facts;
 use super::fetch::Detail;
+use super::ladder_wish::LadderWish;
 use super::layout::Layout;
 use super::lists::{Lists, Rows};
 use super::prefs::TimeFormat;
@@ -35,6 +36,8 @@ pub struct PanelCtx<'a> {
     pub call: Option<&'a CallDetail>,
     /// The selected message, as far as it was read.
     pub detail: Option<&'a Detail>,
+    /// The arrangement of lanes.
+    pub ladder: &'a LadderWish,
     /// Kind of calls that is listed.
     pub kind: CallKind,
     /// Their order.

@@ -12,6 +12,8 @@ use super::call_view::{self, CallDetail, CallQuestion, CallStamp};
 use super::command::Facts;
 use super::fetch::{self, Detail, DetailQuestion};
 use super::file_dialogs::{Chosen, FileDialogs};
+use super::ladder_export::{LadderExport, Outcome};
+use super::ladder_wish::LadderWish;
 use super::latest::Latest;
 use super::layout::Layout;
 use super::lists::{ListMaker, Lists, ListsQuestion, RowMaker, Rows, RowsQuestion};
@@ -84,6 +86,9 @@ pub struct Session {
     pub version: u64,
     /// What is selected.
     pub selection: Selection,
+    /// The arrangement of lanes.
+    pub ladder: LadderWish,
+    export: LadderExport,
     /// Which kind of calls is listed.
     pub kind: CallKind,
     /// A person has chosen the kind: it is not changed for them any more.
@@ -135,6 +140,8 @@ impl Session {
         Self {
             workers: Workers::new(&wake),
             dialogs: FileDialogs::new(Arc::clone(&wake)),
+            export: LadderExport::new(Arc::clone(&wake)),
+            ladder: LadderWish::default(),
             wake,
             prefs,
             capture: None,
@@ -201,6 +208,23 @@ impl Session {
             Action::GoTo(message) => {
                 self.selection.set_message(&self.view, message);
                 self.reveal_message = true;
+            }
+            Action::Arrange(change) => self.ladder.arrange(&change),
+            Action::UndoArrange => self.ladder.undo(),
+            Action::CopyLadder => {
+                if let Some(call) = self.call_detail() {
+                    self.export.copy(call);
+                }
+            }
+            Action::AskToSaveLadder(picture) => {
+                if let Some(call) = self.call_detail() {
+                    self.export.ask_and_save(call, picture);
+                }
+            }
+            Action::SaveLadder(picture, path) => {
+                if let Some(call) = self.call_detail() {
+                    self.export.save(call, picture, path);
+                }
             }
             Action::SelectField(field) => self.selection.field = field,
             Action::ShowKind(kind) => {
@@ -271,6 +295,19 @@ impl Session {
             Some(Chosen::Files(paths)) => self.apply(Action::OpenFiles(paths)),
             // Cancelled and "there is no dialog" look alike: the path field needs neither.
             Some(Chosen::Nothing) => self.path_field = true,
+        }
+        while let Some(outcome) = self.export.outcome() {
+            match outcome {
+                Outcome::Copied(text) => {
+                    self.clipboard = Some(text);
+                    self.notify("The ladder is in the clipboard".to_owned());
+                }
+                Outcome::Saved(path) => self.notify(format!("Saved: {}", path.display())),
+                Outcome::Failed(why) => self.notify(why),
+                Outcome::NoPlace => {
+                    self.notify("Nothing was saved: no place was chosen".to_owned());
+                }
+            }
         }
         if let Some(capture) = &mut self.capture {
             if capture.files.is_none() && capture.loading.progress().finished {
@@ -348,16 +385,26 @@ impl Session {
             .call
             .and_then(|call| Some((call, self.view.call(call)?)))
         {
-            let (last, messages) = (entry.last, entry.messages);
+            let (mut last, mut messages) = (entry.last, entry.messages);
+            let calls = self.ladder.calls(&self.view, &self.marked, call);
+            if calls.len() > 1 {
+                let entries = calls.iter().filter_map(|call| self.view.call(*call));
+                messages = entries.clone().map(|entry| entry.messages).sum();
+                last = entries.map(|entry| entry.last).max().unwrap_or(last);
+            }
             let stamp = CallStamp {
                 call,
                 last,
                 messages,
+                wish: self.ladder.stamp(&calls),
                 capture: serial,
                 finished,
             };
             if workers.asked_call != Some(stamp) {
-                let urgent = workers.asked_call.is_none_or(|asked| asked.call != call) || finished;
+                let urgent = workers
+                    .asked_call
+                    .is_none_or(|asked| (asked.call, asked.wish) != (call, stamp.wish))
+                    || finished;
                 workers.asked_call = Some(stamp);
                 let view = Arc::clone(&self.view);
                 workers.call.ask(
@@ -365,6 +412,8 @@ impl Session {
                         view,
                         call,
                         version: stamp,
+                        calls,
+                        arrangement: self.ladder.arrangement().clone(),
                     },
                     urgent,
                 );
@@ -456,6 +505,7 @@ impl Session {
             || w.lists.is_busy()
             || w.rows.is_busy()
             || w.call.is_busy()
+            || self.export.is_busy()
             || w.detail.is_busy())
     }
 
@@ -510,6 +560,7 @@ impl Session {
         self.version += 1;
         self.view = Arc::default();
         self.selection = Selection::default();
+        self.ladder.forget();
         self.kind = CallKind::Call;
         self.kind_chosen = false;
         self.filter = None;

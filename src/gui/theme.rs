@@ -7,9 +7,39 @@ use super::widgets::row_view::{Mark, MarkShape};
 use crate::present::ladder::ArrowClass;
 use crate::present::rows::Outcome;
 
+/// Colours of the lines of a ladder. Those of the light theme are given; the dark ones have the same
+/// contrast with their ground.
+#[derive(Clone, Copy, Debug)]
+pub struct LineColours {
+    /// Requests.
+    pub request: Color32,
+    /// 2xx.
+    pub success: Color32,
+    /// 3xx.
+    pub redirect: Color32,
+    /// 401 and 407.
+    pub challenge: Color32,
+    /// 4xx to 6xx.
+    pub failure: Color32,
+    /// 1xx.
+    pub provisional: Color32,
+}
+
+/// Number of shades for forks, and of marks for calls; further ones begin anew.
+const SHADES: usize = 3;
+const CALL_MARKS: usize = 6;
+
 /// Colours of one ground.
 #[derive(Clone, Copy, Debug)]
 pub struct Theme {
+    /// Lines of the ladder.
+    pub lines: LineColours,
+    /// Behind messages of further dialogs of a call.
+    pub forks: [Color32; SHADES],
+    /// Marks of calls that are shown together; the number stands in it.
+    pub calls: [Color32; CALL_MARKS],
+    /// The number in the mark of a call.
+    pub call_text: Color32,
     /// Requests.
     pub request: Color32,
     /// 2xx.
@@ -62,6 +92,24 @@ const fn rgb(hex: u32) -> Color32 {
 }
 
 const LIGHT: Theme = Theme {
+    lines: LineColours {
+        request: rgb(0x0072B2),
+        success: rgb(0x00795B),
+        redirect: rgb(0xA0508A),
+        challenge: rgb(0x9A6A00),
+        failure: rgb(0xC2410C),
+        provisional: rgb(0x6B7280),
+    },
+    forks: [rgb(0xFBF1DA), rgb(0xEAF3EA), rgb(0xF3ECF9)],
+    calls: [
+        rgb(0x005F99),
+        rgb(0x8A4B00),
+        rgb(0x6B3FA0),
+        rgb(0x00695C),
+        rgb(0xA32B5B),
+        rgb(0x4E5A00),
+    ],
+    call_text: rgb(0xFFFFFF),
     request: rgb(0x005F99),
     success: rgb(0x006E53),
     redirect: rgb(0x933F7B),
@@ -84,6 +132,24 @@ const LIGHT: Theme = Theme {
 };
 
 const DARK: Theme = Theme {
+    lines: LineColours {
+        request: rgb(0x1F95D7),
+        success: rgb(0x17A380),
+        redirect: rgb(0xBB78A9),
+        challenge: rgb(0xAC7E19),
+        failure: rgb(0xE26937),
+        provisional: rgb(0x818895),
+    },
+    forks: [rgb(0x332B18), rgb(0x1C3026), rgb(0x2E2438)],
+    calls: [
+        rgb(0x6CB8F0),
+        rgb(0xF0A860),
+        rgb(0xC3A1F5),
+        rgb(0x58CDB8),
+        rgb(0xF291B5),
+        rgb(0xC2CF5A),
+    ],
+    call_text: rgb(0x101216),
     request: rgb(0x6CB8F0),
     success: rgb(0x4AC9A0),
     redirect: rgb(0xDB93CB),
@@ -121,6 +187,39 @@ impl Theme {
             ArrowClass::Challenge => self.challenge,
             ArrowClass::Failure => self.failure,
         }
+    }
+
+    /// Colour of the line of a message in the ladder.
+    pub fn line_of(&self, class: ArrowClass) -> Color32 {
+        match class {
+            ArrowClass::Request | ArrowClass::Ack => self.lines.request,
+            ArrowClass::Provisional => self.lines.provisional,
+            ArrowClass::Success => self.lines.success,
+            ArrowClass::Redirect => self.lines.redirect,
+            ArrowClass::Challenge => self.lines.challenge,
+            ArrowClass::Failure => self.lines.failure,
+        }
+    }
+
+    /// Colour of the label on such a line: that of 1xx is too light for letters.
+    pub fn label_of(&self, class: ArrowClass) -> Color32 {
+        match class {
+            ArrowClass::Provisional | ArrowClass::Ack => self.text,
+            _ => self.message(class),
+        }
+    }
+
+    /// Ground of the messages of a further dialog, from 1.
+    pub fn fork(&self, number: usize) -> Option<Color32> {
+        self.forks.get(number.checked_sub(1)? % SHADES).copied()
+    }
+
+    /// Ground of the mark of a call.
+    pub fn call_mark(&self, number: usize) -> Color32 {
+        self.calls
+            .get(number % CALL_MARKS)
+            .copied()
+            .unwrap_or(self.request)
     }
 
     /// Colour of a final response.
@@ -251,7 +350,10 @@ mod tests {
                 t.text,
                 t.faint,
             ] {
-                for ground in [t.ground, t.head, t.stripe, t.hovered] {
+                for ground in [t.ground, t.head, t.stripe, t.hovered]
+                    .into_iter()
+                    .chain(t.forks)
+                {
                     let ratio = contrast(text, ground);
                     assert!(
                         ratio >= 4.5,
@@ -266,6 +368,39 @@ mod tests {
                     t.text
                 };
                 assert!(contrast(text, ground) >= 4.5, "{text:?} on {ground:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn lines_of_the_dark_ladder_have_the_contrast_of_the_light_one() {
+        let lines = |dark: bool| {
+            let t = Theme::of(dark);
+            let l = t.lines;
+            let all = [
+                l.request,
+                l.success,
+                l.redirect,
+                l.challenge,
+                l.failure,
+                l.provisional,
+            ];
+            all.map(|line| {
+                // WCAG 2.2, 1.4.11: what is no text needs 3:1 on every ground it stands on.
+                for ground in t.forks.into_iter().chain([t.hovered]) {
+                    assert!(contrast(line, ground) >= 3.0, "{line:?} on {ground:?}");
+                }
+                contrast(line, t.ground)
+            })
+        };
+        for (light, dark) in lines(false).into_iter().zip(lines(true)) {
+            assert!((light - dark).abs() < 0.1, "{light:.2} and {dark:.2}");
+            assert!(light >= 4.5);
+        }
+        for dark in [false, true] {
+            let t = Theme::of(dark);
+            for mark in t.calls {
+                assert!(contrast(mark, t.call_text) >= 4.5);
             }
         }
     }

@@ -282,6 +282,8 @@ pub struct Ladder {
     pub hidden: usize,
     /// Messages left out, for there are too many.
     pub beyond: usize,
+    /// Letters that labels need between a lane and the next one.
+    pub gaps: Vec<usize>,
     /// The messages in whose rows the folded ones are shown.
     hosts: Vec<MessageId>,
     /// The row of every message, by message.
@@ -446,6 +448,7 @@ impl Ladder {
         for (row, item) in self.items.iter_mut().enumerate() {
             item.set_row(row);
         }
+        self.gaps = self.letters();
         let place = |row: usize| u32::try_from(row).unwrap_or(u32::MAX);
         let shown = self.items.iter().filter_map(|item| match item {
             LadderItem::Arrow(arrow) => Some((arrow.message, place(arrow.row))),
@@ -461,6 +464,32 @@ impl Ladder {
             .extend(folded.iter().map(|arrow| (arrow.message, place(arrow.row))));
         self.places.sort_unstable();
         self.folded = folded;
+    }
+}
+
+impl Ladder {
+    /// Letters of the labels over each gap; of an arrow over several gaps each takes its share.
+    fn letters(&self) -> Vec<usize> {
+        let last = self.lanes.len().saturating_sub(1);
+        let mut gaps = vec![0; last.max(1)];
+        for item in &self.items {
+            let Some((from, to)) = item.lanes() else {
+                continue;
+            };
+            let (low, high) = (from.min(to), from.max(to));
+            // A loop stands right of its lane, that of the last lane left of it.
+            let low = low.min(last.saturating_sub(1));
+            let high = high.max(low + 1);
+            let note = match item.note() {
+                "" => 0,
+                note => note.chars().count() + 2,
+            };
+            let need = (item.label().chars().count() + note).div_ceil(high - low);
+            for gap in gaps.get_mut(low..high).unwrap_or_default() {
+                *gap = need.max(*gap);
+            }
+        }
+        gaps
     }
 }
 

@@ -1,71 +1,85 @@
-//! The ladder of the selected call: painter of [`present::ladder`](crate::present::ladder).
+//! The ladder of one or several calls: painter of [`present::ladder`](crate::present::ladder).
 //!
 //! Rows have one height, so what is seen follows from a division, and a ladder of any length costs
 //! what fits on the screen.
 
+mod heads;
+mod paint;
+
 use egui::accesskit::Role;
-use egui::{
-    Align2, Color32, FontId, Pos2, Rect, Sense, Shape, Stroke, TextStyle, Ui, WidgetInfo, pos2,
-    vec2,
-};
+use egui::{FontId, Key, Modifiers, Rect, Sense, Stroke, TextStyle, Ui, WidgetInfo, pos2, vec2};
 
 use super::empty_ui;
 use crate::gui::action::{Action, PanelName};
-use crate::gui::call_view::CallStamp;
+use crate::gui::call_view::{CallDetail, CallStamp};
 use crate::gui::panel_ctx::PanelCtx;
-use crate::gui::theme::{ARROW_HEAD_POINTS, LADDER_ROW_POINTS, LANE_GAP_POINTS, Theme};
-use crate::gui::widgets::row_view::one_line;
+use crate::gui::theme::{LADDER_ROW_POINTS, LANE_GAP_POINTS};
 use crate::gui::widgets::scroll::{BAR_POINTS, Scroll, Visible, body_of, move_cursor};
-use crate::index::ids::MessageId;
-use crate::present::ladder::{Arrow, ArrowClass, Bar, Ladder, LadderItem};
-use crate::present::rows;
+use crate::index::ids::{CallId, MessageId};
+use crate::index::message_store::Repeat;
+use crate::present::ladder::arrangement::{Change, LaneKey};
+use crate::present::ladder::{Arrow, Ladder, LadderItem};
+use crate::present::{rows, text};
 
 /// Height of the heads of lanes.
-const HEAD_POINTS: f32 = 38.0;
-/// Points between the time and the first lane.
+const HEAD_POINTS: f32 = 40.0;
+/// Points between the time and the first lane, and behind the last one.
 const SIDE_POINTS: f32 = 60.0;
-const NARROWEST_GAP: f32 = 120.0;
+const NARROWEST_GAP: f32 = 110.0;
+const WIDEST_GAP: f32 = 420.0;
+/// Most labels can still be read in a gap of that width.
+const STILL_READ_GAP: f32 = 150.0;
+const SMALLEST_ZOOM: f32 = 0.5;
+const LARGEST_ZOOM: f32 = 4.0;
 
 /// What belongs to the ladder alone.
 #[derive(Default)]
 pub struct LadderState {
     scroll: Scroll,
+    /// Logarithm of the zoom.
+    zoom: f32,
     shown: Option<CallStamp>,
+    /// The calls that are drawn.
+    calls: Vec<CallId>,
     /// Selected message and its row.
     found: Option<(MessageId, usize)>,
     /// A row whose lanes are to be brought into view.
     aside: Option<usize>,
-    /// Selected bar, which is no message.
+    /// Selected row that is no message.
     bar: Option<usize>,
+    /// A lane that is being named.
+    renaming: Option<(LaneKey, String)>,
 }
 
-/// Where lanes stand in this frame.
-struct Frame {
+/// Where lanes and rows stand in this frame.
+struct Frame<'a> {
+    call: &'a CallDetail,
     body: Rect,
     head: Rect,
     left: f32,
-    time_points: f32,
-    gap: f32,
+    sizes: Sizes,
     visible: Visible,
-    font: FontId,
-    /// The capture has no RTP at all: that there is none in a call says nothing.
-    silent: bool,
 }
 
-impl Frame {
+impl Frame<'_> {
     fn x(&self, lane: usize) -> f32 {
-        self.body.left() - self.left + self.time_points + SIDE_POINTS + lane as f32 * self.gap
+        let x = self.sizes.lanes.get(lane).copied().unwrap_or(SIDE_POINTS);
+        self.body.left() - self.left + self.sizes.time_points + x
+    }
+
+    fn ladder(&self) -> &Ladder {
+        &self.call.ladder
     }
 }
 
-/// The ladder of the selected call.
+/// The ladder of the marked calls and the selected one.
 pub fn ladder_ui(
     ctx: &PanelCtx<'_>,
     ui: &mut Ui,
     state: &mut LadderState,
     actions: &mut Vec<Action>,
 ) {
-    let Some(call) = ctx.call.filter(|call| !call.ladder.items.is_empty()) else {
+    let Some(call) = ctx.call.filter(|call| is_drawn(&call.ladder)) else {
         let text = match (ctx.selection.call, ctx.is_finished()) {
             (_, false) => "Reading the capture…",
             (None, true) if ctx.view.messages().is_empty() => "No messages",
@@ -76,41 +90,33 @@ pub fn ladder_ui(
     };
     let ladder = &call.ladder;
     let rows = ladder.items.len() as u64;
-    let selected = selected_row(ctx, state, call.stamp, ladder);
-    let all = ui.available_rect_before_wrap();
+    let selected = selected_row(ctx, state, call);
+    let mut all = ui.available_rect_before_wrap();
     ui.advance_cursor_after_rect(all);
+    all.min.y += left_out_ui(ctx, ui, all, ladder, actions);
     let head = all.with_max_y((all.top() + HEAD_POINTS).min(all.bottom()));
-    let measures = measure(ctx, ui, ladder, all.width());
     let below = all.with_min_y(head.bottom());
-    let body = body_of(below, rows, LADDER_ROW_POINTS, measures.content_points);
+    zoom(ui, state, below);
+    let sizes = Sizes::of(ctx, ui, ladder, state.zoom.exp(), all.width());
+    let row_points = sizes.row_points;
+    let body = body_of(below, rows, row_points, sizes.content_points);
     let list = ui.interact(body, PanelName::Messages.id(), Sense::click());
     list.widget_info(|| WidgetInfo::labeled(Role::ListBox, true, "Ladder"));
-    let visible = state
-        .scroll
-        .update(ui, list.id, body, rows, LADDER_ROW_POINTS);
+    let visible = state.scroll.update(ui, list.id, body, rows, row_points);
     if let Some(row) = state.aside.take() {
-        bring_aside(&mut state.scroll, ladder, row, &measures, body.width());
+        bring_aside(&mut state.scroll, ladder, row, &sizes, body.width());
     }
     let left = state
         .scroll
-        .sideways(ui, list.id, body, measures.content_points);
-    let Measures {
-        font,
-        time_points,
-        gap,
-        ..
-    } = measures;
+        .sideways(ui, list.id, body, sizes.content_points);
     let frame = Frame {
+        call,
         body,
         head,
         left,
-        time_points,
-        gap,
+        sizes,
         visible,
-        font,
-        silent: call.silent,
     };
-
     let painter = ui.painter_at(body);
     let bottom = visible.y(rows).min(body.bottom());
     for lane in 0..ladder.lanes.len() {
@@ -120,71 +126,201 @@ pub fn ladder_ui(
         }
     }
     for row in visible.first..visible.end {
-        let Some(item) = usize::try_from(row)
-            .ok()
-            .and_then(|row| ladder.items.get(row))
-        else {
+        let Some(item) = item_at(ladder, row) else {
             break;
         };
+        let is_selected = selected == Some(row);
         row_ui(
             ctx,
             ui,
             &frame,
             item,
-            row,
-            selected == Some(row),
+            (row, is_selected),
             &list,
             state,
             actions,
         );
     }
-    heads_ui(ctx, ui, &frame, ladder);
-
-    let page = ((body.height() / LADDER_ROW_POINTS) as u64).saturating_sub(1);
+    heads::heads_ui(ctx, ui, &frame, state, actions);
+    let page = ((body.height() / row_points) as u64).saturating_sub(1);
     if let Some(row) = move_cursor(ui, &list, selected, rows, page) {
+        let row = past_break(ladder, selected, row);
         state.scroll.reveal(row);
         choose(ladder, row, state, actions);
     }
-    if list.has_focus() && ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Enter))
-    {
-        actions.push(Action::FocusPanel(PanelName::Tree));
+    keys(ui, &list, ladder, selected, actions);
+}
+
+/// There is something to see, or something that a person has hidden.
+fn is_drawn(ladder: &Ladder) -> bool {
+    !ladder.items.is_empty() || ladder.hidden > 0
+}
+
+fn item_at(ladder: &Ladder, row: u64) -> Option<&LadderItem> {
+    ladder.items.get(usize::try_from(row).ok()?)
+}
+
+/// A line that says what is not drawn; gives its height.
+fn left_out_ui(
+    ctx: &PanelCtx<'_>,
+    ui: &mut Ui,
+    all: Rect,
+    ladder: &Ladder,
+    actions: &mut Vec<Action>,
+) -> f32 {
+    let counted = |count: usize| rows::counted(count as u64, "message", "messages");
+    let mut words = Vec::new();
+    if ctx.ladder.arrangement().hides() {
+        words.push(format!(
+            "{} of hidden lanes not drawn",
+            counted(ladder.hidden)
+        ));
+    }
+    if ladder.beyond > 0 {
+        words.push(format!(
+            "{} beyond the limit of one ladder not drawn",
+            counted(ladder.beyond)
+        ));
+    }
+    if words.is_empty() {
+        return 0.0;
+    }
+    let height = ui.text_style_height(&TextStyle::Body) + 10.0;
+    let place = all.with_max_y(all.top() + height);
+    ui.painter().rect_filled(place, 0, ctx.theme.alert_ground);
+    let builder = egui::UiBuilder::new()
+        .max_rect(place.shrink2(vec2(8.0, 2.0)))
+        .layout(egui::Layout::left_to_right(egui::Align::Center));
+    ui.scope_builder(builder, |ui| {
+        ui.add(egui::Label::new(words.join("; ")).truncate());
+        if ctx.ladder.arrangement().hides() && ui.button("Show all lanes").clicked() {
+            actions.push(Action::Arrange(Change::ShowAll));
+        }
+    });
+    height
+}
+
+/// Ctrl and the wheel change the size; what is under the pointer stays there.
+fn zoom(ui: &Ui, state: &mut LadderState, body: Rect) {
+    let pointer = ui.input(|input| input.pointer.hover_pos());
+    let Some(pointer) = pointer.filter(|_| ui.rect_contains_pointer(body)) else {
+        return;
+    };
+    let factor = ui.input(egui::InputState::zoom_delta);
+    if factor == 1.0 || !factor.is_finite() || factor <= 0.0 {
+        return;
+    }
+    let row_points = |zoom: f32| f64::from(row_points(zoom.exp()));
+    let before = state.zoom;
+    state.zoom = (before + factor.ln()).clamp(SMALLEST_ZOOM.ln(), LARGEST_ZOOM.ln());
+    let down = f64::from(pointer.y - body.top());
+    state.scroll.top += down / row_points(before) - down / row_points(state.zoom);
+    let grown = (state.zoom - before).exp();
+    let across = pointer.x - body.left();
+    state.scroll.left = (state.scroll.left + across) * grown - across;
+}
+
+fn row_points(zoom: f32) -> f32 {
+    (LADDER_ROW_POINTS * zoom).round()
+}
+
+/// A break is nothing to select: the cursor goes on in its direction.
+fn past_break(ladder: &Ladder, from: Option<u64>, to: u64) -> u64 {
+    let is_break = |row: u64| matches!(item_at(ladder, row), Some(LadderItem::Break(_)));
+    if !is_break(to) {
+        return to;
+    }
+    // There is a message on both sides of every break.
+    match from {
+        Some(from) if from > to => to.saturating_sub(1),
+        _ => to.saturating_add(1),
     }
 }
 
+/// Enter opens the message or the fold, left and right close and open folds.
+fn keys(
+    ui: &mut Ui,
+    list: &egui::Response,
+    ladder: &Ladder,
+    selected: Option<u64>,
+    actions: &mut Vec<Action>,
+) {
+    if !list.has_focus() {
+        return;
+    }
+    let filter = egui::EventFilter {
+        vertical_arrows: true,
+        horizontal_arrows: true,
+        ..egui::EventFilter::default()
+    };
+    ui.memory_mut(|memory| memory.set_focus_lock_filter(list.id, filter));
+    let arrow = match selected.and_then(|row| item_at(ladder, row)) {
+        Some(LadderItem::Arrow(arrow)) => Some(arrow),
+        _ => None,
+    };
+    let closed = arrow.and_then(|a| a.fold.filter(|fold| !fold.open).map(|fold| fold.of));
+    let open = arrow.and_then(|arrow| match arrow.repeat {
+        Repeat::Retransmission(of, _) if closed.is_none() => Some(of),
+        _ => None,
+    });
+    let open = open.filter(|of| {
+        let mut items = ladder.items.iter();
+        items.any(|item| {
+            matches!(item, LadderItem::Arrow(a) if a.fold.is_some_and(|f| f.of == *of && f.open))
+        })
+    });
+    ui.input_mut(|input| {
+        let mut key = |key: Key, fold: Option<MessageId>| {
+            if fold.is_some() && input.consume_key(Modifiers::NONE, key) {
+                actions.extend(fold.map(|of| Action::Arrange(Change::Fold(of))));
+            }
+        };
+        key(Key::ArrowRight, closed);
+        key(Key::ArrowLeft, open);
+        key(Key::Enter, closed);
+        if input.consume_key(Modifiers::NONE, Key::Enter) {
+            actions.push(Action::FocusPanel(PanelName::Tree));
+        }
+        if input.consume_key(Modifiers::CTRL, Key::Z) {
+            actions.push(Action::UndoArrange);
+        }
+    });
+}
+
 fn choose(ladder: &Ladder, row: u64, state: &mut LadderState, actions: &mut Vec<Action>) {
-    let Ok(row) = usize::try_from(row) else {
+    let Ok(at) = usize::try_from(row) else {
         return;
     };
-    match ladder.items.get(row) {
+    match ladder.items.get(at) {
         Some(LadderItem::Arrow(arrow)) => {
             state.bar = None;
-            state.found = Some((arrow.message, row));
-            state.aside = Some(row);
+            state.found = Some((arrow.message, at));
+            state.aside = Some(at);
             actions.push(Action::SelectMessage(arrow.message));
         }
-        Some(LadderItem::Bar(_)) => state.bar = Some(row),
+        Some(LadderItem::Bar(_)) => state.bar = Some(at),
         Some(LadderItem::Break(_)) | None => {}
     }
 }
 
-fn selected_row(
-    ctx: &PanelCtx<'_>,
-    state: &mut LadderState,
-    stamp: CallStamp,
-    ladder: &Ladder,
-) -> Option<u64> {
-    let other_call = state
-        .shown
-        .is_none_or(|s| (s.call, s.capture) != (stamp.call, stamp.capture));
-    if other_call {
-        state.scroll = Scroll::default();
-        state.bar = None;
-    }
-    if state.shown != Some(stamp) {
-        state.shown = Some(stamp);
+fn selected_row(ctx: &PanelCtx<'_>, state: &mut LadderState, call: &CallDetail) -> Option<u64> {
+    let ladder = &call.ladder;
+    if state.shown != Some(call.stamp) {
+        let same = state.shown.is_some_and(|s| s.capture == call.stamp.capture)
+            && state.calls.iter().any(|c| ladder.calls.contains(c));
+        if !same {
+            state.scroll = Scroll::default();
+            state.bar = None;
+        }
+        state.shown = Some(call.stamp);
+        state.calls.clone_from(&ladder.calls);
+        // The rows may be others now.
+        state.bar = state
+            .bar
+            .filter(|at| matches!(ladder.items.get(*at), Some(LadderItem::Bar(_))));
         state.found = state
             .found
-            .filter(|_| !other_call)
+            .filter(|_| same)
             .and_then(|(message, _)| ladder.row_of(message).map(|row| (message, row)));
     }
     let message = ctx.selection.message?;
@@ -207,471 +343,243 @@ fn selected_row(
 }
 
 /// Moves sideways as little as possible, so that both ends of a row are seen.
-fn bring_aside(scroll: &mut Scroll, ladder: &Ladder, row: usize, measures: &Measures, width: f32) {
+fn bring_aside(scroll: &mut Scroll, ladder: &Ladder, row: usize, sizes: &Sizes, width: f32) {
     let Some((from, to)) = ladder.items.get(row).and_then(LadderItem::lanes) else {
         return;
     };
-    let x = |lane: usize| SIDE_POINTS + lane as f32 * measures.gap;
+    let x = |lane: usize| sizes.lanes.get(lane).copied().unwrap_or(SIDE_POINTS);
     // Measured from where the times end: they do not move.
-    let room = width - measures.time_points;
+    let room = width - sizes.time_points;
     let (first, last) = (x(from.min(to)) - 24.0, x(from.max(to)) + 24.0);
     scroll.left = scroll.left.max(last - room).min(first).max(0.0);
 }
 
 /// Sizes that do not change while the ladder is scrolled.
-struct Measures {
+struct Sizes {
+    /// Of labels and times.
     font: FontId,
+    /// Of heads, which do not grow.
+    head_font: FontId,
+    row_points: f32,
     time_points: f32,
-    gap: f32,
+    /// Distance of each lane from where the times end.
+    lanes: Vec<f32>,
     content_points: f32,
 }
 
-fn measure(ctx: &PanelCtx<'_>, ui: &Ui, ladder: &Ladder, width: f32) -> Measures {
-    let font = TextStyle::Body.resolve(ui.style());
-    let sample = ctx.time_words(ladder.items.last().map_or(0, LadderItem::time));
-    let words = ui
-        .painter()
-        .layout_no_wrap(sample, font.clone(), ctx.theme.faint)
-        .size()
-        .x;
-    let head = ctx.time_head().to_owned();
-    let head = ui
-        .painter()
-        .layout_no_wrap(head, font.clone(), ctx.theme.faint)
-        .size()
-        .x;
-    let time_points = words.max(head) + 16.0;
-    let gaps = ladder.lanes.len().saturating_sub(1).max(1) as f32;
-    // Lanes use the width there is; when there are many they keep a distance and scroll.
-    let room = width - BAR_POINTS - time_points - 2.0 * SIDE_POINTS;
-    let gap = (room / gaps).clamp(NARROWEST_GAP, LANE_GAP_POINTS * 2.0);
-    let content_points = time_points + 2.0 * SIDE_POINTS + gaps * gap;
-    Measures {
-        font,
-        time_points,
-        gap,
-        content_points,
+impl Sizes {
+    fn of(ctx: &PanelCtx<'_>, ui: &Ui, ladder: &Ladder, zoom: f32, width: f32) -> Self {
+        let head_font = TextStyle::Body.resolve(ui.style());
+        let font = FontId::new((head_font.size * zoom).max(5.0), head_font.family.clone());
+        let length = |words: &str, font: &FontId| {
+            let words = words.to_owned();
+            let galley = ui
+                .painter()
+                .layout_no_wrap(words, font.clone(), ctx.theme.faint);
+            galley.size().x
+        };
+        let sample = ctx.time_words(ladder.items.last().map_or(0, LadderItem::time));
+        let time_points = length(&sample, &font).max(length(ctx.time_head(), &head_font)) + 16.0;
+        // Labels are not cut where there is a way around it.
+        let letter = length("re-INVITE (hold) 200 OK", &font) / 23.0;
+        let room = |letters: usize| {
+            (letters as f32 * letter + 34.0 * zoom)
+                .clamp(NARROWEST_GAP * zoom.min(1.0), WIDEST_GAP * zoom.max(1.0))
+        };
+        let mut gaps: Vec<f32> = ladder.gaps.iter().map(|letters| room(*letters)).collect();
+        let all = width - BAR_POINTS - time_points - 2.0 * SIDE_POINTS;
+        shrink(&mut gaps, all, STILL_READ_GAP * zoom);
+        let needed: f32 = gaps.iter().sum();
+        // What is left is shared out, up to a distance at which an eye still follows a line.
+        let more = (all - needed) / gaps.len().max(1) as f32;
+        if more > 0.0 {
+            for gap in &mut gaps {
+                *gap = (*gap + more).min((LANE_GAP_POINTS * 2.0 * zoom.max(1.0)).max(*gap));
+            }
+        }
+        let mut at = SIDE_POINTS;
+        let mut lanes = Vec::with_capacity(ladder.lanes.len());
+        for lane in 0..ladder.lanes.len() {
+            lanes.push(at);
+            at += gaps.get(lane).copied().unwrap_or(0.0);
+        }
+        Self {
+            font,
+            head_font,
+            row_points: row_points(zoom),
+            time_points,
+            lanes,
+            content_points: time_points + at + SIDE_POINTS,
+        }
     }
 }
 
-fn heads_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, frame: &Frame, ladder: &Ladder) {
-    let painter = ui.painter_at(frame.head);
-    painter.rect_filled(frame.head, 0, ctx.theme.head);
-    painter.hline(
-        frame.head.x_range(),
-        frame.head.bottom() - 0.5,
-        Stroke::new(1.0, ctx.theme.line),
-    );
-    let time = Rect::from_min_max(
-        frame.head.min,
-        pos2(
-            frame.head.left() + frame.time_points - 4.0,
-            frame.head.bottom(),
-        ),
-    );
-    for (i, lane) in ladder.lanes.iter().enumerate() {
-        let x = frame.x(i);
-        let width = (frame.gap - 8.0).max(20.0);
-        let place =
-            Rect::from_center_size(pos2(x, frame.head.center().y), vec2(width, HEAD_POINTS));
-        let mut seen = place.intersect(frame.head);
-        seen.min.x = seen.min.x.max(time.right());
-        if !seen.is_positive() {
-            continue;
-        }
-        let clipped = painter.with_clip_rect(seen);
-        let line = |text: &str, y: f32, colour: Color32| {
-            let room = seen.width();
-            let galley = clipped.layout_job(one_line(text, frame.font.clone(), colour, room));
-            let elided = galley.elided;
-            // Text that would begin behind the edge of the window moves into it.
-            let half = galley.size().x / 2.0;
-            let inside = frame.head.x_range().contains(x);
-            let edge = frame.head.right() - 2.0 * half - 2.0;
-            let from = if inside {
-                (x - half).max(time.right()).min(edge)
-            } else {
-                x - half
-            };
-            clipped.galley(pos2(from, y), galley, colour);
-            elided
-        };
-        if lane.title == lane.address {
-            line(&lane.title, frame.head.top() + 11.0, ctx.theme.text);
-        } else {
-            line(&lane.title, frame.head.top() + 3.0, ctx.theme.text);
-            line(&lane.address, frame.head.top() + 19.0, ctx.theme.faint);
-        }
-        let response = ui.interact(
-            seen,
-            PanelName::Messages.id().with(("lane", i)),
-            Sense::HOVER,
-        );
-        response.widget_info(|| WidgetInfo::labeled(Role::ColumnHeader, true, &lane.title));
-        let ends: Vec<String> = lane
-            .endpoints
-            .iter()
-            .take(12)
-            .map(ToString::to_string)
-            .collect();
-        response.on_hover_text(format!("{}\n{}", lane.title, ends.join("\n")));
+/// Lanes out of sight are worse than labels that are cut: the widest gaps give way, down to `least`,
+/// when that brings all lanes into sight.
+fn shrink(gaps: &mut [f32], room: f32, least: f32) {
+    let needed = |most: f32| gaps.iter().map(|gap| gap.min(most)).sum::<f32>();
+    if needed(f32::INFINITY) <= room || needed(least) > room {
+        return;
     }
-    let clipped = painter.with_clip_rect(time);
-    clipped.rect_filled(time, 0, ctx.theme.head);
-    let galley = clipped.layout_job(one_line(
-        ctx.time_head(),
-        frame.font.clone(),
-        ctx.theme.text,
-        time.width() - 8.0,
-    ));
-    let at =
-        Align2::LEFT_CENTER.anchor_size(pos2(time.left() + 6.0, time.center().y), galley.size());
-    clipped.galley(at.min, galley, ctx.theme.text);
+    let (mut low, mut high) = (least, WIDEST_GAP * LARGEST_ZOOM);
+    for _ in 0..20 {
+        let middle = (low + high) / 2.0;
+        if needed(middle) <= room {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    for gap in gaps {
+        *gap = gap.min(low);
+    }
 }
 
 #[allow(clippy::too_many_arguments)]
 fn row_ui(
     ctx: &PanelCtx<'_>,
     ui: &mut Ui,
-    frame: &Frame,
+    frame: &Frame<'_>,
     item: &LadderItem,
-    row: u64,
-    selected: bool,
+    (row, selected): (u64, bool),
     list: &egui::Response,
     state: &mut LadderState,
     actions: &mut Vec<Action>,
 ) {
-    let top = frame.visible.y(row);
     let rect = Rect::from_min_size(
-        pos2(frame.body.left(), top),
-        vec2(frame.body.width(), LADDER_ROW_POINTS),
+        pos2(frame.body.left(), frame.visible.y(row)),
+        vec2(frame.body.width(), frame.sizes.row_points),
     );
-    let seen = rect.intersect(frame.body);
-    let response = ui.interact(seen, list.id.with(row), Sense::CLICK);
-    let name = match item {
-        LadderItem::Arrow(arrow) => format!("{} #{}", arrow.label, arrow.message),
-        LadderItem::Bar(_) | LadderItem::Break(_) => item.label().to_owned(),
+    if let LadderItem::Break(pause) = item {
+        let response = ui.interact(rect.intersect(frame.body), list.id.with(row), Sense::HOVER);
+        let name = format!("Pause of {}", pause.label);
+        response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &name));
+        return paint::pause(ctx, ui, frame, pause, rect);
+    }
+    let response = ui.interact(rect.intersect(frame.body), list.id.with(row), Sense::CLICK);
+    response.widget_info(|| {
+        WidgetInfo::selected(Role::ListBoxOption, true, selected, name_of(frame, item))
+    });
+    let fold = match item {
+        LadderItem::Arrow(arrow) => arrow.fold,
+        _ => None,
     };
-    response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, selected, &name));
     if response.clicked() {
         list.request_focus();
-        match item {
-            LadderItem::Arrow(arrow) => {
-                state.bar = None;
-                actions.push(Action::SelectMessage(arrow.message));
-            }
-            LadderItem::Bar(bar) => state.bar = Some(bar.row),
-            LadderItem::Break(_) => {}
+        choose(frame.ladder(), row, state, actions);
+        let on_sign = response.interact_pointer_pos().is_some_and(|at| {
+            paint::fold_sign(frame, rect, item).is_some_and(|sign| sign.contains(at))
+        });
+        if let Some(fold) = fold.filter(|fold| !fold.open || on_sign) {
+            actions.push(Action::Arrange(Change::Fold(fold.of)));
         }
-    }
-    if response.double_clicked() {
+    } else if response.double_clicked() && fold.is_none() {
         actions.push(Action::FocusPanel(PanelName::Tree));
     }
-    let painter = ui.painter_at(frame.body);
-    let theme = ctx.theme;
-    if selected {
-        painter.rect_filled(rect, 0, theme.selected);
-        if list.has_focus() {
-            painter.rect_filled(rect.with_max_x(rect.left() + 3.0), 0, theme.selected_text);
-        }
-    } else if response.hovered() {
-        painter.rect_filled(rect, 0, theme.hovered);
+    let hovered = response.hovered();
+    let look = paint::Look {
+        selected,
+        hovered,
+        focus: selected && list.has_focus(),
+    };
+    let elided = paint::row(ctx, ui, frame, item, rect, look);
+    let mut time = ctx.time_words(item.time());
+    if hovered && let Some(before) = row.checked_sub(1).and_then(|r| item_at(frame.ladder(), r)) {
+        // On hover the distance to what came before.
+        time = text::delta(item.time().saturating_sub(before.until()));
     }
-    let ground = match (selected, response.hovered()) {
-        (true, _) => theme.selected,
-        (_, true) => theme.hovered,
-        _ => theme.ground,
-    };
-    let elided = match item {
-        LadderItem::Arrow(arrow) => {
-            paint_arrow(&painter, theme, frame, arrow, rect, (selected, ground))
-        }
-        LadderItem::Bar(bar) => paint_bar(&painter, theme, frame, bar, rect, selected),
-        LadderItem::Break(_) => false,
-    };
-    let text = ctx.time_words(item.time());
-    let colour = if selected {
-        theme.selected_text
-    } else {
-        theme.faint
-    };
-    // The time stays while lanes are moved aside.
-    let column = rect.with_max_x(rect.left() + frame.time_points - 4.0);
-    if frame.left > 0.0 {
-        let focus_bar = if selected && list.has_focus() {
-            3.0
-        } else {
-            0.0
-        };
-        painter.rect_filled(column.with_min_x(column.left() + focus_bar), 0, ground);
-    }
-    let at = pos2(rect.left() + 6.0, rect.center().y);
-    painter.text(at, Align2::LEFT_CENTER, text, frame.font.clone(), colour);
-    if response.hovered() {
-        hover(ctx, item, elided, response);
+    paint::time(ctx, ui, frame, rect, &time, look);
+    if hovered {
+        hover(ctx, frame, item, elided, response);
     }
 }
 
-fn hover(ctx: &PanelCtx<'_>, item: &LadderItem, elided: bool, response: egui::Response) {
+/// Name for screen readers and tests.
+fn name_of(frame: &Frame<'_>, item: &LadderItem) -> String {
+    let LadderItem::Arrow(arrow) = item else {
+        return item.label().to_owned();
+    };
+    let mut name = format!("{} #{}", arrow.label, arrow.message);
+    if !arrow.note.is_empty() {
+        name.push_str(&format!(", {}", arrow.note));
+    }
+    if frame.ladder().calls.len() > 1 {
+        name.push_str(&format!(", call {}", arrow.call));
+    }
+    name
+}
+
+fn hover(
+    ctx: &PanelCtx<'_>,
+    frame: &Frame<'_>,
+    item: &LadderItem,
+    elided: bool,
+    response: egui::Response,
+) {
     let mut lines: Vec<String> = Vec::new();
-    if let LadderItem::Arrow(arrow) = item {
-        let Some(line) = rows::MessageLine::of(ctx.view, arrow.message) else {
-            return;
-        };
-        lines.push(if elided {
-            arrow.label.clone()
-        } else {
-            line.label.clone()
-        });
-        if let (Some(from), Some(to)) = (line.source, line.destination) {
-            let transport = line.transport.map(|t| t.name()).unwrap_or_default();
-            lines.push(format!("{from} to {to}, {transport}"));
+    match item {
+        LadderItem::Arrow(arrow) => arrow_words(ctx, frame, arrow, elided, &mut lines),
+        LadderItem::Bar(bar) => {
+            lines.push(bar.label.clone());
+            if bar.end > bar.time {
+                let length = text::length(bar.end.saturating_sub(bar.time));
+                lines.push(format!("for {length}"));
+            }
         }
-        if let Some(delta) = line.delta {
-            lines.push(format!(
-                "{} after the message before it",
-                rows::duration_words(delta)
-            ));
-        }
-        if !line.info.is_empty() {
-            lines.push(line.info);
-        }
-        if arrow.fork > 0 {
-            let tag = ctx
-                .view
-                .message(arrow.message)
-                .and_then(|row| ctx.view.parties(row).to_tag);
-            let tag = ctx.view.texts().opt(tag).unwrap_or_default();
-            lines.push(format!("Another dialog of this call, To tag {tag}"));
-        }
-    } else {
-        lines.push(item.label().to_owned());
+        LadderItem::Break(_) => {}
+    }
+    let chosen = ctx.selection.message.and_then(|id| ctx.view.message(id));
+    if let Some(chosen) = chosen.filter(|chosen| chosen.time != item.time()) {
+        let delta = item.time().saturating_sub(chosen.time);
+        let (length, side) = (text::length(delta.saturating_abs()), delta > 0);
+        let side = if side { "after" } else { "before" };
+        lines.push(format!("{length} {side} the selected message"));
     }
     response.on_hover_text_at_pointer(lines.join("\n"));
 }
 
-fn arrow_colour(theme: &Theme, class: ArrowClass, selected: bool) -> Color32 {
-    if selected {
-        theme.selected_text
-    } else {
-        theme.message(class)
-    }
-}
-
-/// Paints an arrow with its label; true when the label does not fit.
-fn paint_arrow(
-    painter: &egui::Painter,
-    theme: &Theme,
-    frame: &Frame,
+fn arrow_words(
+    ctx: &PanelCtx<'_>,
+    frame: &Frame<'_>,
     arrow: &Arrow,
-    rect: Rect,
-    (selected, ground): (bool, Color32),
-) -> bool {
-    let colour = arrow_colour(theme, arrow.class, selected);
-    let width = match (arrow.retransmission || arrow.copy, arrow.class) {
-        (true, _) | (_, ArrowClass::Ack) => 1.0,
-        _ => 1.6,
-    };
-    let stroke = Stroke::new(width, colour);
-    let y = rect.bottom() - 5.5;
-    let (from, to) = (frame.x(arrow.from), frame.x(arrow.to));
-    if arrow.from == arrow.to {
-        return paint_loop(painter, frame, arrow, rect, from, stroke, colour);
-    }
-    let toward = (to - from).signum();
-    let tip = pos2(to - toward, y);
-    let neck = pos2(tip.x - toward * ARROW_HEAD_POINTS * 0.8, y);
-    line(painter, pos2(from, y), neck, stroke, Dash::of(arrow));
-    painter.circle_filled(pos2(from, y), 2.0, colour);
-    paint_head(painter, tip, toward, colour, arrow);
-    let (left, right) = (from.min(to) + 6.0, from.max(to) - 6.0);
-    // Lanes between sender and receiver would run through the letters.
-    let ground = (arrow.from.abs_diff(arrow.to) > 1).then_some(ground);
-    label(
-        painter,
-        frame,
-        &arrow.label,
-        rect,
-        (left, right),
-        colour,
-        ground,
-    )
-}
-
-/// Puts a label above its line; true when it does not fit.
-fn label(
-    painter: &egui::Painter,
-    frame: &Frame,
-    text: &str,
-    rect: Rect,
-    (left, right): (f32, f32),
-    colour: Color32,
-    ground: Option<Color32>,
-) -> bool {
-    let job = one_line(text, frame.font.clone(), colour, right - left);
-    let galley = painter.layout_job(job);
-    let elided = galley.elided;
-    let x = (left + right - galley.size().x) / 2.0;
-    let at = pos2(x, rect.bottom() - 7.5 - galley.size().y);
-    if let Some(ground) = ground {
-        let behind = Rect::from_min_size(at, galley.size()).expand2(vec2(3.0, -1.0));
-        painter.rect_filled(behind, 0, ground);
-    }
-    painter.galley(at, galley, colour);
-    elided
-}
-
-fn paint_loop(
-    painter: &egui::Painter,
-    frame: &Frame,
-    arrow: &Arrow,
-    rect: Rect,
-    x: f32,
-    stroke: Stroke,
-    colour: Color32,
-) -> bool {
-    let (top, bottom) = (rect.top() + 6.0, rect.bottom() - 5.5);
-    // The last lane has no room at its right.
-    let last = x + frame.gap > frame.body.right();
-    let side = if last { -1.0 } else { 1.0 };
-    let out = x + side * 26.0;
-    let dash = Dash::of(arrow);
-    line(painter, pos2(x, top), pos2(out, top), stroke, dash);
-    line(painter, pos2(out, top), pos2(out, bottom), stroke, dash);
-    line(
-        painter,
-        pos2(out, bottom),
-        pos2(x + side * ARROW_HEAD_POINTS * 0.8, bottom),
-        stroke,
-        dash,
-    );
-    paint_head(painter, pos2(x + side, bottom), -side, colour, arrow);
-    let room = frame.gap - 44.0;
-    let galley = painter.layout_job(one_line(&arrow.label, frame.font.clone(), colour, room));
-    let elided = galley.elided;
-    let from = if last {
-        out - 6.0 - galley.size().x
-    } else {
-        out + 6.0
-    };
-    painter.galley(
-        pos2(from, rect.center().y - galley.size().y / 2.0),
-        galley,
-        colour,
-    );
-    elided
-}
-
-/// How a line is drawn: classes differ without colour too.
-#[derive(Clone, Copy, PartialEq)]
-enum Dash {
-    Solid,
-    Dashed,
-    Dotted,
-}
-
-impl Dash {
-    fn of(arrow: &Arrow) -> Self {
-        match (arrow.retransmission || arrow.copy, arrow.class) {
-            (true, _) => Self::Dotted,
-            (false, ArrowClass::Provisional) => Self::Dashed,
-            _ => Self::Solid,
-        }
-    }
-}
-
-fn line(painter: &egui::Painter, from: Pos2, to: Pos2, stroke: Stroke, dash: Dash) {
-    // Only the part that is seen: a line over hundreds of lanes has no end of dashes.
-    let clip = painter.clip_rect().x_range().expand(16.0);
-    let (from, to) = (
-        pos2(clip.clamp(from.x), from.y),
-        pos2(clip.clamp(to.x), to.y),
-    );
-    if from == to {
+    elided: bool,
+    lines: &mut Vec<String>,
+) {
+    let Some(line) = rows::MessageLine::of(ctx.view, arrow.message) else {
         return;
-    }
-    match dash {
-        Dash::Solid => drop(painter.line_segment([from, to], stroke)),
-        Dash::Dashed => painter.extend(Shape::dashed_line(&[from, to], stroke, 7.0, 4.0)),
-        Dash::Dotted => painter.extend(Shape::dashed_line(&[from, to], stroke, 2.0, 3.0)),
-    }
-}
-
-/// Requests and final responses have a filled head, provisional ones an open one.
-fn paint_head(painter: &egui::Painter, tip: Pos2, toward: f32, colour: Color32, arrow: &Arrow) {
-    let back = tip.x - toward * ARROW_HEAD_POINTS;
-    let half = ARROW_HEAD_POINTS * 0.5;
-    let (up, down) = (pos2(back, tip.y - half), pos2(back, tip.y + half));
-    let open = matches!(arrow.class, ArrowClass::Provisional | ArrowClass::Ack);
-    if open {
-        let stroke = Stroke::new(1.4, colour);
-        painter.line_segment([up, tip], stroke);
-        painter.line_segment([down, tip], stroke);
-        painter.line_segment([pos2(back, tip.y), tip], Stroke::new(1.0, colour));
+    };
+    lines.push(if elided {
+        arrow.label.clone()
     } else {
-        painter.add(Shape::convex_polygon(
-            vec![tip, up, down],
-            colour,
-            Stroke::NONE,
-        ));
+        line.label.clone()
+    });
+    if !arrow.note.is_empty() {
+        lines.push(rows::sentence(&arrow.note));
     }
-    if matches!(arrow.class, ArrowClass::Failure) && !arrow.retransmission {
-        // A bar behind the head: a failure is seen without its colour.
-        let x = back - toward * 3.0;
-        painter.vline(x, tip.y - half..=tip.y + half, Stroke::new(1.6, colour));
+    if let Some(fold) = arrow.fold {
+        lines.push(match fold.open {
+            false => "Click shows each of them".to_owned(),
+            true => "Click on the triangle folds them".to_owned(),
+        });
     }
-}
-
-/// Paints media as a bar; true when its label does not fit.
-fn paint_bar(
-    painter: &egui::Painter,
-    theme: &Theme,
-    frame: &Frame,
-    bar: &Bar,
-    rect: Rect,
-    selected: bool,
-) -> bool {
-    let (from, to) = (frame.x(bar.from), frame.x(bar.to));
-    let missing = bar.packets == 0 && !frame.silent;
-    let colour = match (selected, missing) {
-        (true, _) => theme.selected_text,
-        (_, true) => theme.failure,
-        _ => theme.text,
-    };
-    let toward = if to >= from { 1.0 } else { -1.0 };
-    let (left, right) = (
-        from.min(to) + 3.0,
-        from.max(to).max(from.min(to) + 40.0) - 3.0,
-    );
-    let place = Rect::from_min_max(
-        pos2(left, rect.top() + 3.0),
-        pos2(right, rect.bottom() - 3.0),
-    );
-    let ground = match (missing, bar.packets) {
-        (true, _) => theme.alert_ground,
-        (false, 0) => theme.ground,
-        (false, _) => theme.pointed,
-    };
-    painter.rect(
-        place,
-        3,
-        if selected { theme.selected } else { ground },
-        Stroke::new(1.0, if missing { theme.failure } else { theme.lane }),
-        egui::StrokeKind::Inside,
-    );
-    let x = if toward > 0.0 {
-        place.right() - 3.0
-    } else {
-        place.left() + 3.0
-    };
-    let tip = pos2(x, place.center().y);
-    let back = tip.x - toward * ARROW_HEAD_POINTS;
-    let points = vec![tip, pos2(back, tip.y - 4.0), pos2(back, tip.y + 4.0)];
-    painter.add(Shape::convex_polygon(points, colour, Stroke::NONE));
-    let room = place.width() - 2.0 * ARROW_HEAD_POINTS - 10.0;
-    let galley = painter.layout_job(one_line(&bar.label, frame.font.clone(), colour, room));
-    let elided = galley.elided;
-    let at = Align2::CENTER_CENTER.anchor_size(place.center(), galley.size());
-    painter.galley(at.min, galley, colour);
-    elided
+    if let (Some(from), Some(to)) = (line.source, line.destination) {
+        let transport = line.transport.map(|t| t.name()).unwrap_or_default();
+        lines.push(format!("{from} to {to}, {transport}"));
+    }
+    if let Some(delta) = line.delta {
+        let length = text::length(delta);
+        lines.push(format!("{length} after the message before it"));
+    }
+    if !line.info.is_empty() {
+        lines.push(line.info);
+    }
+    if arrow.fork > 0 {
+        let row = ctx.view.message(arrow.message);
+        let tag = row.and_then(|row| ctx.view.parties(row).to_tag);
+        let tag = ctx.view.texts().opt(tag).unwrap_or_default();
+        lines.push(format!("Another dialog of this call, To tag {tag}"));
+    }
+    if frame.ladder().calls.len() > 1 {
+        lines.push(format!("Call {}", arrow.call));
+    }
 }

@@ -1,0 +1,227 @@
+//! Ladder, header tree and bytes as a person uses them. Needs no display.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod panel_kit;
+
+use std::path::{Path, PathBuf};
+
+use egui::{Key, Modifiers};
+use egui_kittest::kittest::Queryable as _;
+use panel_kit::*;
+use sipscope::gui::action::{Action, Picture};
+use sipscope::index::ids::{CallId, MessageId};
+use sipscope::present::ladder::arrangement::{Change, LaneKey};
+
+/// An INVITE that is sent three times more before it is answered.
+fn lost_invite(folder: &Path) -> PathBuf {
+    let invite = sip(
+        1,
+        "INVITE sip:bob1@example.com SIP/2.0",
+        false,
+        "1 INVITE",
+        "",
+    );
+    let mut capture = Pcap::new();
+    for ms in [0, 500, 1500, 3500] {
+        capture = capture.udp(ms, ALICE, BOB, &invite);
+    }
+    capture
+        .udp(
+            3600,
+            BOB,
+            ALICE,
+            &sip(1, "SIP/2.0 486 Busy Here", true, "1 INVITE", ""),
+        )
+        .write(folder)
+}
+
+/// Opens the menu of a lane.
+#[track_caller]
+fn lane_menu(w: &mut Window, label: &str) {
+    w.get_by_label(label).click_secondary();
+    w.run_steps(3);
+}
+
+fn lane(ip: [u8; 4]) -> LaneKey {
+    LaneKey {
+        ip: ip.into(),
+        port: None,
+    }
+}
+
+#[test]
+fn what_was_sent_again_opens_with_a_click() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![lost_invite(folder.path())]);
+    let fold = "INVITE #2, ×3, 0.5–3.5 s";
+    let toggle = Action::Arrange(Change::Fold(MessageId::at(0)));
+    assert_eq!(
+        click(&mut w, fold),
+        [Action::SelectMessage(MessageId::at(1)), toggle.clone()]
+    );
+    assert!(w.query_by_label(fold).is_none());
+    for row in [
+        "INVITE #2, again after 500 ms",
+        "INVITE #3, again after 1.5 s",
+        "INVITE #4, again after 3.5 s",
+    ] {
+        w.get_by_label(row);
+    }
+    // Left folds from any of them, right opens.
+    click(&mut w, "INVITE #3, again after 1.5 s");
+    assert_eq!(
+        press(&mut w, Modifiers::NONE, Key::ArrowLeft),
+        [toggle.clone()]
+    );
+    assert!(selected(&w, fold), "its row is that of the fold now");
+    assert_eq!(press(&mut w, Modifiers::NONE, Key::ArrowRight), [toggle]);
+    w.get_by_label("INVITE #4, again after 3.5 s");
+}
+
+#[test]
+fn a_pause_is_drawn_and_stepped_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    w.get_by_label("Pause of 4.1 s");
+    click(&mut w, "ACK #4");
+    let bye = [Action::SelectMessage(MessageId::at(7))];
+    assert_eq!(press(&mut w, Modifiers::NONE, Key::ArrowDown), bye);
+    let ack = [Action::SelectMessage(MessageId::at(3))];
+    assert_eq!(press(&mut w, Modifiers::NONE, Key::ArrowUp), ack);
+}
+
+#[test]
+fn marked_calls_share_a_ladder() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    w.get_by_label("INVITE #1");
+    w.state_mut().apply(Action::ToggleMark(CallId::at(1)));
+    settle(&mut w);
+    let rows = ["INVITE #1, call 1", "INVITE #5, call 2", "BYE #8, call 1"];
+    let tops = rows.map(|row| w.get_by_label(row).rect().top());
+    assert!(tops.is_sorted(), "merged by time: {tops:?}");
+    // Selecting a message of the other call keeps both.
+    click(&mut w, "486 Busy Here (INVITE) #6, call 2");
+    assert!(selected(&w, "486 Busy Here (INVITE) #6, call 2"));
+    w.state_mut().apply(Action::SelectCall(CallId::at(0)));
+    settle(&mut w);
+    w.state_mut().apply(Action::ToggleMark(CallId::at(1)));
+    settle(&mut w);
+    w.get_by_label("INVITE #1");
+    assert!(w.query_by_label_contains("call 2").is_none());
+}
+
+#[test]
+fn lanes_are_named_hidden_moved_and_put_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    lane_menu(&mut w, "Lane 192.0.2.2");
+    click(&mut w, "Rename…");
+    let field = w.get_by_label("Name of the lane");
+    field.type_text("Bob's phone");
+    w.run_steps(2);
+    let renamed = press(&mut w, Modifiers::NONE, Key::Enter);
+    let name = "192.0.2.2Bob's phone";
+    assert_eq!(
+        renamed,
+        [Action::Arrange(Change::Rename(lane(BOB), name.to_owned()))]
+    );
+    let head = format!("Lane {name}");
+    lane_menu(&mut w, &head);
+    let left = click(&mut w, "Move left");
+    assert_eq!(
+        left,
+        [Action::Arrange(Change::Order(vec![lane(BOB), lane(ALICE)]))]
+    );
+    let x = |w: &Window, label: &str| w.get_by_label(label).rect().center().x;
+    assert!(x(&w, &head) < x(&w, "Lane 192.0.2.1"));
+
+    lane_menu(&mut w, &head);
+    let hide = click(&mut w, "Hide lane");
+    assert_eq!(hide, [Action::Arrange(Change::Hide(lane(BOB)))]);
+    w.get_by_label("6 messages of hidden lanes not drawn");
+    click(&mut w, "Show all lanes");
+    w.get_by_label(&head);
+
+    click(&mut w, "Arrange ▾");
+    click(&mut w, "Reset lanes");
+    assert!(x(&w, "Lane 192.0.2.1") < x(&w, "Lane 192.0.2.2"));
+    click(&mut w, "ACK #4");
+    assert_eq!(
+        press(&mut w, Modifiers::CTRL, Key::Z),
+        [Action::UndoArrange]
+    );
+    w.get_by_label(&head);
+}
+
+#[test]
+fn a_lane_is_dragged_to_another_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    let (from, to) = (
+        w.get_by_label("Lane 192.0.2.1").rect().center(),
+        w.get_by_label("Lane 192.0.2.2").rect().center(),
+    );
+    w.hover_at(from);
+    w.step();
+    w.drag_at(from);
+    w.step();
+    w.hover_at((from + to.to_vec2()) / 2.0);
+    w.step();
+    w.hover_at(to);
+    w.step();
+    w.state_mut().recorded = Some(Vec::new());
+    w.drop_at(to);
+    w.run_steps(3);
+    let order = Change::Order(vec![lane(BOB), lane(ALICE)]);
+    let actions = w.state_mut().recorded.take().unwrap();
+    assert_eq!(actions, [Action::Arrange(order)]);
+}
+
+#[test]
+fn the_wheel_zooms_at_the_pointer() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    let height = |w: &Window| w.get_by_label("180 Ringing (INVITE) #2").rect().height();
+    assert_eq!(height(&w), 22.0);
+    let place = w.get_by_label("180 Ringing (INVITE) #2").rect();
+    w.hover_at(place.center());
+    w.step();
+    w.event(egui::Event::Zoom(1.5));
+    w.run_steps(2);
+    assert_eq!(height(&w), 33.0);
+    click(&mut w, "Arrange ▾");
+    click(&mut w, "Actual size");
+    assert_eq!(height(&w), 22.0);
+}
+
+#[test]
+fn the_ladder_is_copied_and_saved_as_it_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    let alias = Change::Rename(lane(BOB), "Bob's phone".to_owned());
+    w.state_mut().apply(Action::Arrange(alias));
+    settle(&mut w);
+    click(&mut w, "Arrange ▾");
+    w.get_by_label("Copy ladder as text").click();
+    w.step();
+    settle(&mut w);
+    assert_eq!(
+        w.state().session.notice.as_deref(),
+        Some("The ladder is in the clipboard")
+    );
+    for (picture, name) in [(Picture::Svg, "a.svg"), (Picture::Png, "a.png")] {
+        let path = folder.path().join(name);
+        w.state_mut()
+            .apply(Action::SaveLadder(picture, path.clone()));
+        settle(&mut w);
+        let octets = std::fs::read(path).unwrap();
+        if picture == Picture::Svg {
+            let text = String::from_utf8(octets).unwrap();
+            assert!(text.contains("Bob&#39;s phone") && text.contains("200 OK (INVITE)"));
+        } else {
+            assert!(octets.starts_with(b"\x89PNG") && octets.len() > 10_000);
+        }
+    }
+}
