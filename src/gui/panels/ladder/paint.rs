@@ -396,7 +396,7 @@ enum Dash {
     /// 3xx.
     Long,
     /// 401 and 407.
-    DashDot,
+    Mixed,
     /// What came again.
     Dotted,
     /// Pauses.
@@ -409,7 +409,7 @@ impl Dash {
             (true, _) => Self::Dotted,
             (false, ArrowClass::Provisional) => Self::Dashed,
             (false, ArrowClass::Redirect) => Self::Long,
-            (false, ArrowClass::Challenge) => Self::DashDot,
+            (false, ArrowClass::Challenge) => Self::Mixed,
             _ => Self::Solid,
         }
     }
@@ -432,7 +432,7 @@ fn line(painter: &egui::Painter, from: Pos2, to: Pos2, stroke: Stroke, dash: Das
         }
         Dash::Dashed => (&[7.0], &[4.0]),
         Dash::Long => (&[14.0], &[4.0]),
-        Dash::DashDot => (&[10.0, 2.0], &[3.0, 3.0]),
+        Dash::Mixed => (&[10.0, 2.0], &[3.0, 3.0]),
         Dash::Dotted => (&[2.0], &[3.0]),
         Dash::Fine => (&[1.0], &[4.0]),
     };
