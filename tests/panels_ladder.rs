@@ -72,7 +72,7 @@ fn what_was_sent_again_opens_with_a_click() {
     click(&mut w, "INVITE #3, again after 1.5 s");
     assert_eq!(
         press(&mut w, Modifiers::NONE, Key::ArrowLeft),
-        [toggle.clone()]
+        std::slice::from_ref(&toggle)
     );
     assert!(selected(&w, fold), "its row is that of the fold now");
     assert_eq!(press(&mut w, Modifiers::NONE, Key::ArrowRight), [toggle]);
