@@ -1,13 +1,11 @@
 //! How anyone gets the bytes of a message: extents say where they lie, a reader brings them.
 
-use std::sync::{Arc, PoisonError, RwLock};
-
 use serde::Serialize;
 
 /// A run of bytes in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Extent {
-    /// Offset in the (inflated) file.
+    /// Offset in the (inflated) file; see [`Extent::derived`] for octets that stand in none.
     pub offset: u64,
     /// Time of that packet, nanoseconds since 1970-01-01 UTC.
     pub time: i64,
@@ -81,51 +79,22 @@ pub trait MessageBytes: Send + Sync {
 
 /// Offsets from here on are places in what was made of a capture, not in the capture.
 const DERIVED: u64 = 1 << 63;
-/// Octets made of a capture that are kept.
-const MAX_DERIVED: usize = 1 << 30;
-
-/// Octets that stand in no file as they are: inflated or decrypted. Appended to, never changed;
-/// clones share them.
-#[derive(Clone, Default)]
-pub struct Derived {
-    kept: Arc<RwLock<Vec<u8>>>,
-}
-
-impl Derived {
-    /// Keeps the octets of a message; `packet` tells where they came from. None when there is no
-    /// more room.
-    pub fn keep(&self, octets: &[u8], packet: Extent) -> Option<Extent> {
-        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
-        let offset = kept.len();
-        if offset + octets.len() > MAX_DERIVED {
-            return None;
-        }
-        kept.extend_from_slice(octets);
-        Some(Extent {
-            offset: DERIVED | offset as u64,
-            len: u32::try_from(octets.len()).ok()?,
-            ..packet
-        })
-    }
-
-    /// Appends the octets of an extent to `out`.
-    ///
-    /// # Errors
-    /// The extent is none of these.
-    pub fn read(&self, extent: Extent, out: &mut Vec<u8>) -> std::io::Result<()> {
-        let kept = self.kept.read().unwrap_or_else(PoisonError::into_inner);
-        let start = usize::try_from(extent.offset & !DERIVED).unwrap_or(usize::MAX);
-        let end = start.saturating_add(extent.len as usize);
-        let octets = kept.get(start..end);
-        out.extend_from_slice(
-            octets.ok_or_else(|| std::io::Error::other("these octets are not kept"))?,
-        );
-        Ok(())
-    }
-}
-
 impl Extent {
-    /// The octets are not in the file: see [`Derived`].
+    /// Octets made of this packet that are stored at `offset` beside the capture.
+    pub fn derived_at(self, offset: u64, len: u32) -> Self {
+        Self {
+            offset: offset | DERIVED,
+            len,
+            ..self
+        }
+    }
+
+    /// Where the octets are stored, when they stand in no file as they are.
+    pub fn derived(self) -> Option<u64> {
+        self.is_derived().then_some(self.offset & !DERIVED)
+    }
+
+    /// The octets are not in the file: they were inflated, decrypted or unmasked.
     pub fn is_derived(self) -> bool {
         self.offset & DERIVED != 0
     }

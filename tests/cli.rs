@@ -387,12 +387,6 @@ fn an_exported_call_is_whole() {
 const LATER: &[(&str, &str)] = &[
     ("derived-netmon2.cap", "Microsoft NetMon 2 container"),
     ("derived-snoop.snoop", "Sun snoop container"),
-    ("lab-tls12-dsb.pcapng", "TLS"),
-    ("lab-tls12.pcap", "TLS"),
-    ("lab-tls13.pcap", "TLS"),
-    ("lab-tls13-nokey.pcap", "TLS"),
-    ("lab-websocket-80.pcap", "WebSocket"),
-    ("lab-wss-443.pcap", "TLS and WebSocket"),
     ("rtsp-packets.cap", "Microsoft NetMon 2 container"),
 ];
 

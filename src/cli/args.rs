@@ -352,9 +352,13 @@ pub struct Common {
     /// When to use colour in tables
     #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
     pub color: Color,
-    /// TLS key log (kept for scripts: TLS is not decrypted yet)
+    /// TLS key log (SSLKEYLOGFILE) to decrypt with; without it one beside the capture is taken, such
+    /// as NAME.keylog.txt, NAME.keys or sslkeylog.txt for NAME.pcap
     #[arg(long, value_name = "FILE")]
-    pub keylog: Option<PathBuf>,
+    pub keylog: Vec<PathBuf>,
+    /// RSA private key (PEM) of a server, for TLS with RSA key exchange
+    #[arg(long, value_name = "FILE")]
+    pub rsa_key: Vec<PathBuf>,
     /// Language of words for people; only English so far
     #[arg(long, value_name = "LANG", default_value = "en", value_parser = ["en", "de", "fr", "pl", "ko"])]
     pub lang: String,
@@ -373,6 +377,11 @@ pub struct Common {
 }
 
 impl Common {
+    /// Key logs and private keys, in the order of the kinds.
+    pub fn key_logs(&self) -> Vec<PathBuf> {
+        self.keylog.iter().chain(&self.rsa_key).cloned().collect()
+    }
+
     /// Worker threads to use.
     pub fn threads(&self) -> usize {
         self.threads

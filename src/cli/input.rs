@@ -14,7 +14,7 @@ use super::{Failure, exit};
 use crate::index::IndexView;
 use crate::index::filter::Filter;
 use crate::index::ids::{CallId, MessageId};
-use crate::ingest::{self, FileReport, Loaded};
+use crate::ingest::{self, FileReport, KeyLogReport, Loaded};
 use crate::present::text;
 
 /// Progress is shown this often.
@@ -32,6 +32,7 @@ impl Capture {
         let options = ingest::Options {
             threads: common.threads(),
             bomb_limit: !common.no_bomb_limit,
+            key_logs: common.key_logs(),
             ..ingest::Options::default()
         };
         let loaded = if !common.quiet && io::stderr().is_terminal() {
@@ -41,6 +42,9 @@ impl Capture {
         };
         for report in &loaded.files {
             remark(report, common.quiet);
+        }
+        for log in loaded.key_logs.iter() {
+            remark_key_log(log, common.quiet);
         }
         Self { loaded, filter }
     }
@@ -182,6 +186,16 @@ fn with_progress(files: &[PathBuf], options: ingest::Options) -> Loaded {
     loading
         .loaded()
         .unwrap_or_else(|| ingest::load(files, &options))
+}
+
+/// Says what of a key log is of no use.
+fn remark_key_log(log: &KeyLogReport, quiet: bool) {
+    let name = text::visible(&log.path.to_string_lossy()).into_owned();
+    if let Some(error) = &log.error {
+        complain(&format!("{name}: {error}"));
+    } else if let Some(problem) = log.added.problem.filter(|_| !quiet) {
+        complain(&format!("{name}: {problem}"));
+    }
 }
 
 /// Says what of an input could not be read.

@@ -176,13 +176,15 @@ impl Session {
     ) -> Result<input::Capture, Failure> {
         // Wrong usage is told before anything is read.
         let filter = input::filter(common)?;
-        if common.keylog.is_some() && !common.quiet {
-            output::complain("--keylog: TLS is not decrypted yet, the key log is not used");
-        }
         self.clock.opened();
         let capture = input::Capture::load(files, common, filter);
         self.clock.indexed();
-        self.unread = capture.loaded.files.iter().any(|file| file.error.is_some());
+        self.unread = capture.loaded.files.iter().any(|file| file.error.is_some())
+            || capture
+                .loaded
+                .key_logs
+                .iter()
+                .any(|log| log.error.is_some());
         if capture.loaded.files.iter().all(|file| file.error.is_some()) {
             // The sentences about the inputs have said it all.
             return Err(Failure::PipeClosed);

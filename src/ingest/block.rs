@@ -13,7 +13,7 @@ use crate::packet::{
 use crate::sdp;
 use crate::sip::framing;
 use crate::sip::scan::{Framing, Scan, scan_for_index};
-use crate::source::{Chunk, FrameRecord};
+use crate::source::{Chunk, FrameRecord, Secret};
 
 /// A decoded message without its octets.
 #[derive(Clone, Copy)]
@@ -59,6 +59,8 @@ pub(super) struct Block {
     pub rtp: RtpTallies,
     pub pool: Pool,
     pub skips: BTreeMap<Skip, (u64, u32)>,
+    /// Decryption secrets that were read with it.
+    pub secrets: Vec<Secret>,
 }
 
 impl Block {
@@ -80,6 +82,7 @@ impl Block {
             rtp,
             pool,
             skips,
+            secrets: _,
         } = self;
         for (index, frame) in chunk.frames.iter().enumerate() {
             let data = frame.of(chunk);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::bytes::{Derived, Extent, cut_extents};
+use crate::bytes::{Extent, cut_extents};
 use crate::index::hash_bytes;
 use crate::index::message_store::Transport;
 use crate::packet::ip_fragment::{Datagram, IpFragments};
@@ -41,22 +41,12 @@ pub(super) struct Filing {
     tcp: TcpStreams<Filer>,
     fragments: IpFragments,
     sctp: Associations,
-    /// What was inflated.
-    derived: Derived,
     /// What was passed over inside of datagrams put together.
     pub skips: BTreeMap<Skip, (u64, u32)>,
     last_time: i64,
 }
 
 impl Filing {
-    /// An empty one; `derived` keeps what is inflated.
-    pub fn new(derived: Derived) -> Self {
-        Self {
-            derived,
-            ..Self::default()
-        }
-    }
-
     /// Takes one item of a block.
     pub fn item(&mut self, block: &Block, time: i64, item: &Item) {
         self.last_time = time;
@@ -197,7 +187,12 @@ impl Filing {
             Err(fault) => return self.skip(Some(Skip::Hep(fault, sender)), place),
         };
         let way = block::hep_way(&hep, &packet.addressing, packet.layers);
-        let Filer { indexer, pool, .. } = &mut self.filer;
+        let Filer {
+            indexer,
+            pool,
+            wrapped,
+            ..
+        } = &mut self.filer;
         pool.text.clear();
         pool.places.clear();
         let cut = cut || hep.fault.is_some();
@@ -206,7 +201,7 @@ impl Filing {
         let Some(frame) = place.of(hep.payload).into_iter().next() else {
             return;
         };
-        let Some(extent) = self.derived.keep(found.bytes, frame) else {
+        let Some(extent) = wrapped.stored.keep(found.bytes, frame) else {
             return;
         };
         push(
@@ -262,6 +257,7 @@ impl Filing {
             }
             return;
         };
+        self.filer.wrapped.note_record(&way, segment.data, *part);
         self.tcp.push(&mut self.filer, way, segment, *part, time);
     }
 

@@ -10,11 +10,16 @@ use arc_swap::ArcSwap;
 
 use super::block::Block;
 use super::filing::{Filing, Losses};
-use crate::bytes::{Derived, Extent, MessageBytes};
+use super::key_logs::{self, KeyLogReport};
+use super::wrapped::{TlsConnection, Wrapped};
+use crate::bytes::{Extent, MessageBytes};
 use crate::index::IndexView;
 use crate::packet::link_names::link_type_name;
+use crate::packet::tls::Secrets;
 use crate::packet::{Layer, MAX_TUNNELS, Skip, hep};
-use crate::source::{CaptureBytes, CaptureFile, FileInfo, OpenOptions, Skipped, SourceError};
+use crate::source::{
+    CaptureBytes, CaptureFile, FileInfo, OpenOptions, Skipped, SourceError, StoredBytes,
+};
 
 /// Octets in a block.
 const BLOCK_OCTETS: usize = 256 << 10;
@@ -30,6 +35,8 @@ pub struct Options {
     pub bomb_limit: bool,
     /// Octets read at a time; small ones are for tests.
     pub block_octets: usize,
+    /// TLS key logs and RSA keys. When there are none, those beside the captures are taken.
+    pub key_logs: Vec<PathBuf>,
 }
 
 impl Default for Options {
@@ -39,6 +46,7 @@ impl Default for Options {
             threads,
             bomb_limit: true,
             block_octets: BLOCK_OCTETS,
+            key_logs: Vec::new(),
         }
     }
 }
@@ -67,25 +75,27 @@ pub struct Loaded {
     pub bytes: Arc<dyn MessageBytes>,
     /// Readers of the inputs, for export; none for those that could not be read.
     pub readers: Vec<Option<CaptureBytes>>,
+    /// TLS connections, in the order of the inputs and packets.
+    pub tls: Arc<Vec<TlsConnection>>,
+    /// Where secrets were looked for and found.
+    pub key_logs: Arc<Vec<KeyLogReport>>,
 }
 
-struct Readers {
-    files: Vec<Option<CaptureBytes>>,
-    derived: Derived,
-}
+/// The inputs, and what was decrypted, unmasked or inflated out of them.
+struct Readers(Vec<Option<CaptureBytes>>, Arc<StoredBytes>);
 
 impl MessageBytes for Readers {
     fn read(&self, extent: Extent, out: &mut Vec<u8>) -> std::io::Result<()> {
-        if extent.is_derived() {
-            return self.derived.read(extent, out);
-        }
-        let Some(Some(reader)) = self.files.get(usize::from(extent.file)) else {
+        let Some(Some(reader)) = self.0.get(usize::from(extent.file)) else {
             return Err(std::io::Error::other("the file is not open"));
         };
         let start = out.len();
         out.resize(start + extent.len as usize, 0);
         let room = out.get_mut(start..).unwrap_or_default();
-        let result = reader.read_exact_at(extent.offset, room);
+        let result = match extent.derived() {
+            Some(offset) => self.1.read_exact_at(offset, room),
+            None => reader.read_exact_at(extent.offset, room),
+        };
         if result.is_err() {
             out.truncate(start);
         }
@@ -99,15 +109,32 @@ struct Opened {
     captures: Vec<Option<CaptureFile>>,
     readers: Vec<Option<CaptureBytes>>,
     size: u64,
+    stored: Arc<StoredBytes>,
+    secrets: Secrets,
+    key_logs: Vec<KeyLogReport>,
+}
+
+impl Opened {
+    fn new() -> Self {
+        Self {
+            reports: Vec::new(),
+            captures: Vec::new(),
+            readers: Vec::new(),
+            size: 0,
+            stored: Arc::default(),
+            secrets: Secrets::default(),
+            key_logs: Vec::new(),
+        }
+    }
+
+    fn bytes(&self) -> Arc<dyn MessageBytes> {
+        Arc::new(Readers(self.readers.clone(), Arc::clone(&self.stored)))
+    }
 }
 
 fn open_all(paths: &[PathBuf], options: &Options, stop: &Arc<AtomicBool>) -> Opened {
-    let mut opened = Opened {
-        reports: Vec::new(),
-        captures: Vec::new(),
-        readers: Vec::new(),
-        size: 0,
-    };
+    let mut opened = Opened::new();
+    opened.key_logs = key_logs::read(&options.key_logs, paths, &mut opened.secrets);
     for path in paths {
         let how = OpenOptions {
             bomb_limit: options.bomb_limit,
@@ -147,9 +174,9 @@ pub fn load(paths: &[PathBuf], options: &Options) -> Loaded {
     index(opened, options, stop)
 }
 
-fn index(opened: Opened, options: &Options, stop: Arc<AtomicBool>) -> Loaded {
-    let derived = Derived::default();
-    let work = Work::new(opened.captures, options, stop, None, derived.clone());
+fn index(mut opened: Opened, options: &Options, stop: Arc<AtomicBool>) -> Loaded {
+    let bytes = opened.bytes();
+    let work = Work::new(&mut opened, options, stop, None);
     let threads = options.threads.max(1);
     std::thread::scope(|scope| {
         for _ in 1..threads {
@@ -157,26 +184,13 @@ fn index(opened: Opened, options: &Options, stop: Arc<AtomicBool>) -> Loaded {
         }
         work.run();
     });
-    let (view, reports) = work.finish(opened.reports);
-    Loaded {
-        view,
-        files: reports,
-        bytes: Arc::new(Readers {
-            files: opened.readers.clone(),
-            derived,
-        }),
-        readers: opened.readers,
-    }
+    work.finish(opened, bytes)
 }
 
 /// Indexes captures that are open already; `name`s are for the reports.
 pub fn load_open(captures: Vec<(PathBuf, CaptureFile)>, options: &Options) -> Loaded {
-    let mut opened = Opened {
-        reports: Vec::new(),
-        captures: Vec::new(),
-        readers: Vec::new(),
-        size: 0,
-    };
+    let mut opened = Opened::new();
+    opened.key_logs = key_logs::read(&options.key_logs, &[], &mut opened.secrets);
     for (path, capture) in captures {
         opened.readers.push(Some(capture.bytes()));
         let info = capture.info().clone();
@@ -280,13 +294,9 @@ pub fn spawn(
     let stop = Arc::clone(&loading.stop);
     let finished = Arc::clone(&loading.finished);
     let job = move || {
-        let opened = open_all(&paths, &options, &stop);
+        let mut opened = open_all(&paths, &options, &stop);
         total.store(opened.size, Ordering::Relaxed);
-        let derived = Derived::default();
-        let bytes: Arc<dyn MessageBytes> = Arc::new(Readers {
-            files: opened.readers.clone(),
-            derived: derived.clone(),
-        });
+        let bytes = opened.bytes();
         *lock(&early) = Some(Arc::clone(&bytes));
         let show = {
             let (view, wake) = (Arc::clone(&view), Arc::clone(&wake));
@@ -299,21 +309,16 @@ pub fn spawn(
                 done,
             }
         };
-        let work = Work::new(opened.captures, &options, stop, Some(show), derived);
+        let work = Work::new(&mut opened, &options, stop, Some(show));
         std::thread::scope(|scope| {
             for _ in 1..options.threads.max(1) {
                 scope.spawn(|| work.run());
             }
             work.run();
         });
-        let (newest, reports) = work.finish(opened.reports);
-        view.store(Arc::clone(&newest));
-        *lock(&loaded) = Some(Loaded {
-            view: newest,
-            files: reports,
-            bytes,
-            readers: opened.readers,
-        });
+        let done = work.finish(opened, bytes);
+        view.store(Arc::clone(&done.view));
+        *lock(&loaded) = Some(done);
         finished.store(true, Ordering::Release);
         wake();
     };
@@ -340,6 +345,8 @@ struct Input {
     capture: CaptureFile,
     next: u64,
     ended: bool,
+    /// Secrets handed on with blocks so far.
+    secrets: usize,
 }
 
 /// Blocks of one input on their way to the index.
@@ -380,9 +387,11 @@ struct Core {
     heads: Heads,
     skips: Vec<BTreeMap<Skip, (u64, u32)>>,
     show: Option<Show>,
+    key_logs: Vec<KeyLogReport>,
 }
 
 struct Work {
+    paths: Vec<PathBuf>,
     inputs: Vec<Option<Mutex<Input>>>,
     shared: Mutex<Shared>,
     changed: Condvar,
@@ -407,13 +416,18 @@ enum Task {
 
 impl Work {
     fn new(
-        captures: Vec<Option<CaptureFile>>,
+        opened: &mut Opened,
         options: &Options,
         stop: Arc<AtomicBool>,
         show: Option<Show>,
-        derived: Derived,
     ) -> Self {
+        let captures = std::mem::take(&mut opened.captures);
         let count = captures.len();
+        let mut filing = Filing::default();
+        let wrapped = &mut filing.filer.wrapped;
+        wrapped.secrets = std::mem::take(&mut opened.secrets);
+        wrapped.stored = Arc::clone(&opened.stored);
+        wrapped.no_bomb_limit = !options.bomb_limit;
         let mut queues: Vec<Queue> = Vec::new();
         let mut inputs = Vec::new();
         for capture in captures {
@@ -427,10 +441,12 @@ impl Work {
                     capture,
                     next: 0,
                     ended: false,
+                    secrets: 0,
                 })
             }));
         }
         Self {
+            paths: opened.reports.iter().map(|r| r.path.clone()).collect(),
             inputs,
             shared: Mutex::new(Shared {
                 queues,
@@ -439,10 +455,11 @@ impl Work {
             }),
             changed: Condvar::new(),
             core: Mutex::new(Core {
-                filing: Filing::new(derived),
+                filing,
                 heads: (0..count).map(|_| None).collect(),
                 skips: vec![BTreeMap::new(); count],
                 show,
+                key_logs: std::mem::take(&mut opened.key_logs),
             }),
             stop,
             block_octets: options.block_octets.max(1),
@@ -517,6 +534,10 @@ impl Work {
             let number = input.next;
             input.next += u64::from(more);
             input.ended |= !more;
+            // Packets are decrypted with the secrets that stand before them, or in the same block.
+            let all = &input.capture.info().secrets;
+            block.secrets = all.get(input.secrets..).unwrap_or_default().to_vec();
+            input.secrets = all.len();
             (more, number)
         };
         {
@@ -597,6 +618,7 @@ impl Work {
             if head.is_none() && !queue.over() {
                 match queue.ready.remove(&queue.next) {
                     Some(block) => {
+                        self.take_secrets(&mut core.filing, &mut core.key_logs, &block);
                         *head = Some((block, 0));
                         queue.in_hand = true;
                     }
@@ -606,6 +628,26 @@ impl Work {
             any |= head.is_some();
         }
         any
+    }
+
+    fn take_secrets(&self, filing: &mut Filing, reports: &mut Vec<KeyLogReport>, block: &Block) {
+        if block.secrets.is_empty() {
+            return;
+        }
+        let Some(path) = self.paths.get(usize::from(block.file)) else {
+            return;
+        };
+        let secrets = &mut filing.filer.wrapped.secrets;
+        for secret in &block.secrets {
+            key_logs::embedded(
+                path,
+                block.file,
+                secret.kind,
+                &secret.data,
+                secrets,
+                reports,
+            );
+        }
     }
 
     /// A block is used up.
@@ -640,7 +682,8 @@ impl Work {
     }
 
     /// All is filed: ends streams, publishes, and reports on the inputs.
-    fn finish(self, mut reports: Vec<FileReport>) -> (Arc<IndexView>, Vec<FileReport>) {
+    fn finish(self, opened: Opened, bytes: Arc<dyn MessageBytes>) -> Loaded {
+        let mut reports = opened.reports;
         let mut core = self
             .core
             .into_inner()
@@ -664,8 +707,16 @@ impl Work {
             first
                 .skipped
                 .extend(lost(&losses, self.panics.load(Ordering::Relaxed)));
+            first.skipped.extend(unwrapped(&core.filing.filer.wrapped));
         }
-        (Arc::new(core.filing.filer.indexer.publish()), reports)
+        Loaded {
+            view: Arc::new(core.filing.filer.indexer.publish()),
+            files: reports,
+            bytes,
+            readers: opened.readers,
+            tls: Arc::new(core.filing.filer.wrapped.connections()),
+            key_logs: Arc::new(core.key_logs),
+        }
     }
 }
 
@@ -763,6 +814,36 @@ fn words(skip: Skip) -> (String, Cow<'static, str>) {
             "a header contradicts itself".into(),
         ),
     }
+}
+
+/// What of TLS and WebSocket could not be kept.
+fn unwrapped(wrapped: &Wrapped) -> Vec<Skipped> {
+    let stored = wrapped.stored.lost();
+    let counts = [
+        (
+            wrapped.beyond,
+            "TLS connections",
+            "there are more than are described one by one",
+        ),
+        (
+            wrapped.over_limit,
+            "TLS and WebSocket connections",
+            "more than 64 MiB of octets waited in them",
+        ),
+        (
+            stored,
+            "decrypted octets",
+            "there was no room to store more of them",
+        ),
+    ];
+    let counts = counts.into_iter().filter(|(count, ..)| *count > 0);
+    let mut out: Vec<Skipped> = counts
+        .map(|(n, what, why)| note(what, n, None, None, why))
+        .collect();
+    for (why, (count, frame)) in &wrapped.faults {
+        out.push(note("WebSocket stream", *count, Some(*frame), None, why));
+    }
+    out
 }
 
 /// The only loss whose place is known.

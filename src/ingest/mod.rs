@@ -6,7 +6,11 @@
 mod block;
 mod filing;
 mod icmp;
+mod key_logs;
 mod load;
 mod streams;
+mod wrapped;
 
+pub use key_logs::{KeyLogOrigin, KeyLogReport};
 pub use load::{FileReport, Loaded, Loading, Options, Pace, Progress, load, load_open, spawn};
+pub use wrapped::TlsConnection;

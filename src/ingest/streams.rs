@@ -10,6 +10,7 @@ use crate::sip::method::Method;
 use crate::sip::scan::{ContentLength, Framing, scan};
 
 use super::block::{self, Pool};
+use super::wrapped::{self, Link, Wrapped, Wrapping};
 
 /// Octets of a stream that are neither SIP nor dropped, before it is given up.
 const MAX_JUNK: usize = 256 << 10;
@@ -34,19 +35,69 @@ pub(super) struct StreamState {
     after_hole: bool,
     /// The next message has not begun since then.
     lost: bool,
+    /// What it is wrapped in was looked at: nothing.
+    plain: bool,
+    /// It is unwrapped before it is read.
+    pub link: Option<Link>,
+    /// Of the octets in hand, when it is not TCP.
+    pub transport: Option<Transport>,
+    /// Messages filed since the last question.
+    filed: u32,
 }
 
 impl StreamState {
     /// Memory in use.
-    fn cost(&self) -> usize {
+    pub fn cost(&self) -> usize {
         self.buffer.capacity() + self.extents.capacity() * size_of::<Extent>()
     }
 
-    fn rest(&self) -> &[u8] {
+    /// Octets that came and were not taken yet.
+    pub fn rest(&self) -> &[u8] {
         self.buffer.get(self.taken..).unwrap_or_default()
     }
 
-    fn skip(&mut self, mut count: usize) {
+    /// Adds octets.
+    pub fn append(&mut self, data: &[u8], extents: &[Extent]) {
+        self.buffer.extend_from_slice(data);
+        self.extents.extend(extents);
+    }
+
+    /// Where the first octet in hand lies.
+    pub fn first_extent(&self) -> Option<Extent> {
+        self.extents.front().copied()
+    }
+
+    /// Takes all octets out, to be read by others.
+    pub fn take_rest(&mut self) -> (Vec<u8>, std::collections::VecDeque<Extent>) {
+        let octets = self.rest().to_vec();
+        let extents = std::mem::take(&mut self.extents);
+        self.buffer = Vec::new();
+        self.taken = 0;
+        (octets, extents)
+    }
+
+    /// True when nothing was ever taken from it, and nothing waits.
+    pub fn is_unused(&self) -> bool {
+        self.messages == 0 && self.buffer.is_empty()
+    }
+
+    /// True while it is not certain that it is read as it is.
+    pub fn is_undecided(&self) -> bool {
+        !self.plain && self.messages == 0 && !self.after_hole
+    }
+
+    /// It is read as it is.
+    pub fn decide(&mut self) {
+        self.plain = true;
+    }
+
+    /// Messages filed since the last call.
+    pub fn take_filed(&mut self) -> u32 {
+        std::mem::take(&mut self.filed)
+    }
+
+    /// Drops octets at the front.
+    pub fn skip(&mut self, mut count: usize) {
         self.taken += count;
         while let Some(first) = self.extents.front_mut() {
             let len = first.len as usize;
@@ -74,6 +125,7 @@ impl StreamState {
 pub(super) struct Filer {
     pub indexer: Indexer,
     pub pool: Pool,
+    pub wrapped: Wrapped,
     /// Beginnings of messages that ended in a hole or with the capture.
     pub incomplete: u64,
     /// Streams that were SIP, or began like it, and were given up.
@@ -88,7 +140,14 @@ pub(super) struct Filer {
 }
 
 impl Filer {
-    fn file(&mut self, way: &Way, bytes: &[u8], extents: &[Extent], cut: bool) {
+    fn file(
+        &mut self,
+        way: &Way,
+        transport: Transport,
+        bytes: &[u8],
+        extents: &[Extent],
+        cut: bool,
+    ) {
         let Self { indexer, pool, .. } = self;
         pool.text.clear();
         pool.places.clear();
@@ -96,7 +155,6 @@ impl Filer {
             datagram: false,
             cut,
         };
-        let transport = Transport::Tcp;
         let Some(decoded) = block::decode(bytes, framing, &way.addressing, transport, pool) else {
             return;
         };
@@ -116,7 +174,8 @@ impl Filer {
         );
     }
 
-    fn cut_messages(&mut self, state: &mut StreamState, way: &Way, ended: bool) -> Verdict {
+    /// Takes the messages that are whole.
+    pub fn cut_messages(&mut self, state: &mut StreamState, way: &Way, ended: bool) -> Verdict {
         self.begun = state.messages > 0 || state.after_hole;
         loop {
             let rest = state.buffer.get(state.taken..).unwrap_or_default();
@@ -139,12 +198,14 @@ impl Filer {
                     let len = len.min(rest.len()).max(1);
                     let extents = cut_extents(state.extents.make_contiguous(), 0, len);
                     let bytes = rest_of(&state.buffer, state.taken, len);
+                    let transport = state.transport.unwrap_or(Transport::Tcp);
                     if ended {
-                        self.file_incomplete(way, bytes, &extents);
+                        self.file_incomplete(way, transport, bytes, &extents);
                     } else {
-                        self.file(way, bytes, &extents, false);
+                        self.file(way, transport, bytes, &extents, false);
                     }
                     state.messages += 1;
+                    state.filed += 1;
                     state.junk = 0;
                     state.skip(len);
                 }
@@ -180,11 +241,12 @@ impl Filer {
     }
 
     /// Keeps count of what all streams hold.
-    fn account(&mut self, before: usize, after: usize) {
+    pub fn account(&mut self, before: usize, after: usize) {
         self.held = (self.held + after).saturating_sub(before);
     }
 
-    fn drop_rest(&mut self, state: &mut StreamState, way: &Way) {
+    /// The octets in hand will not be continued.
+    pub fn drop_rest(&mut self, state: &mut StreamState, way: &Way) {
         let before = state.cost();
         self.give_up(state, way);
         self.account(before, state.cost());
@@ -201,7 +263,13 @@ impl Filer {
     }
 
     /// A message that the stream has no more octets of: shown as cut when its header is complete.
-    fn file_incomplete(&mut self, way: &Way, bytes: &[u8], extents: &[Extent]) {
+    fn file_incomplete(
+        &mut self,
+        way: &Way,
+        transport: Transport,
+        bytes: &[u8],
+        extents: &[Extent],
+    ) {
         let framing = Framing {
             datagram: false,
             cut: true,
@@ -220,7 +288,7 @@ impl Filer {
             ContentLength::Value(length) => length > scan.body.len() as u64,
             _ => false,
         };
-        self.file(way, bytes, extents, missing);
+        self.file(way, transport, bytes, extents, missing);
     }
 }
 
@@ -282,12 +350,13 @@ impl StreamSink for Filer {
     type State = StreamState;
 
     fn starts(&self, data: &[u8]) -> bool {
-        framing::looks_like_sip(data)
-            && begins_like_known(data)
-            && !matches!(
-                framing::next_in_stream(data, false),
-                StreamItem::NotSip | StreamItem::Junk(_)
-            )
+        wrapped::begins(data)
+            || framing::looks_like_sip(data)
+                && begins_like_known(data)
+                && !matches!(
+                    framing::next_in_stream(data, false),
+                    StreamItem::NotSip | StreamItem::Junk(_)
+                )
     }
 
     fn find_start(&self, data: &[u8]) -> Option<usize> {
@@ -316,10 +385,27 @@ impl StreamSink for Filer {
         extent: Extent,
         _time: i64,
     ) -> Verdict {
+        if let Some(link) = state.link {
+            return self.linked(link, way, data, extent);
+        }
         // The usual case needs no buffer: a segment that holds whole messages.
         let before = state.cost();
         state.buffer.extend_from_slice(data);
         state.extents.push_back(extent);
+        if state.is_undecided() {
+            match wrapped::wrapping(state.rest()) {
+                Wrapping::None => state.decide(),
+                Wrapping::NeedMore => {
+                    self.account(before, state.cost());
+                    return Verdict::Wanted;
+                }
+                wrapping => {
+                    let verdict = self.wrap(state, way, &wrapping);
+                    self.account(before, state.cost());
+                    return verdict;
+                }
+            }
+        }
         let verdict = self.cut_messages(state, way, false);
         if verdict == Verdict::Unwanted && self.begun {
             self.given_up += 1;
@@ -333,10 +419,18 @@ impl StreamSink for Filer {
     }
 
     fn gap(&mut self, state: &mut StreamState, way: &Way, _time: i64) {
+        if let Some(link) = state.link {
+            self.linked_gap(link);
+            return;
+        }
         self.drop_rest(state, way);
     }
 
     fn end(&mut self, state: &mut StreamState, way: &Way, _time: i64) {
+        if let Some(link) = state.link {
+            self.linked_end(link);
+            return;
+        }
         self.drop_rest(state, way);
     }
 }

@@ -84,6 +84,10 @@ layers! {
     Tcp = "tcp",
     /// SCTP (RFC 9260).
     Sctp = "sctp",
+    /// TLS.
+    Tls = "tls",
+    /// WebSocket (RFC 6455).
+    WebSocket = "websocket",
 }
 
 /// Most layers that a stack names.

@@ -3,7 +3,8 @@
 //! `dissect` is a pure function of one frame: link layer, VLAN tags, IPv4 and IPv6 with extension
 //! headers, tunnels, UDP and TCP headers; tunnels in UDP are opened by [`open_udp`], when a datagram
 //! is found to be nothing else. What needs memory lives beside it: `ip_fragment` puts datagrams
-//! together, `tcp_stream` byte streams, `sctp` messages. Nothing here knows SIP.
+//! together, `tcp_stream` byte streams, `sctp` messages; `tls` and `websocket` take off what a stream is
+//! wrapped in. Nothing here knows SIP.
 
 mod describe;
 pub mod hep;
@@ -14,7 +15,9 @@ pub mod link_names;
 pub mod rtp_brief;
 pub mod sctp;
 pub mod tcp_stream;
+pub mod tls;
 mod tunnel;
+pub mod websocket;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

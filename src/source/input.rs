@@ -135,7 +135,7 @@ fn read_some_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
 }
 
 #[cfg(unix)]
-fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+pub(super) fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
 }
 
@@ -145,7 +145,7 @@ fn read_some_at(file: &File, out: &mut [u8], offset: u64) -> io::Result<usize> {
 }
 
 #[cfg(windows)]
-fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+pub(super) fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         let n = std::os::windows::fs::FileExt::seek_write(file, bytes, offset)?;
         if n == 0 {
@@ -157,7 +157,7 @@ fn write_all_at(file: &File, mut bytes: &[u8], mut offset: u64) -> io::Result<()
     Ok(())
 }
 
-fn file_read_at(file: &File, mut offset: u64, out: &mut [u8]) -> io::Result<usize> {
+pub(super) fn file_read_at(file: &File, mut offset: u64, out: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while let Some(rest) = out.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match read_some_at(file, rest, offset) {

@@ -16,6 +16,7 @@ mod kind;
 #[cfg(target_os = "linux")]
 pub mod live;
 mod spool;
+mod stored;
 
 pub use self::{
     error::SourceError,
@@ -27,6 +28,7 @@ pub use self::{
     input::CaptureBytes,
     kind::FileKind,
     spool::private_folder,
+    stored::StoredBytes,
 };
 
 /// Longest packet that is kept, in octets; longer ones are passed over and counted.

@@ -1,0 +1,765 @@
+//! SIP that stands in TLS or WebSocket: connections whose octets are unwrapped before they are
+//! framed.
+//!
+//! The two directions of a connection meet here. A direction that turns out to hold no SIP, or whose
+//! keys are not known, is let go at once and costs nothing more.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::block;
+use super::streams::{Filed, Filer, StreamState, push};
+use crate::bytes::{Extent, cut_extents};
+use crate::index::message_store::Transport;
+use crate::packet::tcp_stream::{Verdict, Way};
+use crate::packet::tls::{self, CLIENT, Obstacle, SERVER, Secrets, TlsFacts};
+use crate::packet::websocket::{self, Deflate, Upgrade};
+use crate::packet::{Endpoint, Layer};
+use crate::sip::framing;
+use crate::sip::scan::Framing;
+use crate::source::StoredBytes;
+
+/// TLS connections described one by one; more are counted.
+const MAX_ROWS: usize = 20_000;
+/// Octets that all connections hold while they wait for others.
+const MAX_HELD: usize = 64 << 20;
+/// WebSocket messages without SIP before a connection is let go.
+const MAX_ODD_MESSAGES: u32 = 16;
+/// Packets named for the octets of one record or message, beside the last one.
+const MAX_SPREAD: usize = 16;
+/// Longest line of the PROXY protocol, version 1.
+const MAX_PROXY_LINE: usize = 108;
+
+/// What is to be said of one TLS connection.
+#[derive(Clone, Debug)]
+pub struct TlsConnection {
+    /// Index of the input file.
+    pub file: u16,
+    /// Who opened it.
+    pub client: Endpoint,
+    /// The other side.
+    pub server: Endpoint,
+    /// Packet in which it was first seen.
+    pub first_frame: u32,
+    /// Time of that packet, nanoseconds since 1970-01-01 UTC.
+    pub time: i64,
+    /// What its handshake said.
+    pub facts: TlsFacts,
+    /// SIP messages found in it.
+    pub messages: u32,
+    /// They stand in WebSocket frames.
+    pub websocket: bool,
+}
+
+impl TlsConnection {
+    /// True when there is reason to think that it carries SIP that could not be read.
+    pub fn probably_sip(&self) -> bool {
+        let alpn = |name: &String| name == "sip" || name.starts_with("sip/");
+        self.messages == 0
+            && !self.facts.is_decrypted()
+            && (self.server.port == 5061
+                || self.client.port == 5061
+                || self.facts.alpn_offered.iter().any(alpn))
+    }
+}
+
+type Ends = (Endpoint, Endpoint, u32);
+
+fn ends_of(way: &Way) -> Ends {
+    let (a, b) = (way.addressing.src, way.addressing.dst);
+    (a.min(b), a.max(b), way.addressing.realm)
+}
+
+/// One direction.
+#[derive(Default)]
+struct Side {
+    attached: bool,
+    /// Nothing more is wanted of it.
+    done: bool,
+    stream: StreamState,
+    ws: Option<websocket::Half>,
+    way: Option<Way>,
+    odd_messages: u32,
+}
+
+struct Conn {
+    client: Endpoint,
+    server: Endpoint,
+    first: Extent,
+    tls: Option<tls::Connection>,
+    /// Compression that the server agreed to.
+    deflate: Option<Deflate>,
+    /// The WebSocket subprotocol is `sip`.
+    sip: bool,
+    websocket: bool,
+    messages: u32,
+    sides: [Side; 2],
+}
+
+impl Conn {
+    fn cost(&self) -> usize {
+        let side = |s: &Side| s.ws.as_ref().map_or(0, websocket::Half::cost);
+        let sides: usize = self.sides.iter().map(side).sum();
+        sides + self.tls.as_ref().map_or(0, tls::Connection::cost)
+    }
+
+    fn is_done(&self, side: usize) -> bool {
+        self.sides.get(side).is_none_or(|side| side.done)
+    }
+
+    /// A connection of which one direction was never seen may be over, too.
+    fn is_over(&self) -> bool {
+        self.sides.iter().all(|side| side.done)
+    }
+
+    fn row(&self) -> Option<TlsConnection> {
+        Some(TlsConnection {
+            file: self.first.file,
+            client: self.client,
+            server: self.server,
+            first_frame: self.first.frame,
+            time: self.first.time,
+            facts: self.tls.as_ref()?.facts.clone(),
+            messages: self.messages,
+            websocket: self.websocket,
+        })
+    }
+}
+
+/// A connection and the direction of it that a stream is.
+pub(super) type Link = (u32, usize);
+
+/// All connections that are unwrapped.
+#[derive(Default)]
+pub(super) struct Wrapped {
+    pub secrets: Secrets,
+    pub stored: Arc<StoredBytes>,
+    pub no_bomb_limit: bool,
+    conns: HashMap<u32, Box<Conn>>,
+    by_ends: HashMap<Ends, u32>,
+    /// Records without a hello before them.
+    unknown: HashMap<Ends, TlsConnection>,
+    rows: Vec<TlsConnection>,
+    next: u32,
+    held: usize,
+    /// Connections that were not described because there are too many.
+    pub beyond: u64,
+    /// Connections given up because too much waited.
+    pub over_limit: u64,
+    /// Streams that were given up, by reason, with the packet of the first.
+    pub faults: BTreeMap<&'static str, (u64, u32)>,
+}
+
+impl Wrapped {
+    fn attach(&mut self, way: &Way, side: usize, is_tls: bool, first: Extent) -> u32 {
+        let ends = ends_of(way);
+        let (src, dst) = (way.addressing.src, way.addressing.dst);
+        let (client, server) = if side == CLIENT {
+            (src, dst)
+        } else {
+            (dst, src)
+        };
+        if let Some(id) = self.by_ends.get(&ends)
+            && let Some(conn) = self.conns.get_mut(id)
+            && conn.tls.is_some() == is_tls
+            && (conn.client, conn.server) == (client, server)
+            && let Some(free) = conn.sides.get_mut(side).filter(|s| !s.attached)
+        {
+            free.attached = true;
+            return *id;
+        }
+        self.unknown.remove(&ends);
+        self.next = self.next.wrapping_add(1);
+        let mut conn = Conn {
+            client,
+            server,
+            first,
+            tls: is_tls.then(tls::Connection::default),
+            deflate: None,
+            sip: false,
+            websocket: false,
+            messages: 0,
+            sides: Default::default(),
+        };
+        if let Some(side) = conn.sides.get_mut(side) {
+            side.attached = true;
+        }
+        self.conns.insert(self.next, Box::new(conn));
+        self.by_ends.insert(ends, self.next);
+        self.next
+    }
+
+    /// Puts a connection back, or keeps only what is to be said of it.
+    fn put(&mut self, id: u32, conn: Box<Conn>) {
+        if !conn.is_over() {
+            self.conns.insert(id, conn);
+            return;
+        }
+        if let Some(row) = conn.row() {
+            self.keep(row);
+        }
+    }
+
+    fn keep(&mut self, row: TlsConnection) {
+        if self.rows.len() < MAX_ROWS {
+            self.rows.push(row);
+        } else {
+            self.beyond += 1;
+        }
+    }
+
+    /// Notes application data of a connection whose beginning was not captured.
+    pub fn note_record(&mut self, way: &Way, data: &[u8], extent: Extent) {
+        if data.first() != Some(&23) || !tls::looks_like_record(data) {
+            return;
+        }
+        let ends = ends_of(way);
+        if self.by_ends.contains_key(&ends) || self.unknown.contains_key(&ends) {
+            return;
+        }
+        if self.unknown.len() >= MAX_ROWS {
+            self.beyond += 1;
+            return;
+        }
+        let (src, dst) = (way.addressing.src, way.addressing.dst);
+        let (client, server) = if dst.port <= src.port {
+            (src, dst)
+        } else {
+            (dst, src)
+        };
+        let facts = TlsFacts {
+            obstacles: [Some(Obstacle::BeginningMissing), None],
+            ..TlsFacts::default()
+        };
+        let row = TlsConnection {
+            file: extent.file,
+            client,
+            server,
+            first_frame: extent.frame,
+            time: extent.time,
+            facts,
+            messages: 0,
+            websocket: false,
+        };
+        self.unknown.insert(ends, row);
+    }
+
+    fn fault(&mut self, why: &'static str, frame: u32) {
+        self.faults.entry(why).or_insert((0, frame)).0 += 1;
+    }
+
+    /// Everything that is to be said of TLS, in the order of the capture.
+    pub fn connections(&mut self) -> Vec<TlsConnection> {
+        let open: Vec<TlsConnection> = self.conns.values().filter_map(|conn| conn.row()).collect();
+        let unknown: Vec<TlsConnection> = self.unknown.drain().map(|(_, row)| row).collect();
+        self.conns.clear();
+        for row in open.into_iter().chain(unknown) {
+            self.keep(row);
+        }
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.sort_by_key(|row| (row.file, row.first_frame, row.client, row.server));
+        rows
+    }
+}
+
+/// What a stream is wrapped in.
+pub(super) enum Wrapping {
+    /// Too few octets to tell.
+    NeedMore,
+    /// Nothing: it is read as it is.
+    None,
+    /// TLS, seen from one side, behind so many octets.
+    Tls(usize, usize),
+    /// WebSocket, by its upgrade.
+    Upgrade,
+    /// WebSocket, from its middle, seen from one side.
+    Frames(usize),
+}
+
+/// Looks at the beginning of a stream. Cheap for everything that is plain.
+pub(super) fn wrapping(data: &[u8]) -> Wrapping {
+    match data.first() {
+        None => Wrapping::NeedMore,
+        Some(0x16) => match tls::looks_like_handshake(data) {
+            None => Wrapping::NeedMore,
+            Some(true) => Wrapping::Tls(hello_side(data), 0),
+            Some(false) => Wrapping::None,
+        },
+        Some(b'G' | b'H') => match websocket::upgrade(data) {
+            Upgrade::NeedMore => Wrapping::NeedMore,
+            Upgrade::No => Wrapping::None,
+            Upgrade::Yes { .. } => Wrapping::Upgrade,
+        },
+        Some(b'P') => behind_proxy_line(data),
+        Some(0x81 | 0x82 | 0x01 | 0x02 | 0xc1 | 0xc2) => match frames_side(data) {
+            Some(side) => Wrapping::Frames(side),
+            None => Wrapping::None,
+        },
+        Some(_) => Wrapping::None,
+    }
+}
+
+fn hello_side(data: &[u8]) -> usize {
+    if data.get(5) == Some(&1) {
+        CLIENT
+    } else {
+        SERVER
+    }
+}
+
+/// A load balancer may say first for whom it speaks.
+fn behind_proxy_line(data: &[u8]) -> Wrapping {
+    const START: &[u8] = b"PROXY ";
+    if !data.starts_with(START) {
+        return match START.starts_with(data) {
+            true => Wrapping::NeedMore,
+            false => Wrapping::None,
+        };
+    }
+    let Some(end) = memchr::memchr(b'\n', data.get(..MAX_PROXY_LINE).unwrap_or(data)) else {
+        return match data.len() {
+            0..MAX_PROXY_LINE => Wrapping::NeedMore,
+            _ => Wrapping::None,
+        };
+    };
+    let rest = data.get(end + 1..).unwrap_or_default();
+    match wrapping(rest) {
+        Wrapping::NeedMore => Wrapping::NeedMore,
+        Wrapping::Tls(side, 0) => Wrapping::Tls(side, end + 1),
+        _ => Wrapping::None,
+    }
+}
+
+/// The sender of WebSocket frames that begin here and carry SIP.
+fn frames_side(data: &[u8]) -> Option<usize> {
+    let frame = websocket::frame_header(data)??;
+    let payload = data.get(frame.header..)?;
+    let len = usize::try_from(frame.payload)
+        .ok()?
+        .min(websocket::MAX_MESSAGE);
+    let mut start = payload.get(..len.min(512)).unwrap_or(payload).to_vec();
+    if frame.compressed {
+        // Only a whole message can be tried.
+        let mut half = websocket::Half::new(false, true);
+        let whole = data.get(..frame.header.saturating_add(len))?;
+        start.clear();
+        half.push(whole, NOWHERE, &mut |message| {
+            start.extend_from_slice(message.data)
+        });
+    } else if let Some(mask) = frame.mask {
+        websocket::unmask(&mut start, mask, 0);
+    }
+    framing::looks_like_sip(&start).then_some(if frame.mask.is_some() { CLIENT } else { SERVER })
+}
+
+const NOWHERE: Extent = Extent {
+    offset: 0,
+    time: 0,
+    len: 0,
+    frame: 0,
+    head: 0,
+    file: 0,
+};
+
+/// True when a segment of a stream in which nothing was of interest so far begins something.
+pub(super) fn begins(data: &[u8]) -> bool {
+    let Some(first) = data.first() else {
+        return false;
+    };
+    matches!(
+        first,
+        0x16 | b'G' | b'H' | 0x81 | 0x82 | 0x01 | 0x02 | 0xc1 | 0xc2
+    ) && !matches!(wrapping(data), Wrapping::None | Wrapping::NeedMore)
+}
+
+/// Places for `len` octets that came in several packets together: all packets are named, and every
+/// octet but the first few counts to the one that made them readable.
+fn spread(frames: &[Extent], len: usize) -> Vec<Extent> {
+    let mut packets: Vec<Extent> = Vec::new();
+    for extent in frames {
+        let last = packets.last();
+        if last.is_none_or(|last| (last.file, last.frame) != (extent.file, extent.frame)) {
+            packets.push(*extent);
+        }
+    }
+    let Some(at) = (0..packets.len()).max_by_key(|at| packets.get(*at).map(|p| p.frame)) else {
+        return Vec::new();
+    };
+    let last = packets.remove(at);
+    packets.truncate(MAX_SPREAD.min(len / 4));
+    let rest = len - packets.len();
+    packets.iter_mut().for_each(|p| p.len = 1);
+    packets.push(Extent {
+        len: u32::try_from(rest).unwrap_or(u32::MAX),
+        ..last
+    });
+    packets
+}
+
+/// The same for octets that are stored from `at` on.
+fn spread_stored(frames: &[Extent], at: u64, len: usize) -> Vec<Extent> {
+    let mut at = at;
+    let mut out = spread(frames, len);
+    for extent in &mut out {
+        *extent = extent.derived_at(at, extent.len);
+        at += u64::from(extent.len);
+    }
+    out
+}
+
+impl Filer {
+    /// The stream is wrapped: connects it with its other direction and takes what came so far.
+    pub(super) fn wrap(
+        &mut self,
+        state: &mut StreamState,
+        way: &Way,
+        wrapping: &Wrapping,
+    ) -> Verdict {
+        let (side, is_tls, skip) = match wrapping {
+            Wrapping::Tls(side, skip) => (*side, true, *skip),
+            Wrapping::Frames(side) => (*side, false, 0),
+            _ => match websocket::upgrade(state.rest()) {
+                Upgrade::Yes { response: true, .. } => (SERVER, false, 0),
+                _ => (CLIENT, false, 0),
+            },
+        };
+        state.skip(skip);
+        let Some(first) = state.first_extent() else {
+            return Verdict::Wanted;
+        };
+        let id = self.wrapped.attach(way, side, is_tls, first);
+        if let (Wrapping::Frames(_), Some(conn)) = (wrapping, self.wrapped.conns.get_mut(&id)) {
+            conn.sip = true;
+            conn.websocket = true;
+            if let Some(side) = conn.sides.get_mut(side) {
+                side.ws = Some(websocket::Half::new(true, !self.wrapped.no_bomb_limit));
+            }
+        }
+        let (octets, extents) = state.take_rest();
+        state.link = Some((id, side));
+        let mut at = 0;
+        let mut verdict = Verdict::Wanted;
+        for extent in extents {
+            let end = at + extent.len as usize;
+            if let Some(part) = octets.get(at..end).filter(|_| verdict == Verdict::Wanted) {
+                verdict = self.linked((id, side), way, part, extent);
+            }
+            at = end;
+        }
+        verdict
+    }
+
+    /// Takes octets of a wrapped stream.
+    pub(super) fn linked(
+        &mut self,
+        (id, side): Link,
+        way: &Way,
+        data: &[u8],
+        extent: Extent,
+    ) -> Verdict {
+        let Some(mut conn) = self.wrapped.conns.remove(&id) else {
+            return Verdict::Unwanted;
+        };
+        let before = conn.cost();
+        if let Some(side) = conn.sides.get_mut(side) {
+            side.way = Some(*way);
+        }
+        if let Some(mut tls) = conn.tls.take() {
+            let mut secrets = std::mem::take(&mut self.wrapped.secrets);
+            tls.push(
+                side,
+                data,
+                extent,
+                &mut secrets,
+                &mut |side, text, frames| {
+                    self.plain(&mut conn, side, text, frames, true);
+                },
+            );
+            self.wrapped.secrets = secrets;
+            let over = [tls.is_over(CLIENT), tls.is_over(SERVER)];
+            conn.tls = Some(tls);
+            for (side, over) in over.into_iter().enumerate() {
+                if over && !conn.is_done(side) {
+                    self.side_ends(&mut conn, side);
+                }
+            }
+        } else {
+            self.plain(&mut conn, side, data, &[extent], false);
+        }
+        let wrapped = &mut self.wrapped;
+        wrapped.held = (wrapped.held + conn.cost()).saturating_sub(before);
+        if wrapped.held > MAX_HELD && conn.cost() > 0 {
+            wrapped.over_limit += 1;
+            wrapped.held = wrapped.held.saturating_sub(conn.cost());
+            conn.sides.iter_mut().for_each(|side| side.done = true);
+        }
+        let done = conn.is_done(side);
+        self.wrapped.put(id, conn);
+        if done {
+            Verdict::Unwanted
+        } else {
+            Verdict::Wanted
+        }
+    }
+
+    /// Octets are missing in a wrapped stream.
+    pub(super) fn linked_gap(&mut self, (id, side): Link) {
+        let Some(mut conn) = self.wrapped.conns.remove(&id) else {
+            return;
+        };
+        if let Some(tls) = &mut conn.tls {
+            tls.gap(side);
+        }
+        let lost = conn.tls.as_ref().is_none_or(|tls| tls.is_over(side));
+        let Some(own) = conn.sides.get_mut(side) else {
+            return;
+        };
+        let has_frames = own.ws.as_mut().map(websocket::Half::gap).is_some();
+        let mut stream = std::mem::take(&mut own.stream);
+        if let Some(way) = own.way.filter(|_| !stream.is_unused()) {
+            self.drop_rest(&mut stream, &way);
+        }
+        if let Some(own) = conn.sides.get_mut(side) {
+            own.stream = stream;
+            own.done |= lost && conn.tls.is_some() || has_frames;
+        }
+        if has_frames {
+            self.wrapped.fault(
+                "octets of a WebSocket stream were not captured",
+                conn.first.frame,
+            );
+        }
+        self.wrapped.put(id, conn);
+    }
+
+    /// A wrapped stream has ended.
+    pub(super) fn linked_end(&mut self, (id, side): Link) {
+        let Some(mut conn) = self.wrapped.conns.remove(&id) else {
+            return;
+        };
+        if let Some(tls) = &mut conn.tls {
+            tls.end(side);
+        }
+        self.side_ends(&mut conn, side);
+        self.wrapped.put(id, conn);
+    }
+
+    fn side_ends(&mut self, conn: &mut Conn, side: usize) {
+        let Some(side) = conn.sides.get_mut(side).filter(|side| !side.done) else {
+            return;
+        };
+        side.done = true;
+        side.ws = None;
+        let mut stream = std::mem::take(&mut side.stream);
+        if let Some(way) = side.way.filter(|_| !stream.is_unused()) {
+            self.drop_rest(&mut stream, &way);
+            let before = stream.cost();
+            self.account(before, 0);
+        }
+    }
+
+    /// Octets that are no longer encrypted: SIP, or WebSocket.
+    fn plain(
+        &mut self,
+        conn: &mut Conn,
+        at: usize,
+        data: &[u8],
+        frames: &[Extent],
+        over_tls: bool,
+    ) {
+        let Some(side) = conn.sides.get_mut(at).filter(|side| !side.done) else {
+            return;
+        };
+        let Some(mut way) = side.way else { return };
+        if over_tls {
+            way.layers.push(Layer::Tls);
+        }
+        if side.ws.is_some() {
+            let parts = if over_tls {
+                spread(frames, data.len())
+            } else {
+                frames.to_vec()
+            };
+            self.frames(conn, at, way, data, &parts, over_tls);
+            return;
+        }
+        let parts = if over_tls {
+            let Some(place) = self.wrapped.stored.append(data) else {
+                side.done = true;
+                return;
+            };
+            spread_stored(frames, place, data.len())
+        } else {
+            frames.to_vec()
+        };
+        let mut stream = std::mem::take(&mut side.stream);
+        let before = stream.cost();
+        stream.transport = over_tls.then_some(Transport::Tls);
+        stream.append(data, &parts);
+        let mut frames_follow = None;
+        let verdict = if stream.is_undecided() {
+            match websocket::upgrade(stream.rest()) {
+                Upgrade::NeedMore => Verdict::Wanted,
+                Upgrade::Yes {
+                    len,
+                    sip,
+                    deflate,
+                    response,
+                } => {
+                    stream.skip(len);
+                    conn.sip |= sip;
+                    conn.websocket = true;
+                    if response {
+                        conn.deflate = deflate;
+                    }
+                    frames_follow = Some(stream.take_rest());
+                    Verdict::Wanted
+                }
+                Upgrade::No if over_tls => {
+                    stream.decide();
+                    self.cut_messages(&mut stream, &way, false)
+                }
+                Upgrade::No => Verdict::Unwanted,
+            }
+        } else {
+            self.cut_messages(&mut stream, &way, false)
+        };
+        conn.messages += stream.take_filed();
+        self.account(before, stream.cost());
+        let Some(side) = conn.sides.get_mut(at) else {
+            return;
+        };
+        side.stream = stream;
+        side.done |= verdict == Verdict::Unwanted;
+        if let Some((octets, extents)) = frames_follow {
+            side.ws = Some(websocket::Half::new(true, !self.wrapped.no_bomb_limit));
+            let extents: Vec<Extent> = extents.into_iter().collect();
+            self.frames(conn, at, way, &octets, &extents, over_tls);
+        }
+    }
+
+    /// WebSocket frames.
+    fn frames(
+        &mut self,
+        conn: &mut Conn,
+        at: usize,
+        mut way: Way,
+        data: &[u8],
+        extents: &[Extent],
+        over_tls: bool,
+    ) {
+        way.layers.push(Layer::WebSocket);
+        let deflate = conn.deflate;
+        let Some(side) = conn.sides.get_mut(at) else {
+            return;
+        };
+        let Some(mut half) = side.ws.take() else {
+            return;
+        };
+        // Agreed on by the server's answer, which comes before the first message.
+        half.set_takeover(!deflate.is_some_and(|d| match at {
+            CLIENT => d.client_no_context_takeover,
+            _ => d.server_no_context_takeover,
+        }));
+        let mut start = 0;
+        for extent in extents {
+            let end = start + extent.len as usize;
+            let part = data.get(start..end).unwrap_or_default();
+            half.push(part, *extent, &mut |message| {
+                self.websocket_message(conn, at, &way, message, over_tls);
+            });
+            start = end;
+        }
+        let frame = extents.last().map_or(0, |e| e.frame);
+        if half.dropped > 0 && half.fault.is_none() {
+            half.dropped = 0;
+            self.wrapped.fault(websocket::Fault::TooLong.why(), frame);
+        }
+        let Some(side) = conn.sides.get_mut(at) else {
+            return;
+        };
+        match half.fault {
+            Some(fault) => {
+                side.done = true;
+                // What never held SIP is no loss.
+                if conn.sip || conn.messages > 0 || fault == websocket::Fault::Bomb {
+                    self.wrapped.fault(fault.why(), frame);
+                }
+            }
+            None => {
+                side.done |= !conn.sip && side.odd_messages > MAX_ODD_MESSAGES;
+                side.ws = Some(half);
+            }
+        }
+    }
+
+    /// One message: SIP as in a datagram (RFC 7118, 5).
+    fn websocket_message(
+        &mut self,
+        conn: &mut Conn,
+        at: usize,
+        way: &Way,
+        message: &websocket::Message<'_>,
+        over_tls: bool,
+    ) {
+        let found = block::sip_start(message.data);
+        let Some((start, bytes)) = found.and_then(|at| Some((at, message.data.get(at..)?))) else {
+            if let Some(side) = conn.sides.get_mut(at) {
+                side.odd_messages += 1;
+            }
+            return;
+        };
+        conn.sip = true;
+        let framing = Framing {
+            datagram: true,
+            cut: false,
+        };
+        let transport = if over_tls {
+            Transport::Wss
+        } else {
+            Transport::Ws
+        };
+        let Self {
+            indexer,
+            pool,
+            wrapped,
+            ..
+        } = self;
+        pool.text.clear();
+        pool.places.clear();
+        let Some(decoded) = block::decode(bytes, framing, &way.addressing, transport, pool) else {
+            return;
+        };
+        let extents = if message.as_captured && !over_tls {
+            let own: Vec<Extent> = message
+                .extents
+                .iter()
+                .filter(|e| e.len > 0)
+                .copied()
+                .collect();
+            cut_extents(&own, start, bytes.len())
+        } else {
+            let Some(place) = wrapped.stored.append(bytes) else {
+                return;
+            };
+            spread_stored(message.extents, place, bytes.len())
+        };
+        push(
+            indexer,
+            pool,
+            &Filed {
+                decoded: &decoded,
+                bytes,
+                extents: &extents,
+                addressing: way.addressing,
+                transport,
+                layers: way.layers,
+                cut: false,
+                hep: None,
+            },
+        );
+        conn.messages += 1;
+    }
+}
