@@ -277,7 +277,7 @@ impl Protection {
                     Some(iv) => (*iv, protected),
                     None => (*protected.first_chunk()?, protected.get(16..)?),
                 };
-                if blocks.is_empty() || blocks.len() % 16 != 0 {
+                if blocks.is_empty() || !blocks.len().is_multiple_of(16) {
                     return None;
                 }
                 text.extend_from_slice(blocks);

@@ -231,7 +231,7 @@ impl Secrets {
 }
 
 fn hex(text: &[u8]) -> Option<Secret> {
-    if text.is_empty() || text.len() % 2 != 0 || text.len() > 2 * MAX_SECRET_OCTETS {
+    if text.is_empty() || !text.len().is_multiple_of(2) || text.len() > 2 * MAX_SECRET_OCTETS {
         return None;
     }
     let digit = |b: u8| char::from(b).to_digit(16);

@@ -62,7 +62,7 @@ impl MasterKeys {
             self.master = known.cloned();
         }
         if self.master.is_none() {
-            self.master = self.from_premaster(client, server, suite, secrets);
+            self.master = self.of_premaster(client, server, suite, secrets);
         }
         let Some(master) = &self.master else {
             return Err(Obstacle::NoSecrets);
@@ -77,7 +77,7 @@ impl MasterKeys {
     }
 
     /// The master secret of a full handshake (RFC 5246, 8.1; RFC 7627, 4).
-    fn from_premaster(
+    fn of_premaster(
         &self,
         client: &Hello,
         server: &Hello,
