@@ -18,6 +18,10 @@ const COLUMNS: &[Column] = &[
 
 const EXPLAINED: &str = "
 header.NAME (or sip.NAME, for registered headers) is any header, e.g. header.Subject; not indexed.
+Of Wireshark's names for parts of headers and session descriptions these are understood too:
+sip.HEADER.{display.info, uri, user, host, port, param}, sip.Via.{transport, sent-by.address, branch, …},
+sip.auth.{username, realm, nonce, …}, sip.Request-Line, sip.Status-Line, sip.msg_hdr, sip.msg_body, sip.tag,
+sdp.{owner, connection_info, media, time, …} and their parts, such as sdp.connection_info.address.
 
 A comparison is `field op value`: == != < <= > >= contains matches, or `field in {a, b, 1..9}`.
 A field alone asks whether it is there (a flag: whether it is set). Join with and, or, not and ( ).

@@ -8,6 +8,7 @@
 mod compile;
 mod fields;
 mod parse;
+mod parts;
 mod search;
 
 #[cfg(test)]

@@ -20,3 +20,5 @@ mod lines;
 pub(crate) mod multipart;
 mod registry;
 mod sink;
+
+pub use sink::Param;

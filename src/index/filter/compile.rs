@@ -607,6 +607,9 @@ impl OctetCheck {
                 .message()
                 .top_via()
                 .is_some_and(|via| self.value_holds(via.branch(octets.bytes).of(octets.bytes))),
+            Subject::Part(part) => part.any(octets.message(), octets.bytes, &mut |value| {
+                self.value_holds(value)
+            }),
             Subject::Header(name) => match HeaderName::from_bytes(name.as_bytes()) {
                 known if known.as_str().is_some() => message(&|n| n == known),
                 _ => octets
@@ -624,8 +627,17 @@ impl OctetCheck {
     }
 
     fn value_holds(&self, value: &[u8]) -> bool {
+        if let Relation::Ranges { ranges, negated } = &self.relation {
+            return leading_number(value).is_some_and(|n| holds_number(n, ranges) != *negated);
+        }
         octets_hold(&unfolded(value), &self.relation, false)
     }
+}
+
+/// The number in front of parameters and comments.
+fn leading_number(value: &[u8]) -> Option<i64> {
+    let digits = value.iter().take_while(|b| b.is_ascii_digit()).count();
+    std::str::from_utf8(value.get(..digits)?).ok()?.parse().ok()
 }
 
 /// A header value in one line (RFC 3261, 7.3.1: a fold is one blank).

@@ -1,6 +1,7 @@
 //! The fields of the filter language; one table for the parser, the help and the completion.
 
-use crate::sip::header_name::HeaderName;
+use super::parts::Part;
+use crate::sip::header_name::{Grammar, HeaderName};
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub(super) enum Subject {
     Field(Id),
     /// Any header by its name.
     Header(String),
+    /// A part of a header or session description by Wireshark's name.
+    Part(Part),
 }
 
 #[expect(clippy::enum_variant_names, reason = "Call-ID is the name of a header")]
@@ -246,14 +249,14 @@ pub const FIELDS: &[Field] = &[
     field("sip", &[], Flag, Id::Sip, "any SIP message"),
     field(
         "request",
-        &["is_request", "sip.Request-Line", "sip.request"],
+        &["is_request", "sip.request"],
         Flag,
         Id::Request,
         "a request",
     ),
     field(
         "response",
-        &["is_response", "sip.Status-Line", "sip.response"],
+        &["is_response", "sip.response"],
         Flag,
         Id::Response,
         "a response",
@@ -316,7 +319,7 @@ pub const FIELDS: &[Field] = &[
     ),
     field(
         "from",
-        &["from_uri", "sip.from.addr", "sip.From"],
+        &["from_uri", "sip.from.addr"],
         Text,
         Id::FromUri,
         "URI in From",
@@ -344,7 +347,7 @@ pub const FIELDS: &[Field] = &[
     ),
     field(
         "to",
-        &["to_uri", "sip.to.addr", "sip.To"],
+        &["to_uri", "sip.to.addr"],
         Text,
         Id::ToUri,
         "URI in To",
@@ -366,7 +369,7 @@ pub const FIELDS: &[Field] = &[
     field("to_tag", &["sip.to.tag"], Text, Id::ToTag, "tag of To"),
     field(
         "cseq",
-        &["sip.CSeq.seq", "sip.CSeq"],
+        &["sip.CSeq.seq"],
         Number,
         Id::Cseq,
         "number in CSeq",
@@ -380,7 +383,7 @@ pub const FIELDS: &[Field] = &[
     ),
     field(
         "branch",
-        &["sip.Via.branch"],
+        &[],
         Text,
         Id::Branch,
         "branch of the top Via (== and in are answered from the index)",
@@ -394,7 +397,7 @@ pub const FIELDS: &[Field] = &[
     ),
     field(
         "user_agent",
-        &["ua", "sip.User-Agent", "sip.Server"],
+        &["ua"],
         Text,
         Id::UserAgent,
         "User-Agent, else Server",
@@ -436,7 +439,7 @@ pub const FIELDS: &[Field] = &[
     ),
     field(
         "body",
-        &["content", "sip.Content-Type"],
+        &["content"],
         Text,
         Id::Body,
         "summary of the session description (codecs, direction), or type of another body",
@@ -512,12 +515,7 @@ pub const FIELDS: &[Field] = &[
         Id::Text,
         "octets of the whole message",
     ),
-    read(
-        "contact",
-        &["sip.Contact", "sip.contact.uri"],
-        Id::Contact,
-        "values of Contact",
-    ),
+    read("contact", &[], Id::Contact, "values of Contact"),
 ];
 
 /// The field of that name, in any mixture of upper and lower case.
@@ -539,6 +537,11 @@ pub(super) fn header(name: &str) -> Option<&str> {
     let known = before.eq_ignore_ascii_case("sip")
         && HeaderName::from_bytes(header.as_bytes()).as_str().is_some();
     (good && (ours || known)).then_some(header)
+}
+
+/// Headers whose value is a number are compared as numbers.
+pub(super) fn is_number(header: &str) -> bool {
+    HeaderName::from_bytes(header.as_bytes()).grammar() == Grammar::Integer
 }
 
 /// Names of fields that resemble `name`, best first; at most three.

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::fields::{self, FieldType, Id, Subject};
+use super::parts;
 use super::{FilterError, Network, Node, Pattern, Relation, Test};
 
 /// Parentheses and negations within each other.
@@ -210,10 +211,18 @@ impl<'a> Parser<'a> {
             return Err(self.here(expected));
         }
         self.at += name.len();
-        let (mut subject, mut kind) = match (fields::find(name), fields::header(name)) {
-            (Some(field), _) => (Subject::Field(field.id), field.kind),
-            (None, Some(header)) => (Subject::Header(header.to_owned()), FieldType::Text),
-            (None, None) => return Err(self.error(start, name.len(), unknown(name))),
+        let (mut subject, mut kind) = if let Some(field) = fields::find(name) {
+            (Subject::Field(field.id), field.kind)
+        } else if let Some(header) = fields::header(name) {
+            let kind = match fields::is_number(header) {
+                true => FieldType::Number,
+                false => FieldType::Text,
+            };
+            (Subject::Header(header.to_owned()), kind)
+        } else if let Some((part, kind)) = parts::find(name) {
+            (Subject::Part(part), kind)
+        } else {
+            return Err(self.error(start, name.len(), unknown(name)));
         };
         let Some(op) = self.operator() else {
             return Ok(Node::Test(Test {
@@ -224,6 +233,11 @@ impl<'a> Parser<'a> {
         if subject == Subject::Field(Id::Frame) && matches!(op, Op::Contains | Op::Matches) {
             // Wireshark's `frame contains`.
             (subject, kind) = (Subject::Field(Id::Text), FieldType::Text);
+        }
+        // The text of a number is compared too, where it was written by hand.
+        let is_read = matches!(subject, Subject::Header(_) | Subject::Part(_));
+        if is_read && matches!(op, Op::Contains | Op::Matches) {
+            kind = FieldType::Text;
         }
         let relation = match kind {
             FieldType::Flag => {

@@ -202,6 +202,29 @@ fn other_headers_and_the_text_are_read() {
 }
 
 #[test]
+fn names_of_wireshark_mean_what_they_mean_there() {
+    check("sip.Request-Line contains \"bob@b\"", &[1]);
+    check("sip.Status-Line", &[2]);
+    check("sip.From contains A", &[1]);
+    check("sip.from.display.info == A", &[1]);
+    check("sip.from.port == 5061", &[3]);
+    check("sip.from.port > 5061", &[]);
+    check("sip.tag == 2", &[2]);
+    check("sip.Via.transport == TCP", &[3]);
+    check("sip.Via.sent-by.port in {5060, 5062}", &[3]);
+    check("sip.Via.branch == z9hG4bKa", &[1, 2]);
+    check("sip.CSeq == \"9 DANCE\"", &[3]);
+    check("sip.Content-Length < 2", &[3]);
+    check("sip.Content-Length contains 1", &[3]);
+    check("sip.Content-Type == application/sdp", &[3]);
+    check("sip.User-Agent", &[1]);
+    check("sip.Server", &[2]);
+    check("sip.msg_hdr contains \"Phone 7\"", &[1]);
+    check("sip.msg_body == x", &[3]);
+    check("sip.auth.username == alice", &[]);
+}
+
+#[test]
 fn many_rows_are_filtered_like_few() {
     let mut indexer = Indexer::default();
     let addressing = Addressing {
