@@ -253,6 +253,7 @@ fn rows() {
                     rows: ROWS,
                     selected: *selected,
                     order: None,
+                    gutter: false,
                 };
                 let out = rows.show(ui, view, |row| {
                     painted.push(row);
@@ -263,6 +264,7 @@ fn rows() {
                         label: row.to_string(),
                         cells,
                         faint: false,
+                        ..Row::default()
                     }
                 });
                 *selected = out.select.or(*selected);

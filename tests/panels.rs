@@ -222,11 +222,12 @@ fn the_row_view_is_exact_at_row_4_999_999() {
             rows: ROWS,
             selected: table.selected,
             order: None,
+            gutter: false,
         };
         let out = rows.show(ui, &mut table.view, |row| Row {
             label: format!("row {row}"),
             cells: vec![Cell::new(row.to_string()), Cell::new(format!("text {row}"))],
-            faint: false,
+            ..Row::default()
         });
         table.selected = out.select.or(table.selected);
     };

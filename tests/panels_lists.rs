@@ -8,8 +8,10 @@ use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use panel_kit::*;
-use sipscope::gui::action::{Action, Area, PanelName, RawTab};
+use sipscope::gui::action::{Action, Area, CallColumn, CallOrder, PanelName, RawTab};
 use sipscope::gui::prefs::TimeFormat;
+use sipscope::index::CallKind;
+use sipscope::index::ids::CallId;
 
 fn ladder(w: &Window) -> egui::Rect {
     w.get_by_role_and_label(Role::ListBox, "Ladder").rect()
@@ -260,4 +262,182 @@ fn the_size_of_text_changes_and_is_remembered() {
     press(&mut w, Modifiers::CTRL, Key::Num0);
     press(&mut w, Modifiers::CTRL, Key::Minus);
     assert_eq!(w.state().session.prefs.text_size, 90);
+}
+
+/// A REGISTER and its answer.
+fn register(pcap: Pcap, seconds: u32, user: &str, cseq: u32, port: u16, code: &str) -> Pcap {
+    let message = |start: &str, tag: &str| {
+        format!(
+            "{start}\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK-{user}-{cseq}\r\n\
+             From: <sip:{user}@example.com>;tag=r\r\nTo: <sip:{user}@example.com>{tag}\r\n\
+             Call-ID: reg-{user}@example.com\r\nCSeq: {cseq} REGISTER\r\nMax-Forwards: 70\r\n\
+             Contact: <sip:{user}@192.0.2.1:{port}>;expires=60\r\nUser-Agent: Desk 1\r\n\
+             Content-Length: 0\r\n\r\n"
+        )
+    };
+    pcap.udp(
+        seconds * 1000,
+        ALICE,
+        BOB,
+        &message("REGISTER sip:example.com SIP/2.0", ""),
+    )
+    .udp(
+        seconds * 1000 + 10,
+        BOB,
+        ALICE,
+        &message(&format!("SIP/2.0 {code}"), ";tag=s"),
+    )
+}
+
+#[test]
+fn the_registration_that_flaps_is_found_by_its_gaps() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut pcap = Pcap::new();
+    for n in 0..10 {
+        pcap = register(pcap, n * 50, "steady", n + 1, 5060, "200 OK");
+    }
+    for (n, (seconds, port, code)) in [
+        (260, 5060, "200 OK"),
+        (360, 5060, "403 Forbidden"),
+        (400, 5062, "200 OK"),
+        (440, 5060, "200 OK"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let cseq = u32::try_from(n).unwrap() + 1;
+        pcap = register(pcap, seconds, "flapping", cseq, port, code);
+    }
+    let mut w = window(vec![pcap.write(folder.path())]);
+    w.get_by_label("Registrations 2");
+    click(&mut w, "Sort by Gaps");
+    click(&mut w, "Sort by Gaps");
+    let rows = |w: &Window, name: &str| w.get_by_label_contains(name).rect().top();
+    let flapping = "Registered flapping@example.com to flapping@example.com, 200 OK";
+    let steady = "Registered steady@example.com to steady@example.com, 200 OK";
+    assert!(rows(&w, flapping) < rows(&w, steady), "most gaps first");
+    let lines = w.state().session.rows();
+    let line = |at: usize| lines[&CallId::at(at)].registration.clone().unwrap();
+    let (calm, moving) = (line(0), line(1));
+    assert_eq!(
+        (calm.rounds, calm.failures, calm.contact_changes),
+        (10, 0, 0)
+    );
+    assert_eq!(calm.gap_words(), "");
+    assert_eq!(calm.interval, Some(50_000_000_000));
+    assert_eq!(calm.folds.len(), 1, "{:?}", calm.folds);
+    assert_eq!(
+        (moving.rounds, moving.failures, moving.contact_changes),
+        (4, 1, 2)
+    );
+    assert_eq!(moving.gap_words(), "1, longest 1:20");
+    assert_eq!(moving.granted, Some(60));
+    // Equal rounds are one row below the registration.
+    click(&mut w, steady);
+    press(&mut w, Modifiers::NONE, Key::ArrowRight);
+    w.get_by_label("×10 200 OK");
+}
+
+#[test]
+fn dialogs_stand_below_their_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    click(&mut w, ANSWERED);
+    assert!(w.query_by_label_contains("Dialog 1").is_none());
+    press(&mut w, Modifiers::NONE, Key::ArrowRight);
+    let dialog = "Dialog 1 terminated, tags a1 and b";
+    click(&mut w, dialog);
+    assert!(selected(&w, dialog));
+    assert!(!selected(&w, ANSWERED));
+    click(&mut w, ANSWERED);
+    press(&mut w, Modifiers::NONE, Key::ArrowLeft);
+    assert!(w.query_by_label(dialog).is_none());
+}
+
+#[test]
+fn calls_are_marked_by_key_and_click() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    click(&mut w, ANSWERED);
+    assert_eq!(
+        press(&mut w, Modifiers::NONE, Key::Space),
+        [Action::ToggleMark(CallId::at(0))]
+    );
+    w.get_by_label(&format!("{ANSWERED}, marked"));
+    let at = w.get_by_label(BUSY).rect().left_center() + egui::vec2(6.0, 0.0);
+    w.hover_at(at);
+    w.step();
+    w.drag_at(at);
+    w.step();
+    w.drop_at(at);
+    acted(&mut w);
+    w.get_by_label(&format!("{BUSY}, marked"));
+    assert_eq!(click(&mut w, "2 calls marked"), [Action::ClearMarks]);
+    w.get_by_label(BUSY);
+}
+
+#[test]
+fn columns_come_and_go_and_every_one_sorts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    assert!(w.query_by_label("Sort by Total setup").is_none());
+    click(&mut w, "Columns");
+    click(&mut w, "Total setup");
+    let columns = &w.state().session.prefs.columns;
+    let shown = sipscope::gui::panels::call_columns::shown(CallKind::Call, columns);
+    assert!(
+        shown
+            .iter()
+            .any(|info| info.column == CallColumn::TotalSetup)
+    );
+    press(&mut w, Modifiers::NONE, Key::Escape);
+    let columns: Vec<_> = sipscope::gui::panels::call_columns::columns_of(CallKind::Call).collect();
+    assert!(columns.len() >= 20);
+    for info in columns {
+        for descending in [false, true] {
+            let order = CallOrder {
+                column: info.column,
+                descending,
+            };
+            w.state_mut().apply(Action::SortCalls(order));
+            settle(&mut w);
+            let lists = w.state().session.lists();
+            assert_eq!((lists.order, lists.calls.len()), (order, 2));
+        }
+    }
+}
+
+#[test]
+fn options_between_two_hosts_are_one_row() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut pcap = Pcap::new();
+    for n in 1..=3 {
+        let at = n * 30_000;
+        let options = sip(n, "OPTIONS sip:example.com SIP/2.0", false, "1 OPTIONS", "");
+        pcap = pcap.udp(at, ALICE, BOB, &options);
+        if n < 3 {
+            let ok = sip(n, "SIP/2.0 200 OK", true, "1 OPTIONS", "");
+            pcap = pcap.udp(at + 5, BOB, ALICE, &ok);
+        } else {
+            let no = sip(n, "SIP/2.0 503 Service Unavailable", true, "1 OPTIONS", "");
+            pcap = pcap.udp(at + 5, BOB, ALICE, &no);
+        }
+    }
+    let mut w = window(vec![pcap.write(folder.path())]);
+    w.get_by_label("OPTIONS 3");
+    let group = "192.0.2.1 → 192.0.2.2, 3 requests, 503 Service Unavailable";
+    w.get_by_label(group);
+    let lists = w.state().session.lists();
+    let line = lists.group(0).unwrap();
+    assert_eq!(
+        (line.failures, line.interval),
+        (1, Some(30_000_000_000)),
+        "{line:?}"
+    );
+    click(&mut w, group);
+    press(&mut w, Modifiers::NONE, Key::ArrowRight);
+    let last = "Failed alice@example.com to example.com, 503 Service Unavailable";
+    click(&mut w, last);
+    assert!(selected(&w, last));
+    w.get_by_label("503 Service Unavailable (OPTIONS) #6");
 }

@@ -49,6 +49,8 @@ pub enum Action {
     ShowKind(#[serde(with = "kind_by_name")] CallKind),
     /// Sorts the call list.
     SortCalls(CallOrder),
+    /// Shows or hides a column of the call list.
+    ShowColumn(CallColumn, bool),
     /// Shows only messages and calls that match the expression; empty shows all.
     SetFilter(String),
     /// Shows another tab beside the header tree.
@@ -200,6 +202,44 @@ pub enum CallColumn {
     Retransmissions,
     /// Number of dialogs.
     Dialogs,
+    /// RTP packets towards the callee.
+    RtpForward,
+    /// RTP packets towards the caller.
+    RtpBackward,
+    /// Who ended it, and how.
+    EndedBy,
+    /// First source and destination.
+    Way,
+    /// Call-ID.
+    CallId,
+    /// User-Agents of both sides.
+    UserAgents,
+    /// Asserted identity.
+    Identity,
+    /// INVITE to answer.
+    Setup,
+    /// The very first INVITE to answer.
+    TotalSetup,
+    /// First ringing to the final response.
+    Ring,
+    /// Time of the last message.
+    End,
+    /// Registrations: the newest contact.
+    Contact,
+    /// Registrations: where the requests came from.
+    SeenFrom,
+    /// Registrations: granted seconds.
+    Expiry,
+    /// Usual time between two rounds.
+    Interval,
+    /// Number of rounds.
+    Rounds,
+    /// Rounds that failed.
+    Failures,
+    /// Registrations: other contacts than before.
+    ContactChanges,
+    /// Registrations: times without a binding.
+    Gaps,
 }
 
 /// Order of the call list.

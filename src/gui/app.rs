@@ -55,10 +55,10 @@ impl SipscopeApp {
         // Sizes of text are ours, so that they are remembered.
         ctx.options_mut(|options| options.zoom_with_keyboard = false);
         Self {
+            calls: CallListState::with_widths(prefs.widths.clone()),
             keeper: PrefsKeeper::new(prefs_path, prefs.clone()),
             session: Session::new(prefs, wake),
             top: TopBarState::default(),
-            calls: CallListState::default(),
             messages: MessageListState::default(),
             ladder: LadderState::default(),
             tree: HeaderTreeState::default(),
@@ -187,7 +187,8 @@ impl SipscopeApp {
             detail: detail.as_deref(),
             ladder: &session.ladder,
             kind: session.kind,
-            order: session.prefs.order,
+            order: session.order(),
+            columns: &session.prefs.columns,
             filter: &session.filter_text,
             time: session.prefs.time,
             tab: session.prefs.tab,
@@ -281,9 +282,13 @@ impl SipscopeApp {
         } else {
             overlays.close();
         }
+        let widths = calls.table.named.clone();
         let wanted = calls.wanted(&ctx);
         session.want_rows(wanted);
         session.prefs.layout = layout;
+        if session.prefs.widths != widths {
+            session.prefs.widths = widths;
+        }
     }
 }
 

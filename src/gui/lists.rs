@@ -1,6 +1,7 @@
 //! Background work on lists: which calls are shown in which order, and what stands in their rows.
 
 use std::cmp::Ordering;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering as MemoryOrdering};
 
@@ -9,10 +10,12 @@ use hashbrown::HashMap;
 use super::action::{CallColumn, CallOrder};
 use super::latest::Wanted;
 use crate::bytes::MessageBytes;
+use crate::index::call::State;
 use crate::index::filter::Filter;
-use crate::index::ids::{CallId, MessageId};
-use crate::index::{CallKind, IndexView};
-use crate::present::rows::{CallLine, state_words};
+use crate::index::ids::{CallId, DialogId, MessageId};
+use crate::index::{CallKind, IndexView, dialog};
+use crate::present::registrations::RegistrationLine;
+use crate::present::rows::{CallLine, Outcome, state_words, uri_words};
 
 /// Rows kept although they are not asked for.
 const KEPT_ROWS: usize = 2_000;
@@ -45,6 +48,8 @@ pub struct Lists {
     pub order: CallOrder,
     /// Positions in the list of all calls.
     pub calls: Vec<u32>,
+    /// What stands in the rows, where a row is a group of calls; else empty.
+    pub groups: Vec<GroupLine>,
     /// Number of calls of each kind that match, in the order of [`CallKind::ALL`].
     pub counts: [u32; 6],
     /// The same without the filter.
@@ -60,9 +65,19 @@ impl Lists {
         Some(CallId::at(*at as usize))
     }
 
-    /// The row of a call.
+    /// The group in a row.
+    pub fn group(&self, row: u64) -> Option<&GroupLine> {
+        self.groups.get(usize::try_from(row).ok()?)
+    }
+
+    /// The row of a call, or of the group it is in.
     pub fn row_of(&self, call: CallId) -> Option<u64> {
         let index = u32::try_from(call.index()).ok()?;
+        if !self.groups.is_empty() {
+            let mut groups = self.groups.iter();
+            let row = groups.position(|group| group.calls.binary_search(&index).is_ok());
+            return row.map(|row| row as u64);
+        }
         let by_start = self.order == CallOrder::default();
         let row = if by_start {
             self.calls.binary_search(&index).ok()
@@ -83,19 +98,80 @@ enum SortKey {
 }
 
 impl SortKey {
-    fn of(column: CallColumn, line: &CallLine) -> Self {
+    fn of(column: CallColumn, line: &Line) -> Self {
         let known = |value: Option<i64>| Self::Number(value.unwrap_or(-1));
+        let text = |text: &str| Self::Text(text.to_lowercase().into());
+        let (call, registration) = (&line.call, line.registration.as_ref());
+        let of = |number: &dyn Fn(&RegistrationLine) -> i64| known(registration.map(number));
+        let rtp = |packets: Option<u64>| known(packets.and_then(|n| i64::try_from(n).ok()));
         match column {
-            CallColumn::State => Self::Text(line.state.map(state_words).unwrap_or_default().into()),
-            CallColumn::Start => Self::Number(line.start),
-            CallColumn::Caller => Self::Text(lower(&line.caller)),
-            CallColumn::Callee => Self::Text(lower(&line.callee)),
-            CallColumn::Result => known(line.status.map(i64::from)),
-            CallColumn::Pdd => known(line.pdd),
-            CallColumn::Talk => known(line.talk),
-            CallColumn::Messages => Self::Number(line.messages.into()),
-            CallColumn::Retransmissions => Self::Number(line.retransmissions.into()),
-            CallColumn::Dialogs => known(line.dialogs.map(i64::from)),
+            CallColumn::State => Self::Text(call.state.map(state_words).unwrap_or_default().into()),
+            CallColumn::Start => Self::Number(call.start),
+            CallColumn::End => known(call.end),
+            CallColumn::Caller => text(uri_words(&call.caller)),
+            CallColumn::Callee => text(uri_words(&call.callee)),
+            CallColumn::Result => known(call.status.map(i64::from)),
+            CallColumn::Pdd => known(call.pdd),
+            CallColumn::Setup => known(call.setup),
+            CallColumn::TotalSetup => known(call.total_setup),
+            CallColumn::Ring => known(call.ring),
+            CallColumn::Talk => known(call.talk),
+            CallColumn::Messages => Self::Number(call.messages.into()),
+            CallColumn::Retransmissions => Self::Number(call.retransmissions.into()),
+            CallColumn::Dialogs => known(call.dialogs.map(i64::from)),
+            CallColumn::RtpForward => rtp(call.rtp.map(|(forward, _)| forward)),
+            CallColumn::RtpBackward => rtp(call.rtp.map(|(_, backward)| backward)),
+            CallColumn::EndedBy => text(&call.ended_words()),
+            CallColumn::Way => {
+                // By number, so that 10.0.0.9 comes before 10.0.0.10.
+                let way = call
+                    .way
+                    .map(|(from, to)| (from.ip, from.port, to.ip, to.port));
+                let octets = |ip: std::net::IpAddr| match ip {
+                    std::net::IpAddr::V4(ip) => ip.to_ipv6_mapped().octets(),
+                    std::net::IpAddr::V6(ip) => ip.octets(),
+                };
+                let key = way.map(|(a, p, b, q)| {
+                    let hex = |o: [u8; 16]| o.map(|o| format!("{o:02x}")).concat();
+                    format!("{}{p:05}{}{q:05}", hex(octets(a)), hex(octets(b)))
+                });
+                Self::Text(key.unwrap_or_default().into())
+            }
+            CallColumn::CallId => text(&call.call_id),
+            CallColumn::UserAgents => text(&call.user_agents.join(", ")),
+            CallColumn::Identity => text(uri_words(&call.asserted)),
+            CallColumn::Contact => text(registration.map_or("", |r| &r.contact)),
+            CallColumn::SeenFrom => text(
+                &registration
+                    .and_then(|r| r.seen_from)
+                    .map(|end| end.to_string())
+                    .unwrap_or_default(),
+            ),
+            CallColumn::Expiry => {
+                known(registration.and_then(|r| r.granted.and_then(|s| i64::try_from(s).ok())))
+            }
+            CallColumn::Interval => known(registration.and_then(|r| r.interval)),
+            CallColumn::Rounds => of(&|r| r.rounds.into()),
+            CallColumn::Failures => of(&|r| r.failures.into()),
+            CallColumn::ContactChanges => of(&|r| r.contact_changes.into()),
+            // Of equally many, the longest first.
+            CallColumn::Gaps => of(&|r| {
+                let seconds = (r.longest_gap / 1_000_000_000).min(i64::from(u32::MAX));
+                (i64::from(r.gaps) << 32) + seconds
+            }),
+        }
+    }
+
+    fn of_group(column: CallColumn, group: &GroupLine) -> Self {
+        match column {
+            CallColumn::Way | CallColumn::Caller => Self::Text(group.pair.to_lowercase().into()),
+            CallColumn::Result | CallColumn::State => Self::Number(group.status.into()),
+            CallColumn::Rounds => Self::Number(group.calls.len() as i64),
+            CallColumn::Failures => Self::Number(group.failures.into()),
+            CallColumn::Messages => Self::Number(group.messages.into()),
+            CallColumn::Interval => Self::Number(group.interval.unwrap_or(-1)),
+            CallColumn::End => Self::Number(group.end),
+            _ => Self::Number(group.start),
         }
     }
 
@@ -109,13 +185,10 @@ impl SortKey {
     }
 }
 
-fn lower(uri: &str) -> Box<str> {
-    crate::present::rows::uri_words(uri).to_lowercase().into()
-}
-
 /// Makes lists, and remembers the sort keys of calls that have not changed.
 #[derive(Default)]
 pub struct ListMaker {
+    rtp: RtpByCall,
     column: Option<CallColumn>,
     keys: HashMap<u32, (CallVersion, SortKey)>,
 }
@@ -167,16 +240,35 @@ impl ListMaker {
                 lists.calls.push(u32::try_from(i).unwrap_or(u32::MAX));
             }
         }
-        if order.column != CallColumn::Start {
-            self.sort(&view, &mut lists, wanted)?;
+        if kind == CallKind::Options {
+            group(&view, &mut lists, wanted)?;
+        } else if order.column != CallColumn::Start {
+            self.sort(&question, &mut lists, wanted)?;
         } else if order.descending {
             lists.calls.reverse();
         }
         Some(lists)
     }
 
-    fn sort(&mut self, view: &IndexView, lists: &mut Lists, wanted: &Wanted<'_>) -> Option<()> {
+    fn sort(
+        &mut self,
+        question: &ListsQuestion,
+        lists: &mut Lists,
+        wanted: &Wanted<'_>,
+    ) -> Option<()> {
+        let view = &question.view;
         let order = lists.order;
+        let needs_rtp = matches!(
+            order.column,
+            CallColumn::RtpForward | CallColumn::RtpBackward
+        );
+        if needs_rtp {
+            // Counts of packets change without any message.
+            if self.rtp.renew(view) {
+                self.keys.clear();
+            }
+        }
+        let names = order.column == CallColumn::Identity;
         if self.column != Some(order.column) {
             self.column = Some(order.column);
             self.keys.clear();
@@ -195,9 +287,14 @@ impl ListMaker {
             {
                 continue;
             }
-            let Some(line) = CallLine::of(view, id) else {
+            let bytes = question.bytes.as_deref();
+            let Some(mut line) = Line::of(view, bytes, id, wanted) else {
                 continue;
             };
+            if let Some(bytes) = bytes.filter(|_| names) {
+                line.call.read_names(view, bytes);
+            }
+            line.call.rtp = self.rtp.of(id);
             self.keys
                 .insert(*index, (version, SortKey::of(order.column, &line)));
         }
@@ -245,6 +342,225 @@ fn matching(
         .or_else(|| Some(compiled.run(view)))
 }
 
+/// OPTIONS between the same two hosts, one row for all.
+fn group(view: &IndexView, lists: &mut Lists, wanted: &Wanted<'_>) -> Option<()> {
+    let mut places: HashMap<(IpAddr, IpAddr), usize> = HashMap::new();
+    let mut groups: Vec<GroupLine> = Vec::new();
+    let mut last_start: Vec<i64> = Vec::new();
+    let mut between: Vec<Vec<i64>> = Vec::new();
+    for (done, index) in lists.calls.iter().enumerate() {
+        if done % 256 == 0 && !wanted.still() {
+            return None;
+        }
+        let id = CallId::at(*index as usize);
+        let Some(line) = CallLine::of(view, id) else {
+            continue;
+        };
+        let Some((from, to)) = line.way.map(|(from, to)| (from.ip, to.ip)) else {
+            continue;
+        };
+        // Who asks whom matters: each side may ping the other.
+        let at = *places.entry((from, to)).or_insert_with(|| {
+            groups.push(GroupLine {
+                pair: format!("{from} → {to}"),
+                start: line.start,
+                ..GroupLine::default()
+            });
+            last_start.push(line.start);
+            between.push(Vec::new());
+            groups.len() - 1
+        });
+        let (Some(group), Some(last), Some(between)) = (
+            groups.get_mut(at),
+            last_start.get_mut(at),
+            between.get_mut(at),
+        ) else {
+            continue;
+        };
+        if !group.calls.is_empty() {
+            between.push(line.start.saturating_sub(*last));
+        }
+        *last = line.start;
+        group.calls.push(*index);
+        group.messages = group.messages.saturating_add(line.messages);
+        group.end = line.end.unwrap_or(line.start);
+        group.status = line.status.unwrap_or(0);
+        group.result = match line.state {
+            Some(state) if line.status.is_none() => state_words(state).to_owned(),
+            _ => line.outcome_words(),
+        };
+        group.state = line.state;
+        let failed = line
+            .state
+            .is_some_and(|state| Outcome::of(state) == Outcome::Bad);
+        group.failures += u32::from(failed);
+    }
+    for (group, mut between) in groups.iter_mut().zip(between) {
+        between.sort_unstable();
+        group.interval = between.get(between.len() / 2).copied();
+    }
+    let order = lists.order;
+    groups.sort_by(|a, b| {
+        let by_key =
+            SortKey::of_group(order.column, a).compare(&SortKey::of_group(order.column, b));
+        let by_key = if order.descending {
+            by_key.reverse()
+        } else {
+            by_key
+        };
+        by_key.then(a.calls.first().cmp(&b.calls.first()))
+    });
+    lists.calls = groups
+        .iter()
+        .filter_map(|group| group.calls.first().copied())
+        .collect();
+    lists.groups = groups;
+    Some(())
+}
+
+/// OPTIONS from one host to another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupLine {
+    /// The hosts: `192.0.2.1 → 192.0.2.2`.
+    pub pair: String,
+    /// Positions in the list of all calls.
+    pub calls: Vec<u32>,
+    /// Time of the first one.
+    pub start: i64,
+    /// Time of the last message.
+    pub end: i64,
+    /// Usual time between two: the median.
+    pub interval: Option<i64>,
+    /// How many failed or were not answered.
+    pub failures: u32,
+    /// Number of messages.
+    pub messages: u32,
+    /// State of the newest one.
+    pub state: Option<State>,
+    /// Code of its response; 0 for none.
+    pub status: u16,
+    /// Its response in words.
+    pub result: String,
+}
+
+/// RTP packets of each call, both ways.
+#[derive(Default)]
+struct RtpByCall {
+    /// What it was made from.
+    stamp: (usize, u64, usize),
+    packets: HashMap<CallId, (u64, u64)>,
+    silent: bool,
+}
+
+impl RtpByCall {
+    /// Counts again when there is something new; true when it did.
+    fn renew(&mut self, view: &IndexView) -> bool {
+        let total = view.rtp.iter().map(|counts| counts.tally.packets).sum();
+        let stamp = (view.rtp.len(), total, view.announcements.len());
+        if self.stamp == stamp {
+            return false;
+        }
+        self.stamp = stamp;
+        self.silent = view.rtp.is_empty();
+        self.packets.clear();
+        if self.silent {
+            return true;
+        }
+        for stream in view.streams() {
+            let Some(call) = stream.call else { continue };
+            let entry = self.packets.entry(call).or_default();
+            let way = if stream.forward {
+                &mut entry.0
+            } else {
+                &mut entry.1
+            };
+            *way = way.saturating_add(stream.packets());
+        }
+        true
+    }
+
+    /// None where the capture has no RTP at all, or the call announced no media.
+    fn of(&self, call: CallId) -> Option<(u64, u64)> {
+        self.packets.get(&call).copied()
+    }
+}
+
+/// A dialog below its call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DialogLine {
+    /// Which one.
+    pub dialog: DialogId,
+    /// State in words.
+    pub state: &'static str,
+    /// Its first message.
+    pub first: MessageId,
+    /// Time of that.
+    pub start: i64,
+    /// Number of messages.
+    pub messages: u32,
+    /// Tag of who sent the request that created it.
+    pub local_tag: String,
+    /// Tag of the other side.
+    pub remote_tag: String,
+}
+
+/// What stands in a row of the call list, and below it when it is open.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// The call.
+    pub call: CallLine,
+    /// What it did as a registration.
+    pub registration: Option<RegistrationLine>,
+    /// Its dialogs.
+    pub dialogs: Vec<DialogLine>,
+}
+
+impl Line {
+    fn of(
+        view: &IndexView,
+        bytes: Option<&dyn MessageBytes>,
+        id: CallId,
+        wanted: &Wanted<'_>,
+    ) -> Option<Self> {
+        let call = CallLine::of(view, id)?;
+        let registration = match view.call(id)?.kind {
+            CallKind::Registration => RegistrationLine::of(view, bytes, id, &|| wanted.still()),
+            _ => None,
+        };
+        Some(Self {
+            call,
+            registration,
+            dialogs: Vec::new(),
+        })
+    }
+
+    fn add_dialogs(&mut self, view: &IndexView) {
+        let text = |id| view.texts().opt(id).unwrap_or_default().into_owned();
+        for dialog in dialog::of_call(view, self.call.call)
+            .into_iter()
+            .take(MOST_DIALOGS)
+        {
+            let (Some(entry), Some(first)) =
+                (view.dialog(dialog.dialog), dialog.messages.first().copied())
+            else {
+                continue;
+            };
+            self.dialogs.push(DialogLine {
+                dialog: dialog.dialog,
+                state: dialog.state.name(),
+                first,
+                start: dialog.start,
+                messages: u32::try_from(dialog.messages.len()).unwrap_or(u32::MAX),
+                local_tag: text(entry.local_tag),
+                remote_tag: text(entry.remote_tag),
+            });
+        }
+    }
+}
+
+/// Dialogs shown below one call.
+const MOST_DIALOGS: usize = 200;
+
 /// Which rows of the call list are to be added up.
 #[derive(Clone)]
 pub struct RowsQuestion {
@@ -254,15 +570,26 @@ pub struct RowsQuestion {
     pub calls: Vec<CallId>,
     /// No more messages will come, so that what is missing stays missing.
     pub finished: bool,
+    /// Brings bytes, for names and contacts.
+    pub bytes: Option<Arc<dyn MessageBytes>>,
 }
 
 /// Rows of the call list by call.
-pub type Rows = HashMap<CallId, Arc<CallLine>>;
+pub type Rows = HashMap<CallId, Arc<Line>>;
+
+/// A row that was made, and from what.
+struct Known {
+    version: CallVersion,
+    finished: bool,
+    rtp: Option<(u64, u64)>,
+    line: Arc<Line>,
+}
 
 /// Makes rows, and remembers those of calls that have not changed.
 #[derive(Default)]
 pub struct RowMaker {
-    known: HashMap<CallId, (CallVersion, bool, Arc<CallLine>)>,
+    rtp: RtpByCall,
+    known: HashMap<CallId, Known>,
 }
 
 impl RowMaker {
@@ -272,28 +599,44 @@ impl RowMaker {
             view,
             calls,
             finished,
+            bytes,
         } = question;
         if self.known.len() > KEPT_ROWS {
             self.known.clear();
         }
+        self.rtp.renew(&view);
         for id in calls {
             let Some(call) = view.call(id) else { continue };
             let version = (call.last, call.messages);
+            let rtp = self.rtp.of(id);
             let known = self.known.get(&id);
-            if known.is_some_and(|(v, f, _)| *v == version && *f == finished) {
+            if known.is_some_and(|k| k.version == version && k.finished == finished && k.rtp == rtp)
+            {
                 continue;
             }
             if !wanted.still() {
                 break;
             }
-            if let Some(line) = CallLine::of(&view, id) {
-                self.known.insert(id, (version, finished, Arc::new(line)));
+            let Some(mut line) = Line::of(&view, bytes.as_deref(), id, wanted) else {
+                continue;
+            };
+            if let Some(bytes) = &bytes {
+                line.call.read_names(&view, bytes.as_ref());
             }
+            line.call.rtp = rtp;
+            line.add_dialogs(&view);
+            let known = Known {
+                version,
+                finished,
+                rtp,
+                line: Arc::new(line),
+            };
+            self.known.insert(id, known);
         }
         Some(
             self.known
                 .iter()
-                .map(|(id, (_, _, line))| (*id, Arc::clone(line)))
+                .map(|(id, known)| (*id, Arc::clone(&known.line)))
                 .collect(),
         )
     }

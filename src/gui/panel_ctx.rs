@@ -9,7 +9,7 @@ use super::fetch::Detail;
 use super::ladder_wish::LadderWish;
 use super::layout::Layout;
 use super::lists::{Lists, Rows};
-use super::prefs::TimeFormat;
+use super::prefs::{ColumnChoice, TimeFormat};
 use super::selection::Selection;
 use super::theme::Theme;
 use super::zone;
@@ -40,6 +40,8 @@ pub struct PanelCtx<'a> {
     pub ladder: &'a LadderWish,
     /// Kind of calls that is listed.
     pub kind: CallKind,
+    /// Columns of the call list that somebody showed or hid.
+    pub columns: &'a ColumnChoice,
     /// Their order.
     pub order: CallOrder,
     /// The filter in force; empty when there is none.

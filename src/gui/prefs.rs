@@ -3,11 +3,14 @@
 //! They are kept as JSON in the user's configuration folder, or below `SIPSCOPE_HOME`. A file that
 //! cannot be understood means defaults and a notice, never a window that does not open.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::action::{CallOrder, RawTab, Tab};
+use crate::index::CallKind;
+
+use super::action::{CallColumn, CallOrder, RawTab, Tab};
 use super::layout::Layout;
 
 /// Light, dark, or as the system.
@@ -54,6 +57,10 @@ pub struct Prefs {
     pub raw: RawTab,
     /// Size of text in percent.
     pub text_size: u16,
+    /// Columns of the call list that were shown or hidden by choice.
+    pub columns: ColumnChoice,
+    /// Widths of columns in points, by list and head.
+    pub widths: BTreeMap<String, f32>,
     /// Shares of the window.
     pub layout: Layout,
     /// Window in points, while it is not maximised.
@@ -69,11 +76,16 @@ impl Default for Prefs {
             tab: Tab::default(),
             raw: RawTab::default(),
             text_size: 100,
+            columns: ColumnChoice::new(),
+            widths: BTreeMap::new(),
             layout: Layout::default(),
             window: None,
         }
     }
 }
+
+/// Columns that were shown or hidden by choice, for each kind of calls by name.
+pub type ColumnChoice = BTreeMap<String, Vec<(CallColumn, bool)>>;
 
 /// Sizes of text that can be chosen, in percent.
 pub const TEXT_SIZES: std::ops::RangeInclusive<u16> = 60..=300;
@@ -107,7 +119,16 @@ impl Prefs {
         std::fs::rename(&new, path)
     }
 
+    /// Shows or hides a column for one kind of calls.
+    pub fn show_column(&mut self, kind: CallKind, column: CallColumn, show: bool) {
+        let chosen = self.columns.entry(kind.name().to_owned()).or_default();
+        chosen.retain(|(c, _)| *c != column);
+        chosen.push((column, show));
+    }
+
     fn in_bounds(mut self) -> Self {
+        self.widths
+            .retain(|_, width| width.is_finite() && (10.0..=4000.0).contains(width));
         self.layout = self.layout.in_bounds();
         self.text_size = self.text_size.clamp(*TEXT_SIZES.start(), *TEXT_SIZES.end());
         self.window = self

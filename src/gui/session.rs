@@ -17,6 +17,7 @@ use super::ladder_wish::LadderWish;
 use super::latest::Latest;
 use super::layout::Layout;
 use super::lists::{ListMaker, Lists, ListsQuestion, RowMaker, Rows, RowsQuestion};
+use super::panels::call_columns::columns_of;
 use super::prefs::{Prefs, TEXT_SIZES};
 use super::selection::Selection;
 use crate::index::filter::Filter;
@@ -237,6 +238,7 @@ impl Session {
                 self.kind_chosen = true;
             }
             Action::SortCalls(order) => self.prefs.order = order,
+            Action::ShowColumn(column, show) => self.prefs.show_column(self.kind, column, show),
             Action::SetFilter(text) => self.set_filter(text),
             Action::ShowTab(tab) => {
                 self.prefs.tab = tab;
@@ -358,15 +360,22 @@ impl Session {
         }
     }
 
+    /// Order of the kind that is listed: that of another kind may not exist here.
+    pub fn order(&self) -> super::action::CallOrder {
+        let order = self.prefs.order;
+        match columns_of(self.kind).any(|info| info.column == order.column) {
+            true => order,
+            false => super::action::CallOrder::default(),
+        }
+    }
+
     fn ask(&mut self) {
         let finished = self.is_finished();
         let serial = self.serial;
         let Some(capture) = &self.capture else { return };
+        let order = self.order();
         let workers = &mut self.workers;
-        let lists = (
-            self.version,
-            (self.kind, self.prefs.order, self.filter_serial),
-        );
+        let lists = (self.version, (self.kind, order, self.filter_serial));
         if workers.asked_lists != Some(lists) {
             let urgent = finished || workers.asked_lists.is_none_or(|(_, how)| how != lists.1);
             workers.asked_lists = Some(lists);
@@ -374,7 +383,7 @@ impl Session {
                 view: Arc::clone(&self.view),
                 version: self.version,
                 kind: self.kind,
-                order: self.prefs.order,
+                order,
                 filter: self.filter.clone(),
                 bytes: capture.loading.bytes(),
             };
@@ -455,6 +464,7 @@ impl Session {
             view: Arc::clone(&self.view),
             calls,
             finished,
+            bytes: self.capture.as_ref().and_then(|c| c.loading.bytes()),
         };
         self.workers.rows.ask(question, urgent);
     }

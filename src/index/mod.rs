@@ -197,6 +197,11 @@ impl IndexView {
         &self.calls
     }
 
+    /// True when RTP was seen.
+    pub fn has_rtp(&self) -> bool {
+        !self.rtp.is_empty()
+    }
+
     /// Interned texts.
     pub fn texts(&self) -> &text::TextsView {
         &self.texts

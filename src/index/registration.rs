@@ -1,7 +1,8 @@
 //! Registrations: addresses of record and their bindings over time (RFC 3261, 10).
 
 use super::IndexView;
-use super::call::{Attempt, CallSummary, EndReason, EndedBy, Msg, State, attempts};
+use super::call::{Attempt, CallSummary, EndReason, EndedBy, Msg, State, attempts, originals};
+use super::ids::{CallId, MessageId};
 use crate::sip::method::Method;
 
 /// Sums up the REGISTER requests of one address of record and device.
@@ -66,4 +67,63 @@ fn bindings(attempts: &[Attempt<'_>]) -> State {
         }
     }
     state
+}
+
+/// One turn of a registration: a REGISTER and what came of it, challenges included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// The request that was decided.
+    pub request: MessageId,
+    /// Its final response.
+    pub outcome: Option<MessageId>,
+    /// Time of the first request of this round.
+    pub start: i64,
+    /// Time of the final response.
+    pub end: Option<i64>,
+    /// Code of the final response.
+    pub status: Option<u16>,
+    /// Nobody answered, although the capture goes on for long enough.
+    pub unanswered: bool,
+    /// It took a challenge to get there.
+    pub challenged: bool,
+}
+
+/// How long a challenged client may take for its second try to belong to the same round.
+const SECOND_TRY_NANOS: i64 = 32_000_000_000;
+
+/// The rounds of a registration, oldest first. A 401 or 407 that the client answers is no outcome.
+pub fn rounds(view: &IndexView, call: CallId) -> Vec<Round> {
+    let ids = view.messages_of_call(call);
+    let messages = originals(view, &ids);
+    let attempts = attempts(&messages, |row| row.method == Method::Register);
+    let mut out: Vec<Round> = Vec::with_capacity(attempts.len());
+    // Start of the round whose last answer was a challenge, and when that came.
+    let mut open: Option<(i64, i64)> = None;
+    for attempt in &attempts {
+        let outcome = attempt.outcome();
+        let request = attempt.request;
+        let began = open.take().filter(|(_, challenged)| {
+            request.row.has_credentials()
+                && request.row.time.saturating_sub(*challenged) <= SECOND_TRY_NANOS
+        });
+        if began.is_some() {
+            out.pop();
+        }
+        let round = Round {
+            request: request.id,
+            outcome: outcome.map(|o| o.id),
+            start: began.map_or(request.row.time, |(start, _)| start),
+            end: outcome.map(|o| o.row.time),
+            status: outcome.map(|o| o.row.status),
+            unanswered: outcome.is_none() && attempt.unanswered(view.totals.last_time),
+            challenged: began.is_some(),
+        };
+        if let (Some(401 | 407), Some(end)) = (round.status, round.end) {
+            // A second challenge in a row is a refusal, unless the nonce alone was too old; then
+            // the next try succeeds and takes this one along.
+            open = Some((round.start, end));
+        }
+        out.push(round);
+    }
+    out
 }

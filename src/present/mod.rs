@@ -4,5 +4,6 @@ pub mod header_tree;
 pub mod ladder;
 pub mod ladder_text;
 pub mod layers;
+pub mod registrations;
 pub mod rows;
 pub mod text;

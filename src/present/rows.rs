@@ -4,11 +4,14 @@
 //! frame that shows them. A [`CallLine`] adds up all messages of a call, which takes time in a
 //! long one: [`CallLine::brief`] is what is known at once, [`CallLine::of`] the whole.
 
-use crate::index::call::{self, State};
+use crate::bytes::MessageBytes;
+use crate::index::call::{self, EndReason, EndedBy, State};
 use crate::index::ids::{CallId, MessageId, TextId};
 use crate::index::message_store::{MessageRow, Repeat, SdpKind, Transport};
 use crate::index::{CallKind, IndexView};
 use crate::packet::Endpoint;
+use crate::sip::header_name::Header;
+use crate::sip::headers::Value;
 use crate::sip::method::Method;
 
 use super::ladder::ArrowClass;
@@ -111,7 +114,34 @@ pub struct CallLine {
     pub retransmissions: u32,
     /// Number of dialogs, once they were counted.
     pub dialogs: Option<u32>,
+    /// INVITE to 2xx.
+    pub setup: Option<i64>,
+    /// The same from the very first INVITE.
+    pub total_setup: Option<i64>,
+    /// First 180 to the final response.
+    pub ring: Option<i64>,
+    /// Time of the last message, once it was added up.
+    pub end: Option<i64>,
+    /// Who ended it.
+    pub ended_by: Option<EndedBy>,
+    /// What ended it.
+    pub end_reason: Option<EndReason>,
+    /// Sender and receiver of the first message.
+    pub way: Option<(Endpoint, Endpoint)>,
+    /// Call-ID of the first message.
+    pub call_id: String,
+    /// What its messages name as User-Agent or Server, in the order of their coming.
+    pub user_agents: Vec<String>,
+    /// Display name in From of the first request; filled in by who reads its octets.
+    pub caller_name: String,
+    /// The asserted identity of the first request (RFC 3325), as above.
+    pub asserted: String,
+    /// RTP packets towards the callee and towards the caller; none where the capture has no RTP.
+    pub rtp: Option<(u64, u64)>,
 }
+
+/// User-Agents shown for one call.
+const MOST_USER_AGENTS: usize = 8;
 
 impl CallLine {
     /// What is known without looking at every message of the call.
@@ -137,15 +167,44 @@ impl CallLine {
             messages: entry.messages,
             retransmissions: entry.retransmissions,
             dialogs: None,
+            setup: None,
+            total_setup: None,
+            ring: None,
+            end: None,
+            ended_by: None,
+            end_reason: None,
+            way: view.flow(first.flow).map(|flow| (flow.src, flow.dst)),
+            call_id: interned(view, entry.call_id),
+            user_agents: Vec::new(),
+            caller_name: String::new(),
+            asserted: String::new(),
+            rtp: None,
         })
     }
 
     /// The whole row; takes time in proportion to the messages of the call.
     pub fn of(view: &IndexView, id: CallId) -> Option<Self> {
+        let brief = Self::brief(view, id)?;
         let summary = call::summary(view, id)?;
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let mut agents: Vec<TextId> = Vec::new();
+        for agent in summary
+            .messages
+            .iter()
+            .filter_map(|id| view.message(*id)?.user_agent)
+        {
+            if agents.len() < MOST_USER_AGENTS && !agents.contains(&agent) {
+                agents.push(agent);
+            }
+        }
         Some(Self {
-            call: id,
+            setup: summary.setup,
+            total_setup: summary.total_setup,
+            ring: summary.ring,
+            end: Some(summary.end),
+            ended_by: summary.ended_by,
+            end_reason: summary.end_reason,
+            user_agents: agents.into_iter().map(|id| interned(view, id)).collect(),
             state: Some(summary.state),
             start: summary.start,
             status: summary.status,
@@ -157,7 +216,79 @@ impl CallLine {
             dialogs: Some(count(summary.dialogs.len())),
             caller: summary.caller,
             callee: summary.callee,
+            ..brief
         })
+    }
+
+    /// Reads the name of the caller from the first request.
+    pub fn read_names(&mut self, view: &IndexView, bytes: &dyn MessageBytes) {
+        let Some(first) = view.call(self.call).map(|call| call.first) else {
+            return;
+        };
+        let Some((octets, message)) = super::registrations::decoded(view, bytes, first) else {
+            return;
+        };
+        let address = |header| {
+            message.values(header).find_map(|value| match &value.value {
+                Value::Address(address) => Some(address.clone()),
+                _ => None,
+            })
+        };
+        let text = |span: crate::span::Span| String::from_utf8_lossy(span.of(&octets)).into_owned();
+        if let Some(from) = address(Header::From) {
+            // A quoted name may hide quotes and backslashes behind backslashes (RFC 3261, 25.1).
+            let name = text(from.name);
+            self.caller_name = if from.quoted { unquoted(&name) } else { name };
+        }
+        if let Some(identity) = address(Header::PAssertedIdentity) {
+            self.asserted = text(identity.uri.span);
+        }
+    }
+
+    /// Who calls, for people: name and user; the asserted identity of those who hide.
+    pub fn caller_words(&self) -> String {
+        let uri = uri_words(&self.caller);
+        let hidden = uri.to_ascii_lowercase().contains("anonymous");
+        let user = |uri: &str| match uri.split_once('@') {
+            Some((user, _)) if !user.is_empty() => user.to_owned(),
+            _ => uri.to_owned(),
+        };
+        match (
+            hidden && !self.asserted.is_empty(),
+            self.caller_name.as_str(),
+        ) {
+            (true, _) => format!("{} (anonymous)", user(uri_words(&self.asserted))),
+            (false, "") => user(uri),
+            (false, name) if name == user(uri) => user(uri),
+            (false, name) => format!("{name} {}", user(uri)),
+        }
+    }
+
+    /// Who ended it and how: `caller, BYE`.
+    pub fn ended_words(&self) -> String {
+        let by = match self.ended_by {
+            None => "",
+            Some(EndedBy::Caller) => "caller",
+            Some(EndedBy::Callee) => "callee",
+            Some(EndedBy::Both) => "both",
+            Some(EndedBy::Network) => "network",
+            Some(EndedBy::Unknown) => "unknown",
+        };
+        let how = match self.end_reason {
+            None => "",
+            Some(EndReason::Bye) => "BYE",
+            Some(EndReason::Cancel) => "CANCEL",
+            Some(EndReason::FinalResponse) => "response",
+            Some(EndReason::NoAck) => "no ACK",
+            Some(EndReason::SessionTimer) => "session timer",
+            Some(EndReason::DialogLost) => "dialog lost",
+            Some(EndReason::NoResponse) => "no response",
+        };
+        match (by.is_empty(), how.is_empty()) {
+            (false, false) => format!("{by}, {how}"),
+            (false, true) => by.to_owned(),
+            (true, _) => how.to_owned(),
+        }
     }
 
     /// Code and reason: `486 Busy Here`; empty without a final response.
@@ -167,6 +298,19 @@ impl CallLine {
             None => String::new(),
         }
     }
+}
+
+/// A quoted string without its escapes.
+fn unquoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => out.extend(letters.next()),
+            letter => out.push(letter),
+        }
+    }
+    out
 }
 
 /// One row of the message list. Times are nanoseconds.
@@ -396,6 +540,12 @@ mod tests {
         ] {
             assert_eq!(uri_words(uri), words, "{uri}");
         }
+    }
+
+    #[test]
+    fn quoted_names_lose_their_escapes() {
+        assert_eq!(unquoted(r#"M \"830\" \\ x"#), r#"M "830" \ x"#);
+        assert_eq!(unquoted("\\"), "");
     }
 
     #[test]

@@ -1,65 +1,146 @@
 //! The list of calls, registrations, subscriptions …, one row each, with chips for the kinds.
+//!
+//! A row can be opened: below a call stand its dialogs, below a registration its rounds, equal ones
+//! as one row, and below two hosts the OPTIONS between them.
 
 use egui::Ui;
 
+use super::call_columns::{self, ColumnInfo};
 use super::empty_ui;
 use crate::gui::action::{Action, Area, CallColumn, CallOrder, PanelName};
+use crate::gui::lists::{DialogLine, Line};
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::widgets::panel_head::panel_head;
 use crate::gui::widgets::row_view::{Cell, Column, Order, Row, RowView, RowViewState};
 use crate::index::CallKind;
-use crate::index::ids::CallId;
-use crate::present::rows::{
-    self, CallLine, Outcome, counted, duration_words, kind_words, state_words, uri_words,
-};
+use crate::index::ids::{CallId, MessageId};
+use crate::present::registrations::Fold;
+use crate::present::rows::{self, CallLine, Outcome, counted, kind_words, state_words, uri_words};
 use crate::present::text::grouped;
+
+/// Rows that can be open at once; the oldest is closed then.
+const MOST_OPEN: usize = 64;
 
 /// What belongs to the list alone.
 #[derive(Default)]
 pub struct CallListState {
-    table: RowViewState,
+    /// Position and widths.
+    pub table: RowViewState,
+    /// Rows that somebody opened, by their call; of a group the first one.
+    open: Vec<CallId>,
+    /// Open rows in the order of the list: row in the list, rows below it.
+    opened: Vec<(u64, u64)>,
+    /// What `opened` was made from.
+    opened_for: Option<(u64, CallOrder, Vec<CallId>, usize)>,
+    /// A row below another one that was selected, and the message that went with it.
+    below: Option<(CallId, u64, MessageId)>,
     /// Selected call and version of the list for which `row` was found.
     found: Option<(CallId, u64, CallOrder)>,
+    /// Its row in the list.
     row: Option<u64>,
 }
 
 impl CallListState {
+    /// A list whose columns have these widths.
+    pub fn with_widths(named: std::collections::BTreeMap<String, f32>) -> Self {
+        let mut state = Self::default();
+        state.table.named = named;
+        state
+    }
+
     /// The calls that were seen in the last frame, and some around them.
     pub fn wanted(&self, ctx: &PanelCtx<'_>) -> Vec<CallId> {
         let seen = &self.table.visible;
         let margin = (seen.end - seen.start).max(8);
         let from = seen.start.saturating_sub(margin);
-        (from..seen.end.saturating_add(margin))
-            .map_while(|row| ctx.lists.call(row))
-            .collect()
+        let mut out: Vec<CallId> = (from..seen.end.saturating_add(margin))
+            .map_while(|row| {
+                let (base, below) = self.locate(row);
+                match (ctx.lists.group(base), below) {
+                    (Some(group), Some(n)) => {
+                        let at = group.calls.get(usize::try_from(n).ok()?)?;
+                        Some(CallId::at(*at as usize))
+                    }
+                    _ => ctx.lists.call(base),
+                }
+            })
+            .collect();
+        out.dedup();
+        out
+    }
+
+    /// Which row of the list stands in a row of the table, and which below it.
+    fn locate(&self, row: u64) -> (u64, Option<u64>) {
+        let mut added = 0;
+        for (base, below) in &self.opened {
+            let at = base + added;
+            if row <= at {
+                break;
+            }
+            if row <= at + below {
+                return (*base, Some(row - at - 1));
+            }
+            added += below;
+        }
+        (row - added, None)
+    }
+
+    /// The row of the table in which a row of the list stands.
+    fn place(&self, base: u64) -> u64 {
+        let before = self.opened.iter().take_while(|(row, _)| *row < base);
+        base + before.map(|(_, below)| below).sum::<u64>()
+    }
+
+    /// Finds out where the open rows stand now.
+    fn find_opened(&mut self, ctx: &PanelCtx<'_>) {
+        let lists = ctx.lists;
+        let made = self
+            .open
+            .iter()
+            .filter(|id| ctx.rows.contains_key(*id))
+            .count();
+        let key = (lists.version, lists.order, self.open.clone(), made);
+        if self.opened_for.as_ref() == Some(&key) {
+            return;
+        }
+        let mut opened: Vec<(u64, u64)> = self
+            .open
+            .iter()
+            .filter_map(|call| {
+                let row = lists.row_of(*call)?;
+                let below = match lists.group(row) {
+                    Some(group) => group.calls.len() as u64,
+                    None => ctx.rows.get(call).map_or(0, |line| rows_below(line)),
+                };
+                Some((row, below))
+            })
+            .collect();
+        opened.sort_unstable();
+        opened.dedup_by_key(|(row, _)| *row);
+        self.opened = opened;
+        self.opened_for = Some(key);
+    }
+
+    fn toggle(&mut self, call: CallId) {
+        match self.open.iter().position(|open| *open == call) {
+            Some(at) => drop(self.open.remove(at)),
+            None => {
+                if self.open.len() >= MOST_OPEN {
+                    self.open.remove(0);
+                }
+                self.open.push(call);
+            }
+        }
     }
 }
 
-static COLUMNS: [(CallColumn, Column); 10] = [
-    (CallColumn::State, Column::text("State", 112.0)),
-    (CallColumn::Start, Column::text("Start", 118.0)),
-    (CallColumn::Caller, Column::text("Caller", 190.0)),
-    (CallColumn::Callee, Column::text("Callee", 190.0)),
-    (
-        CallColumn::Result,
-        Column::text("Code and reason", 190.0).hint("Final response that the caller got"),
-    ),
-    (
-        CallColumn::Pdd,
-        Column::number("PDD", 74.0)
-            .hint("Post-dial delay: INVITE to the first ringing or answer (RFC 6076, 4.3)"),
-    ),
-    (
-        CallColumn::Talk,
-        Column::number("Talk", 74.0).hint("From the answer to the first BYE"),
-    ),
-    (CallColumn::Messages, Column::number("Messages", 84.0)),
-    (
-        CallColumn::Retransmissions,
-        Column::number("Retrans.", 78.0).hint("Messages that were sent again"),
-    ),
-    (CallColumn::Dialogs, Column::number("Dialogs", 80.0)),
-];
+/// Number of rows that an open row has below it.
+fn rows_below(line: &Line) -> u64 {
+    match &line.registration {
+        Some(registration) => registration.folds.len() as u64,
+        None => line.dialogs.len() as u64,
+    }
+}
 
 /// Chips and list.
 pub fn call_list_ui(
@@ -74,54 +155,128 @@ pub fn call_list_ui(
     if ctx.lists.calls.is_empty() {
         return empty_ui(ui, ctx.theme, &nothing_here(ctx));
     }
+    state.find_opened(ctx);
     let selected = selected_row(ctx, state);
-    let order = COLUMNS
+    let infos = call_columns::shown(ctx.kind, ctx.columns);
+    let order = infos
         .iter()
-        .position(|(column, _)| *column == ctx.order.column);
-    let mut columns = COLUMNS.clone().map(|(_, column)| column.sortable());
-    if let Some(start) = columns.get_mut(1) {
-        start.name = ctx.time_head_of("Start").into();
-    }
+        .position(|info| info.column == ctx.order.column);
+    let columns: Vec<Column> = infos.iter().map(|info| info.column(ctx)).collect();
+    let below: u64 = state.opened.iter().map(|(_, below)| below).sum();
+    let stretch = infos
+        .iter()
+        .position(|info| info.column == CallColumn::Result)
+        .unwrap_or(0);
     let table = RowView {
         name: "Calls",
         id: PanelName::Calls.id(),
         columns: &columns,
-        stretch: 4,
-        rows: ctx.lists.calls.len() as u64,
+        stretch,
+        rows: ctx.lists.calls.len() as u64 + below,
         selected,
         order: order.map(|column| Order {
             column,
             descending: ctx.order.descending,
         }),
+        gutter: true,
     };
-    let out = table.show(ui, &mut state.table, |row| content(ctx, row));
-    if let Some(call) = out.select.and_then(|row| ctx.lists.call(row)) {
-        actions.push(Action::SelectCall(call));
+    let mut view = std::mem::take(&mut state.table);
+    let out = table.show(ui, &mut view, |row| content(ctx, state, &infos, row));
+    state.table = view;
+    if let Some(row) = out.select {
+        select(ctx, state, row, actions);
+    }
+    let call_of = |row: u64| ctx.lists.call(state.locate(row).0);
+    if let Some(call) = out.mark.and_then(call_of) {
+        actions.push(Action::ToggleMark(call));
     }
     if out.open.is_some() {
+        actions.push(Action::ShowTab(crate::gui::action::Tab::Ladder));
         actions.push(Action::FocusPanel(PanelName::Messages));
     }
-    if let Some((column, _)) = out.sort.and_then(|column| COLUMNS.get(column)) {
-        let descending = ctx.order.column == *column && !ctx.order.descending;
+    if let Some(call) = out.toggle.and_then(call_of) {
+        state.toggle(call);
+        ui.ctx().request_repaint();
+    }
+    if let Some(info) = out.sort.and_then(|column| infos.get(column)) {
+        let descending = ctx.order.column == info.column && !ctx.order.descending;
         actions.push(Action::SortCalls(CallOrder {
-            column: *column,
+            column: info.column,
             descending,
         }));
     }
 }
 
+fn select(ctx: &PanelCtx<'_>, state: &mut CallListState, row: u64, actions: &mut Vec<Action>) {
+    let (base, below) = state.locate(row);
+    let Some(call) = ctx.lists.call(base) else {
+        return;
+    };
+    let Some(n) = below else {
+        state.below = None;
+        actions.push(Action::SelectCall(call));
+        return;
+    };
+    let at = usize::try_from(n).unwrap_or(usize::MAX);
+    if let Some(group) = ctx.lists.group(base) {
+        if let Some(call) = group.calls.get(at) {
+            actions.push(Action::SelectCall(CallId::at(*call as usize)));
+        }
+        return;
+    }
+    let first = ctx
+        .rows
+        .get(&call)
+        .and_then(|line| match &line.registration {
+            Some(registration) => registration.folds.get(at).map(|fold| fold.first),
+            None => line.dialogs.get(at).map(|dialog| dialog.first),
+        });
+    if let Some(message) = first {
+        state.below = Some((call, n, message));
+        actions.push(Action::GoTo(message));
+    }
+}
+
 fn chips_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
-    ui.horizontal(|ui| {
-        let counts = ctx.lists.counts.into_iter().zip(ctx.lists.totals);
-        for (kind, (count, total)) in CallKind::ALL.into_iter().zip(counts) {
-            let text = format!("{} {}", kind_words(kind), grouped(count.into()));
-            let enabled = total > 0 || kind == ctx.kind;
-            let chip = egui::Button::selectable(ctx.kind == kind, text);
-            if ui.add_enabled(enabled, chip).clicked() {
-                actions.push(Action::ShowKind(kind));
+    let counts = ctx.lists.counts.into_iter().zip(ctx.lists.totals);
+    for (kind, (count, total)) in CallKind::ALL.into_iter().zip(counts) {
+        let text = format!("{} {}", kind_words(kind), grouped(count.into()));
+        let enabled = total > 0 || kind == ctx.kind;
+        let chip = egui::Button::selectable(ctx.kind == kind, text);
+        if ui.add_enabled(enabled, chip).clicked() {
+            actions.push(Action::ShowKind(kind));
+        }
+    }
+    ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+        ui.menu_button("Columns", |ui| columns_ui(ctx, ui, actions));
+        if !ctx.marked.is_empty() {
+            let text = counted(ctx.marked.len() as u64, "call marked", "calls marked");
+            let clear = ui.button(text).on_hover_text("Takes the marks away");
+            if clear.clicked() {
+                actions.push(Action::ClearMarks);
             }
         }
     });
+}
+
+/// Which columns are shown.
+fn columns_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
+    egui::ScrollArea::vertical()
+        .max_height(620.0)
+        .show(ui, |ui| {
+            for info in call_columns::columns_of(ctx.kind) {
+                let mut on = call_columns::is_shown(info, ctx.kind, ctx.columns);
+                // Without a state no row says anything.
+                let fixed = info.column == CallColumn::State;
+                let name = info.name(ctx.kind);
+                if ui
+                    .add_enabled(!fixed, egui::Checkbox::new(&mut on, name))
+                    .clicked()
+                {
+                    actions.push(Action::ShowColumn(info.column, on));
+                }
+            }
+        });
 }
 
 fn nothing_here(ctx: &PanelCtx<'_>) -> String {
@@ -157,9 +312,11 @@ fn nothing_here(ctx: &PanelCtx<'_>) -> String {
     }
 }
 
+/// The row of the table that is selected.
 fn selected_row(ctx: &PanelCtx<'_>, state: &mut CallListState) -> Option<u64> {
     let call = ctx.selection.call?;
     let key = (call, ctx.lists.version, ctx.lists.order);
+    let mut reveal = false;
     if state.found != Some(key) {
         let same_list = state
             .found
@@ -167,73 +324,193 @@ fn selected_row(ctx: &PanelCtx<'_>, state: &mut CallListState) -> Option<u64> {
         state.found = Some(key);
         state.row = ctx.lists.row_of(call);
         // A growing list must not scroll by itself; another order or another call shall be seen.
-        if let Some(row) = state.row.filter(|_| !same_list) {
-            state.table.scroll.reveal(row);
-        }
+        reveal = !same_list;
     }
-    state.row
+    let base = state.row?;
+    let mut row = state.place(base);
+    let is_open = state.opened.iter().any(|(open, _)| *open == base);
+    if is_open && let Some(group) = ctx.lists.group(base) {
+        let index = u32::try_from(call.index()).ok();
+        if let Some(n) = index.and_then(|index| group.calls.binary_search(&index).ok()) {
+            row += 1 + n as u64;
+        }
+    } else if is_open
+        && let Some((of, n, message)) = state.below
+        && of == call
+        && ctx.selection.message == Some(message)
+    {
+        row += 1 + n;
+    }
+    if reveal {
+        state.table.scroll.reveal(row);
+    }
+    Some(row)
 }
 
-fn content(ctx: &PanelCtx<'_>, row: u64) -> Row {
-    let Some(call) = ctx.lists.call(row) else {
+fn content(ctx: &PanelCtx<'_>, state: &CallListState, infos: &[&ColumnInfo], row: u64) -> Row {
+    let (base, below) = state.locate(row);
+    let Some(call) = ctx.lists.call(base) else {
         return Row::default();
     };
-    match ctx.rows.get(&call) {
-        Some(line) => line_row(ctx, line),
-        None => CallLine::brief(ctx.view, call)
-            .map(|line| line_row(ctx, &line))
-            .unwrap_or_default(),
+    let group = ctx.lists.group(base);
+    let at = below.and_then(|n| usize::try_from(n).ok());
+    let is_open = || state.opened.iter().any(|(open, _)| *open == base);
+    match (group, at) {
+        (Some(group), None) => {
+            let cells = infos
+                .iter()
+                .map(|info| call_columns::group_cell(ctx, info.column, group))
+                .collect();
+            let label = format!(
+                "{}, {}, {}",
+                group.pair,
+                counted(group.calls.len() as u64, "request", "requests"),
+                group.result
+            );
+            Row {
+                label,
+                cells,
+                open: Some(is_open()),
+                ..Row::default()
+            }
+        }
+        (Some(group), Some(at)) => {
+            let Some(call) = group.calls.get(at).map(|call| CallId::at(*call as usize)) else {
+                return Row::default();
+            };
+            Row {
+                below: true,
+                ..call_row(ctx, infos, call, false)
+            }
+        }
+        (None, None) => {
+            let mut row = call_row(ctx, infos, call, is_open());
+            row.marked = ctx.marked.contains(&call);
+            row
+        }
+        (None, Some(at)) => {
+            let Some(line) = ctx.rows.get(&call) else {
+                return Row::default();
+            };
+            match &line.registration {
+                Some(registration) => registration
+                    .folds
+                    .get(at)
+                    .map(|fold| fold_row(ctx, infos, fold))
+                    .unwrap_or_default(),
+                None => line
+                    .dialogs
+                    .get(at)
+                    .map(|dialog| dialog_row(ctx, infos, dialog))
+                    .unwrap_or_default(),
+            }
+        }
     }
 }
 
-fn line_row(ctx: &PanelCtx<'_>, line: &CallLine) -> Row {
-    let state = match line.state {
-        Some(state) => {
-            let mark = ctx.theme.outcome(Outcome::of(state));
-            Cell::new(state_words(state)).mark(mark.shape, mark.colour)
+fn call_row(ctx: &PanelCtx<'_>, infos: &[&ColumnInfo], call: CallId, open: bool) -> Row {
+    let line = match ctx.rows.get(&call) {
+        Some(line) => line,
+        None => {
+            let Some(call) = CallLine::brief(ctx.view, call) else {
+                return Row::default();
+            };
+            &Line {
+                call,
+                registration: None,
+                dialogs: Vec::new(),
+            }
         }
-        None => Cell::new("…"),
     };
-    let result = line.outcome_words();
+    let result = line.call.outcome_words();
     let label = format!(
         "{} {} to {}, {}",
-        line.state.map(state_words).unwrap_or("…"),
-        uri_words(&line.caller),
-        uri_words(&line.callee),
+        line.call.state.map(state_words).unwrap_or("…"),
+        uri_words(&line.call.caller),
+        uri_words(&line.call.callee),
         if result.is_empty() {
             "no final response"
         } else {
             &result
         },
     );
-    let colour = line.status.map(|status| ctx.theme.status(status));
-    let number = |count: u32| Cell::new(grouped(count.into()));
-    let time = rows::moment_words(line.start);
-    let duration =
-        |nanos: Option<i64>| nanos.map_or_else(Cell::default, |n| Cell::new(duration_words(n)));
-    let again = if line.retransmissions == 0 {
-        Cell::default()
-    } else {
-        number(line.retransmissions)
-    };
+    let cells = infos
+        .iter()
+        .map(|info| call_columns::cell(ctx, info.column, line))
+        .collect();
     Row {
         label,
-        cells: vec![
-            state,
-            Cell::new(ctx.time_words(line.start)).hover(time),
-            uri_cell(&line.caller),
-            uri_cell(&line.callee),
-            Cell {
-                colour,
-                ..Cell::new(result)
+        cells,
+        open: (rows_below(line) > 0).then_some(open),
+        ..Row::default()
+    }
+}
+
+/// A dialog below its call.
+fn dialog_row(ctx: &PanelCtx<'_>, infos: &[&ColumnInfo], dialog: &DialogLine) -> Row {
+    let cells = infos
+        .iter()
+        .map(|info| match info.column {
+            CallColumn::State => {
+                Cell::new(format!("dialog {}", dialog.dialog)).hover(rows::sentence(dialog.state))
+            }
+            CallColumn::Start => Cell::new(ctx.time_words(dialog.start)),
+            CallColumn::Caller => Cell::new(format!("tag {}", dialog.local_tag)),
+            CallColumn::Callee => Cell::new(format!("tag {}", dialog.remote_tag)),
+            CallColumn::Result => Cell::new(dialog.state),
+            CallColumn::Messages => Cell::new(grouped(dialog.messages.into())),
+            _ => Cell::default(),
+        })
+        .collect();
+    Row {
+        label: format!(
+            "Dialog {} {}, tags {} and {}",
+            dialog.dialog, dialog.state, dialog.local_tag, dialog.remote_tag
+        ),
+        cells,
+        below: true,
+        ..Row::default()
+    }
+}
+
+/// Equal rounds of a registration.
+fn fold_row(ctx: &PanelCtx<'_>, infos: &[&ColumnInfo], fold: &Fold) -> Row {
+    let what = if fold.removed { "removed" } else { "" };
+    let times = format!("×{}", grouped(fold.count.into()));
+    let outcome = match fold.status {
+        Some(200..=299) if fold.removed => Outcome::Unanswered,
+        Some(200..=299) => Outcome::Good,
+        _ => Outcome::Bad,
+    };
+    let mark = ctx.theme.outcome(outcome);
+    let cells = infos
+        .iter()
+        .map(|info| match info.column {
+            CallColumn::State => Cell::new(times.clone()).mark(mark.shape, mark.colour),
+            CallColumn::Start => Cell::new(ctx.time_words(fold.start)),
+            CallColumn::End => Cell::new(ctx.time_words(fold.end)),
+            CallColumn::Callee => Cell::new(what),
+            CallColumn::Contact => super::call_list::uri_cell(&fold.contact),
+            CallColumn::Result => Cell {
+                colour: fold.status.map(|status| ctx.theme.status(status)),
+                ..Cell::new(fold.result.clone())
             },
-            duration(line.pdd),
-            duration(line.talk),
-            number(line.messages),
-            again,
-            line.dialogs.map_or_else(Cell::default, number),
-        ],
-        faint: false,
+            CallColumn::Rounds => Cell::new(grouped(fold.count.into())),
+            CallColumn::Expiry => fold
+                .granted
+                .map_or_else(Cell::default, |s| Cell::new(format!("{} s", grouped(s)))),
+            _ => Cell::default(),
+        })
+        .collect();
+    let mut label = format!("{times} {}", fold.result);
+    if fold.removed {
+        label.push_str(", removed");
+    }
+    Row {
+        label,
+        cells,
+        below: true,
+        ..Row::default()
     }
 }
 

@@ -86,6 +86,7 @@ pub fn message_list_ui(
         rows: count as u64,
         selected,
         order: None,
+        gutter: false,
     };
     let out = table.show(ui, table_state, |row| {
         message_at(row)
@@ -148,5 +149,6 @@ fn content(ctx: &PanelCtx<'_>, line: &MessageLine) -> Row {
             Cell::new(line.info.clone()),
         ],
         faint: line.repeated,
+        ..Row::default()
     }
 }

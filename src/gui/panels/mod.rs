@@ -1,6 +1,7 @@
 //! Panels: each reads a [`PanelCtx`](super::panel_ctx::PanelCtx), paints, and asks for change by
 //! [`Action`](super::action::Action)s. What belongs to one panel alone is in its state.
 
+pub mod call_columns;
 pub mod call_list;
 pub mod explanation;
 pub mod header_tree;

@@ -4,6 +4,7 @@
 //! a row is asked of the caller row by row, so its source may be a list of millions or a formula.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use egui::accesskit::Role;
@@ -20,6 +21,12 @@ const PAD: f32 = 6.0;
 /// Width of the zone at which a column is resized.
 const GRIP: f32 = 6.0;
 const NARROWEST: f32 = 28.0;
+/// Room for the tick of a marked row.
+const TICK_POINTS: f32 = 16.0;
+/// Room for the tick and for the triangle of a row that holds others.
+const GUTTER_POINTS: f32 = 30.0;
+/// How far the first cell of a row below another one is moved.
+const INDENT_POINTS: f32 = 14.0;
 /// Longer texts are cut before they are laid out: nobody sees the rest in one line.
 const MAX_SHOWN: usize = 400;
 
@@ -67,6 +74,12 @@ impl Column {
             name: Cow::Owned(name),
             ..Self::text("", width)
         }
+    }
+
+    /// Its name without what changes: the zone of times.
+    fn key(&self) -> &str {
+        let name: &str = &self.name;
+        name.split(" (").next().unwrap_or(name)
     }
 
     /// With an explanation of its head.
@@ -162,6 +175,12 @@ pub struct Row {
     pub cells: Vec<Cell>,
     /// Its texts are less important than those of other rows.
     pub faint: bool,
+    /// It holds other rows: whether it is open.
+    pub open: Option<bool>,
+    /// It stands below another row.
+    pub below: bool,
+    /// Somebody marked it.
+    pub marked: bool,
 }
 
 /// Order of the rows: column and direction.
@@ -178,7 +197,9 @@ pub struct Order {
 pub struct RowViewState {
     /// Position.
     pub scroll: Scroll,
-    /// Widths that somebody changed.
+    /// Widths that somebody changed, by the first words of the head.
+    pub named: BTreeMap<String, f32>,
+    /// Widths in this frame.
     widths: Vec<f32>,
     /// Rows of the last frame.
     pub visible: Range<u64>,
@@ -200,6 +221,8 @@ pub struct RowView<'a> {
     pub selected: Option<u64>,
     /// Order shown in the head.
     pub order: Option<Order>,
+    /// Rows can be marked, and may hold other rows.
+    pub gutter: bool,
 }
 
 /// What somebody did.
@@ -211,6 +234,10 @@ pub struct RowViewOutput {
     pub open: Option<u64>,
     /// The head of this column was clicked.
     pub sort: Option<usize>,
+    /// This row is to be marked, or no longer.
+    pub mark: Option<u64>,
+    /// This row is to be opened or closed.
+    pub toggle: Option<u64>,
 }
 
 impl RowView<'_> {
@@ -270,13 +297,31 @@ impl RowView<'_> {
                 label,
                 cells,
                 faint,
+                open,
+                below,
+                marked,
             } = content(row);
+            let label = if marked {
+                format!("{label}, marked")
+            } else {
+                label
+            };
             let response = ui.interact(seen, self.id.with(row), Sense::CLICK);
             response
                 .widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, selected, &label));
             if response.clicked() {
                 list.request_focus();
-                out.select = Some(row);
+                let at = response.interact_pointer_pos().map_or(0.0, |at| at.x);
+                let gutter = at - (body.left() - left);
+                if self.gutter && ui.input(|input| input.modifiers.command_only()) {
+                    out.mark = Some(row);
+                } else if self.gutter && gutter < TICK_POINTS {
+                    out.mark = Some(row);
+                } else if self.gutter && open.is_some() && gutter < GUTTER_POINTS {
+                    out.toggle = Some(row);
+                } else {
+                    out.select = Some(row);
+                }
             }
             if response.double_clicked() {
                 out.open = Some(row);
@@ -293,9 +338,22 @@ impl RowView<'_> {
                 painter.rect_filled(rect, 0, ui.visuals().faint_bg_color);
             }
             let pointer = response.hover_pos();
+            if self.gutter {
+                let colour = if selected {
+                    selection.stroke.color
+                } else {
+                    text_colour
+                };
+                let at = pos2(body.left() - left, rect.center().y);
+                paint_gutter(&painter, at, colour, marked, open);
+            }
             for (i, cell) in cells.iter().enumerate().take(self.columns.len()) {
                 let (from, to) = column(i);
-                let place = Rect::from_min_max(pos2(from, y), pos2(to, y + row_points));
+                let mut place = Rect::from_min_max(pos2(from, y), pos2(to, y + row_points));
+                if i == 0 {
+                    place.min.x += if self.gutter { GUTTER_POINTS } else { 0.0 };
+                    place.min.x += if below { INDENT_POINTS } else { 0.0 };
+                }
                 if !place.intersects(body) {
                     continue;
                 }
@@ -333,12 +391,29 @@ impl RowView<'_> {
         if list.has_focus() && ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Enter)) {
             out.open = self.selected.or(out.open);
         }
+        if self.gutter && list.has_focus() {
+            let pressed = |key| ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
+            if pressed(Key::Space) {
+                out.mark = self.selected;
+            }
+            let open = self.selected.and_then(|row| content(row).open);
+            if open == Some(false) && pressed(Key::ArrowRight)
+                || open == Some(true) && pressed(Key::ArrowLeft)
+            {
+                out.toggle = self.selected;
+            }
+        }
         out
     }
 
     fn widths(&self, state: &mut RowViewState) {
-        if state.widths.len() != self.columns.len() {
-            state.widths = self.columns.iter().map(|column| column.width).collect();
+        let width = |column: &Column| {
+            let named = state.named.get(column.key());
+            named.copied().unwrap_or(column.width)
+        };
+        state.widths = self.columns.iter().map(width).collect();
+        if let Some(first) = state.widths.first_mut().filter(|_| self.gutter) {
+            *first += GUTTER_POINTS;
         }
     }
 
@@ -444,10 +519,40 @@ impl RowView<'_> {
         if response.hovered() || response.dragged() {
             ui.ctx().set_cursor_icon(CursorIcon::ResizeColumn);
         }
-        if let Some(width) = state.widths.get_mut(column) {
-            *width = (*width + response.drag_delta().x).max(NARROWEST);
-        }
+        let Some(info) = self.columns.get(column).filter(|_| response.dragged()) else {
+            return;
+        };
+        let moved = response.drag_delta().x;
+        let named = state.named.get(info.key());
+        let width = named.copied().unwrap_or(info.width) + moved;
+        state
+            .named
+            .insert(info.key().to_owned(), width.max(NARROWEST));
     }
+}
+
+/// The tick of a marked row, and the triangle of one that holds others.
+fn paint_gutter(
+    painter: &egui::Painter,
+    at: egui::Pos2,
+    colour: Color32,
+    marked: bool,
+    open: Option<bool>,
+) {
+    if marked {
+        let line = Stroke::new(2.0, colour);
+        let middle = at + vec2(TICK_POINTS / 2.0 + 1.0, 1.0);
+        painter.line_segment([middle + vec2(-4.0, -1.0), middle + vec2(-1.0, 3.0)], line);
+        painter.line_segment([middle + vec2(-1.0, 3.0), middle + vec2(5.0, -5.0)], line);
+    }
+    let middle = at + vec2(TICK_POINTS + (GUTTER_POINTS - TICK_POINTS) / 2.0, 0.0);
+    let points = match open {
+        None => return,
+        Some(true) => [vec2(-4.0, -2.0), vec2(4.0, -2.0), vec2(0.0, 3.0)],
+        Some(false) => [vec2(-2.0, -4.0), vec2(-2.0, 4.0), vec2(3.0, 0.0)],
+    };
+    let points = points.iter().map(|p| middle + *p).collect();
+    painter.add(egui::Shape::convex_polygon(points, colour, Stroke::NONE));
 }
 
 /// Cuts what nobody sees in one line, and shows control characters as dots.
