@@ -313,9 +313,8 @@ impl RowView<'_> {
                 list.request_focus();
                 let at = response.interact_pointer_pos().map_or(0.0, |at| at.x);
                 let gutter = at - (body.left() - left);
-                if self.gutter && ui.input(|input| input.modifiers.command_only()) {
-                    out.mark = Some(row);
-                } else if self.gutter && gutter < TICK_POINTS {
+                let with_ctrl = ui.input(|input| input.modifiers.command_only());
+                if self.gutter && (with_ctrl || gutter < TICK_POINTS) {
                     out.mark = Some(row);
                 } else if self.gutter && open.is_some() && gutter < GUTTER_POINTS {
                     out.toggle = Some(row);
