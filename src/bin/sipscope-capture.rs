@@ -25,11 +25,11 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    fmt::Display,
     fs::File,
-    io::{self, IoSliceMut, Seek as _, Write as _},
+    io::{self, IoSliceMut, Write as _},
     mem::MaybeUninit,
-    os::fd::{AsFd, OwnedFd},
-    os::unix::fs::FileExt as _,
+    os::{fd::AsFd, fd::OwnedFd, unix::fs::FileExt as _},
     process::ExitCode,
     sync::mpsc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -44,7 +44,8 @@ use rustix::{
     thread::{CapabilitySet, CapabilitySets},
 };
 use seccompiler::{
-    SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule,
 };
 
 const USAGE: &str = "usage: sipscope-capture --interface NAME [--filter TEXT] [--snap-octets N]
@@ -52,6 +53,7 @@ const USAGE: &str = "usage: sipscope-capture --interface NAME [--filter TEXT] [-
        sipscope-capture --check-filter TEXT [--link-type N]
 The first form is started by sipscope, with a socket as standard input.";
 
+const APPLICATION: &str = concat!("sipscope-capture ", env!("CARGO_PKG_VERSION"));
 /// Packets taken before the socket and the clock are looked at again.
 const BATCH: usize = 1024;
 /// Octets gathered before they are written.
@@ -63,8 +65,9 @@ const WRITE_AFTER: Duration = Duration::from_millis(50);
 /// … and is on the disk at the latest after this one, or after so many octets.
 const SYNC_AFTER: Duration = Duration::from_secs(1);
 const SYNC_OCTETS: u64 = 4 << 20;
-const TELL_AFTER: Duration = Duration::from_millis(250);
-/// How long the loop sleeps when nothing happens.
+/// A wish to end waits this long for packets that the kernel still holds.
+const LAST_PACKETS: Duration = Duration::from_millis(RETIRE_MS as u64 + 10);
+/// How long the loop sleeps when nothing happens; counts are told as often.
 const IDLE: Duration = Duration::from_millis(250);
 /// Longest message of the parent, longest comment.
 const MESSAGE_OCTETS: usize = 4096;
@@ -81,43 +84,31 @@ struct Options {
     file_octets: u64,
     packets: u64,
     promiscuous: bool,
-}
-
-enum Task {
-    Capture(Options),
-    CheckFilter { filter: String, link_type: i32 },
+    check: Option<String>,
+    link_type: i32,
 }
 
 fn main() -> ExitCode {
-    let task = match arguments(std::env::args().skip(1)) {
-        Ok(task) => task,
-        Err(why) => {
-            eprintln!("sipscope-capture: {why}\n{USAGE}");
-            return ExitCode::from(2);
-        }
+    let options = match arguments(std::env::args().skip(1)) {
+        Ok(options) => options,
+        Err(why) => return failure(&format!("sipscope-capture: {why}\n{USAGE}")),
     };
-    match task {
-        Task::CheckFilter { filter, link_type } => match check_filter(&filter, link_type) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(why) => {
-                eprintln!("{why}");
-                ExitCode::FAILURE
-            }
-        },
-        Task::Capture(options) => match capture(&options) {
-            Ok(why) => {
-                tell(&format!("ended {why}"));
-                ExitCode::SUCCESS
-            }
-            Err(Failure { code, text }) => {
-                tell(&format!("failed {code} {text}"));
-                ExitCode::FAILURE
-            }
-        },
+    if let Some(filter) = &options.check {
+        let checked = check_filter(filter, options.link_type);
+        return checked.map_or_else(|why| failure(&why), |()| ExitCode::SUCCESS);
     }
+    let ended = capture(&options).map(|why| format!("ended {why}"));
+    let code = ExitCode::from(u8::from(ended.is_err()));
+    tell(&ended.unwrap_or_else(|why| why));
+    code
 }
 
-fn arguments(mut args: impl Iterator<Item = String>) -> Result<Task, String> {
+fn failure(why: &str) -> ExitCode {
+    eprintln!("{why}");
+    ExitCode::FAILURE
+}
+
+fn arguments(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
     let mut options = Options {
         interface: String::new(),
         filter: String::new(),
@@ -126,8 +117,9 @@ fn arguments(mut args: impl Iterator<Item = String>) -> Result<Task, String> {
         file_octets: u64::MAX,
         packets: u64::MAX,
         promiscuous: true,
+        check: None,
+        link_type: 1,
     };
-    let (mut check, mut link_type) = (None, 1);
     while let Some(name) = args.next() {
         if name == "--no-promiscuous" {
             options.promiscuous = false;
@@ -139,27 +131,25 @@ fn arguments(mut args: impl Iterator<Item = String>) -> Result<Task, String> {
             _ => Err(format!("{name} takes a number from {least} to {most}")),
         };
         match name.as_str() {
-            "--interface" => options.interface.clone_from(&value),
-            "--filter" => options.filter.clone_from(&value),
+            "--interface" => options.interface = value,
+            "--filter" => options.filter = value,
             "--snap-octets" => options.snap_octets = number(64, 262_144)? as u32,
             "--buffer-mib" => options.buffer_mib = number(1, 1024)? as u32,
             "--file-octets" => options.file_octets = number(1 << 10, u64::MAX)?,
             "--packets" => options.packets = number(1, u64::MAX)?,
-            "--check-filter" => check = Some(value.clone()),
-            "--link-type" => link_type = number(0, 65_535)? as i32,
+            "--check-filter" => options.check = Some(value),
+            "--link-type" => options.link_type = number(0, 65_535)? as i32,
             _ => return Err(format!("unknown argument {name}")),
         }
-    }
-    if let Some(filter) = check {
-        return Ok(Task::CheckFilter { filter, link_type });
     }
     // The name becomes part of a path below /sys.
     let name = &options.interface;
     let odd = |c: char| c == '/' || c.is_whitespace() || c.is_control();
-    if name.is_empty() || name.len() > 63 || name.starts_with('.') || name.contains(odd) {
+    let sound = (1..64).contains(&name.len()) && !name.starts_with('.') && !name.contains(odd);
+    if options.check.is_none() && !sound {
         return Err("--interface needs the name of an interface".into());
     }
-    Ok(Task::Capture(options))
+    Ok(options)
 }
 
 /// Understands a filter without opening anything, so without any right.
@@ -168,17 +158,9 @@ fn check_filter(filter: &str, link_type: i32) -> Result<(), String> {
     dead.compile(filter, true).map(drop).map_err(plain)
 }
 
-/// Why there is no capture, or no more of it.
-struct Failure {
-    code: &'static str,
-    text: String,
-}
-
-fn failed(code: &'static str) -> impl Fn(&dyn std::fmt::Display) -> Failure {
-    move |why| Failure {
-        code,
-        text: why.to_string().replace(['\n', '\r'], " "),
-    }
+/// The last message, for each kind of failure.
+fn failed<E: Display>(code: &'static str) -> impl Fn(E) -> String {
+    move |why| format!("failed {code} {why}")
 }
 
 /// The words of libpcap without ours around them.
@@ -189,44 +171,46 @@ fn plain(error: pcap::Error) -> String {
     }
 }
 
-/// A message to the parent; false when it cannot take it now. Whoever does not listen is not waited for.
+/// A message to the parent; false when it cannot take it now. A parent that does not listen is not
+/// waited for.
 fn tell(text: &str) -> bool {
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     !matches!(send(stdin(), text.as_bytes(), flags), Err(Errno::AGAIN))
 }
 
-fn capture(options: &Options) -> Result<&'static str, Failure> {
+fn capture(options: &Options) -> Result<&'static str, String> {
     let mut capture = open(options)?;
-    let mut drops = InterfaceDrops::open(&options.interface);
-    // Before the sandbox: writing back to the disk may take long and must not hold up the packets.
-    drop_capabilities().map_err(|e| failed("sandbox")(&e))?;
-    let syncer = Syncer::start().map_err(|e| failed("sandbox")(&e))?;
-    deny_system_calls().map_err(|why| failed("sandbox")(&why))?;
+    let mut counters = Counters::open(&options.interface);
+    // A thread of its own: writing back to the disk may take long and must not hold up the packets.
+    drop_capabilities().map_err(failed("sandbox"))?;
+    let syncer = start_syncer().map_err(failed("sandbox"))?;
+    deny_system_calls().map_err(failed("sandbox"))?;
 
+    // The one DLT_ value of Linux that differs from LINKTYPE_: raw IP.
     let link_type = capture.get_datalink().0;
-    // The values of DLT_ that differ from those of LINKTYPE_ on Linux.
-    let link_type = match link_type {
-        12 | 14 => 101,
-        other => other,
-    };
+    let link_type = if link_type == 12 { 101 } else { link_type };
     tell(&format!("ready {link_type}"));
-    let head = file_head(options, link_type);
     let mut parent = Parent::default();
-    let mut writer = Writer::new(head, options.file_octets, syncer);
-    let ended = run(options, &mut capture, &mut drops, &mut parent, &mut writer);
-    let counts = counts(&mut capture, &mut drops, &writer);
-    // A full disk has no room for statistics either: the failure before counts.
+    let mut writer = Writer::new(file_head(options, link_type), options.file_octets, syncer);
+    let ended = run(
+        options,
+        &mut capture,
+        &mut counters,
+        &mut parent,
+        &mut writer,
+    );
+    let counts = counters.read(&mut capture, &writer);
     let closed = writer.close(&counts, parent.marks.pop_front());
     tell(&counts.message());
+    // A full disk has no room for the last statistics either: the first failure counts.
     let why = ended?;
-    closed.map_err(|e| failed("disk")(&e))?;
+    closed.map_err(failed("disk"))?;
     Ok(why)
 }
 
-fn open(options: &Options) -> Result<Capture<Active>, Failure> {
-    let interface = failed("interface");
+fn open(options: &Options) -> Result<Capture<Active>, String> {
     let capture = Capture::from_device(options.interface.as_str())
-        .map_err(|e| interface(&plain(e)))?
+        .map_err(|e| failed("interface")(plain(e)))?
         .snaplen(options.snap_octets as i32)
         .promisc(options.promiscuous)
         .timeout(RETIRE_MS)
@@ -236,45 +220,50 @@ fn open(options: &Options) -> Result<Capture<Active>, Failure> {
     let mut capture = capture.map_err(|error| {
         let why = plain(error);
         let denied = why.contains("not permitted") || why.contains("ermission");
-        failed(if denied { "rights" } else { "interface" })(&why)
+        failed(if denied { "rights" } else { "interface" })(why)
     })?;
     if !options.filter.is_empty() {
         let set = capture.filter(&options.filter, true);
-        set.map_err(|e| failed("filter")(&plain(e)))?;
+        set.map_err(|e| failed("filter")(plain(e)))?;
     }
-    capture.setnonblock().map_err(|e| interface(&plain(e)))
+    let capture = capture.setnonblock();
+    capture.map_err(|e| failed("interface")(plain(e)))
 }
 
 /// Takes packets until somebody or something ends it.
 fn run(
     options: &Options,
     capture: &mut Capture<Active>,
-    drops: &mut InterfaceDrops,
+    counters: &mut Counters,
     parent: &mut Parent,
     writer: &mut Writer,
-) -> Result<&'static str, Failure> {
-    let disk = |error: io::Error| failed("disk")(&error);
-    let mut told = Instant::now();
-    let mut noted = Counts::default();
+) -> Result<&'static str, String> {
+    let (mut told, mut noted, mut noted_at) = (Instant::now(), Counts::default(), Instant::now());
     loop {
-        let ending = parent.listen(writer);
-        if writer.file.is_none() && !writer.begin().map_err(disk)? {
-            if let Some(why) = ending {
+        parent.listen(writer);
+        if writer.file.is_none() && !writer.begin().map_err(failed("disk"))? {
+            if let Some((why, _)) = parent.ending {
                 return Ok(why);
             }
             // Nothing to write into yet: the packets wait in the ring of the kernel.
-            wait(capture, false, IDLE);
+            wait(capture, false, true, IDLE);
             continue;
         }
         let mut empty = false;
         for _ in 0..BATCH {
             match capture.next_packet() {
                 Ok(packet) => {
-                    let (header, mark) = (packet.header, parent.marks.pop_front());
                     // With nanosecond precision the field for microseconds holds nanoseconds.
-                    let (seconds, nanos) = (header.ts.tv_sec as u64, header.ts.tv_usec as u64);
-                    let time = seconds.wrapping_mul(1_000_000_000).wrapping_add(nanos);
-                    writer.packet(time, header.len, packet.data, mark);
+                    let time = packet.header.ts;
+                    let time = (time.tv_sec as u64)
+                        .wrapping_mul(1_000_000_000)
+                        .wrapping_add(time.tv_usec as u64);
+                    writer.packet(
+                        time,
+                        packet.header.len,
+                        packet.data,
+                        parent.marks.pop_front(),
+                    );
                     if writer.packets >= options.packets {
                         return Ok("packets");
                     }
@@ -283,53 +272,48 @@ fn run(
                     empty = true;
                     break;
                 }
-                Err(error) => return Err(failed("interface")(&plain(error))),
-            }
-            if writer.wants_to_be_written() {
-                break;
+                Err(error) => return Err(failed("interface")(plain(error))),
             }
         }
         let now = Instant::now();
-        writer.tick(now, empty, parent).map_err(disk)?;
-        if now.duration_since(told) >= TELL_AFTER {
+        writer.tick(now, empty, parent).map_err(failed("disk"))?;
+        if now.duration_since(told) >= IDLE {
             told = now;
-            let counts = counts(capture, drops, writer);
+            let counts = counters.read(capture, writer);
             tell(&counts.message());
-            if now.duration_since(writer.noted) >= SYNC_AFTER && counts.differs(&noted) {
-                writer.noted = now;
+            if now.duration_since(noted_at) >= SYNC_AFTER && counts.received != noted.received {
+                (noted, noted_at) = (counts, now);
                 writer.statistics(&counts, None);
-                noted = counts;
             }
         }
-        // What the parent asked for comes behind what was captured before it asked.
-        match ending {
-            Some(why) if empty => return Ok(why),
-            _ => {}
+        // The kernel may hold packets from before the wish to end for one interval more.
+        if let Some((why, since)) = parent.ending
+            && now.duration_since(since) > if empty { LAST_PACKETS } else { SYNC_AFTER }
+        {
+            return Ok(why);
         }
         if empty {
-            let busy = writer.is_waiting() || !parent.unsent.is_empty();
-            wait(capture, true, if busy { WRITE_AFTER } else { IDLE });
+            let ending = parent.ending.is_some();
+            let busy = ending || writer.unsynced > 0 || !parent.unsent.is_empty();
+            // A closed socket would wake it at once, again and again.
+            let time = if busy { WRITE_AFTER } else { IDLE };
+            wait(capture, true, !ending, time);
         }
     }
 }
 
-/// Sleeps until there are packets, a message, or the time is over.
-fn wait(capture: &Capture<Active>, packets: bool, time: Duration) {
+/// Sleeps until there are packets or a message, as wanted, or the time is over.
+fn wait(capture: &Capture<Active>, packets: bool, messages: bool, time: Duration) {
     let socket = stdin();
-    let mut descriptors = [
-        PollFd::new(&socket, PollFlags::IN),
-        PollFd::from_borrowed_fd(capture.as_fd(), PollFlags::IN),
-    ];
-    let count = if packets { 2 } else { 1 };
+    let packets = packets.then(|| PollFd::from_borrowed_fd(capture.as_fd(), PollFlags::IN));
+    let messages = messages.then(|| PollFd::new(&socket, PollFlags::IN));
+    let mut descriptors: Vec<PollFd<'_>> = packets.into_iter().chain(messages).collect();
     let time = Timespec {
         tv_sec: time.as_secs() as i64,
         tv_nsec: time.subsec_nanos().into(),
     };
     // An interrupted sleep is a short one.
-    let _ = poll(
-        descriptors.get_mut(..count).unwrap_or_default(),
-        Some(&time),
-    );
+    let _ = poll(&mut descriptors, Some(&time));
 }
 
 /// What came over the socket.
@@ -337,48 +321,44 @@ fn wait(capture: &Capture<Active>, packets: bool, time: Duration) {
 struct Parent {
     marks: VecDeque<String>,
     unsent: VecDeque<&'static str>,
+    /// It wants an end, and since when.
+    ending: Option<(&'static str, Instant)>,
 }
 
 impl Parent {
-    /// Takes all messages that are there; why to end, if so.
-    fn listen(&mut self, writer: &mut Writer) -> Option<&'static str> {
-        while let Some(text) = self.unsent.front() {
-            if !tell(text) {
-                break;
-            }
+    /// Takes all messages that are there.
+    fn listen(&mut self, writer: &mut Writer) {
+        while self.unsent.front().is_some_and(|text| tell(text)) {
             self.unsent.pop_front();
         }
-        loop {
+        while self.ending.is_none() {
             let mut text = [0; MESSAGE_OCTETS];
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
             let mut control = RecvAncillaryBuffer::new(&mut space);
             let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
-            let length = {
-                let mut parts = [IoSliceMut::new(&mut text)];
-                match recvmsg(stdin(), &mut parts, &mut control, flags) {
-                    Ok(message) => message.bytes,
-                    Err(Errno::AGAIN) => return None,
-                    Err(Errno::INTR) => continue,
-                    Err(_) => return Some("parent"),
-                }
+            let received = recvmsg(
+                stdin(),
+                &mut [IoSliceMut::new(&mut text)],
+                &mut control,
+                flags,
+            );
+            let length = match received {
+                Ok(message) => message.bytes,
+                Err(Errno::AGAIN) => return,
+                Err(Errno::INTR) => continue,
+                Err(_) => 0,
             };
-            for message in control.drain() {
-                let RecvAncillaryMessage::ScmRights(files) = message else {
-                    continue;
-                };
-                for file in files {
-                    if writer.ahead.len() < FILES_AHEAD {
-                        writer.ahead.push_back(file);
-                    }
-                }
-            }
+            let files = control.drain().filter_map(|message| match message {
+                RecvAncillaryMessage::ScmRights(files) => Some(files),
+                _ => None,
+            });
+            let room = FILES_AHEAD.saturating_sub(writer.ahead.len());
+            writer.ahead.extend(files.flatten().take(room));
             let text = String::from_utf8_lossy(text.get(..length).unwrap_or_default());
             match text.split_once(' ') {
-                _ if length == 0 => return Some("parent"),
-                _ if text == "stop" => return Some("stop"),
-                Some(("mark", comment)) if self.marks.len() < 64 => {
-                    self.marks.push_back(comment.to_owned());
-                }
+                _ if length == 0 => self.ending = Some(("parent", Instant::now())),
+                _ if text == "stop" => self.ending = Some(("stop", Instant::now())),
+                Some(("mark", mark)) if self.marks.len() < 64 => self.marks.push_back(mark.into()),
                 _ => {}
             }
         }
@@ -400,14 +380,13 @@ struct Writer {
     at_last: bool,
     written: Instant,
     synced: Instant,
-    noted: Instant,
     packets: u64,
     octets: u64,
-    syncer: Syncer,
+    syncer: mpsc::SyncSender<File>,
 }
 
 impl Writer {
-    fn new(head: Vec<u8>, limit: u64, syncer: Syncer) -> Self {
+    fn new(head: Vec<u8>, limit: u64, syncer: mpsc::SyncSender<File>) -> Self {
         let now = Instant::now();
         Self {
             head,
@@ -420,7 +399,6 @@ impl Writer {
             at_last: false,
             written: now,
             synced: now,
-            noted: now,
             packets: 0,
             octets: 0,
             syncer,
@@ -432,15 +410,10 @@ impl Writer {
         let Some(descriptor) = self.ahead.pop_front() else {
             return Ok(false);
         };
-        let mut file = File::from(descriptor);
-        self.in_file = file.seek(io::SeekFrom::End(0))?;
-        self.file = Some(file);
-        self.at_last = false;
-        let head = std::mem::take(&mut self.head);
-        self.buffer.extend_from_slice(&head);
-        self.head = head;
-        self.write()?;
-        Ok(true)
+        self.file = Some(File::from(descriptor));
+        (self.in_file, self.at_last) = (0, false);
+        self.buffer.extend_from_slice(&self.head);
+        self.write().map(|()| true)
     }
 
     fn packet(&mut self, time: u64, original: u32, data: &[u8], mark: Option<String>) {
@@ -450,9 +423,10 @@ impl Writer {
         body.padded(data);
         if let Some(mark) = mark {
             body.option(1, mark.as_bytes());
-            body.option(0, &[]);
+            body.end_options();
+        } else {
+            body.end();
         }
-        body.end();
         self.packets += 1;
         self.octets += data.len() as u64;
     }
@@ -462,34 +436,21 @@ impl Writer {
         let time = time.map_or(0, |t| t.as_nanos() as u64);
         let mut body = Block::begin(&mut self.buffer, 5);
         body.numbers(&[0, (time >> 32) as u32, time as u32]);
-        for (code, value) in [
-            (4, counts.received),
-            (5, counts.interface),
-            (6, counts.received),
-            (7, counts.kernel),
-            (8, counts.packets),
-        ] {
+        // isb_ifrecv, isb_ifdrop, isb_filteraccept, isb_osdrop, isb_usrdeliv.
+        let (received, kernel) = (counts.received, counts.kernel);
+        let values = [received, counts.interface, received, kernel, counts.packets];
+        for (code, value) in (4..).zip(values) {
             body.option(code, &value.to_le_bytes());
         }
         if let Some(comment) = comment {
             body.option(1, comment.as_bytes());
         }
-        body.option(0, &[]);
-        body.end();
-    }
-
-    fn wants_to_be_written(&self) -> bool {
-        self.buffer.len() >= BUFFER
-    }
-
-    /// Something is not on the disk yet.
-    fn is_waiting(&self) -> bool {
-        !self.buffer.is_empty() || self.unsynced > 0
+        body.end_options();
     }
 
     fn tick(&mut self, now: Instant, empty: bool, parent: &mut Parent) -> io::Result<()> {
         let late = now.duration_since(self.written) >= WRITE_AFTER;
-        if !self.buffer.is_empty() && (empty || late || self.wants_to_be_written()) {
+        if !self.buffer.is_empty() && (empty || late || self.buffer.len() >= BUFFER) {
             self.write()?;
             self.written = now;
         }
@@ -506,18 +467,15 @@ impl Writer {
     /// Goes on in the next file.
     fn turn(&mut self, now: Instant, parent: &mut Parent) -> io::Result<()> {
         if self.ahead.is_empty() {
-            if !self.at_last {
-                self.at_last = true;
+            if !std::mem::replace(&mut self.at_last, true) {
                 parent.unsent.push_back("last");
             }
             return Ok(());
         }
+        parent.unsent.push_back("next");
         self.write()?;
         self.sync(now);
-        if self.begin()? {
-            parent.unsent.push_back("next");
-        }
-        Ok(())
+        self.begin().map(drop)
     }
 
     fn write(&mut self) -> io::Result<()> {
@@ -525,7 +483,7 @@ impl Writer {
             return Ok(());
         };
         if let Err(error) = file.write_all(&self.buffer) {
-            // Half a block would make the file look damaged; if even that fails it is cut.
+            // Half a block would make the file look damaged. The next write goes to its end.
             self.buffer.clear();
             let _ = file.set_len(self.in_file);
             return Err(error);
@@ -539,7 +497,8 @@ impl Writer {
 
     fn sync(&mut self, now: Instant) {
         if let Some(Ok(file)) = self.file.as_ref().map(File::try_clone) {
-            self.syncer.sync(file);
+            // When the thread lags behind, one later call does for several.
+            let _ = self.syncer.try_send(file);
         }
         self.unsynced = 0;
         self.synced = now;
@@ -552,33 +511,28 @@ impl Writer {
             self.statistics(counts, comment);
         }
         self.write()?;
-        self.file.map_or(Ok(()), |file| file.sync_data())
+        match self.file.map_or(Ok(()), |file| file.sync_data()) {
+            // A pipe has no disk behind it.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+            synced => synced,
+        }
     }
 }
 
-/// Writes files back to the disk beside the capture.
-struct Syncer(mpsc::SyncSender<File>);
-
-impl Syncer {
-    fn start() -> io::Result<Self> {
-        let (files, queue) = mpsc::sync_channel::<File>(8);
-        let (up, is_up) = mpsc::sync_channel(1);
-        std::thread::Builder::new().spawn(move || {
-            // The thread must stand before system calls are denied.
-            let _ = up.send(());
-            for file in queue {
-                // A failing disk shows in the next write.
-                let _ = file.sync_data();
-            }
-        })?;
-        is_up.recv().map_err(io::Error::other)?;
-        Ok(Self(files))
-    }
-
-    /// When it lags behind, one later call does for several.
-    fn sync(&self, file: File) {
-        let _ = self.0.try_send(file);
-    }
+/// The thread that writes files back to the disk.
+fn start_syncer() -> io::Result<mpsc::SyncSender<File>> {
+    let (files, queue) = mpsc::sync_channel::<File>(8);
+    let (up, is_up) = mpsc::sync_channel(1);
+    std::thread::Builder::new().spawn(move || {
+        // The thread must stand before system calls are denied.
+        let _ = up.send(());
+        for file in queue {
+            // A failing disk shows in the next write.
+            let _ = file.sync_data();
+        }
+    })?;
+    is_up.recv().map_err(io::Error::other)?;
+    Ok(files)
 }
 
 /// What was captured and what was lost.
@@ -593,66 +547,54 @@ struct Counts {
 
 impl Counts {
     fn message(&self) -> String {
-        format!(
-            "stats {} {} {} {} {}",
-            self.packets, self.octets, self.received, self.kernel, self.interface
-        )
-    }
-
-    fn differs(&self, from: &Self) -> bool {
-        (self.received, self.kernel, self.interface) != (from.received, from.kernel, from.interface)
+        let (packets, octets, received) = (self.packets, self.octets, self.received);
+        let (kernel, interface) = (self.kernel, self.interface);
+        format!("stats {packets} {octets} {received} {kernel} {interface}")
     }
 }
 
-fn counts(capture: &mut Capture<Active>, drops: &mut InterfaceDrops, writer: &Writer) -> Counts {
-    if let Ok(now) = capture.stats() {
-        // libpcap counts in 32 bits.
-        let grown = |now: u32, before: u64| before + u64::from(now.wrapping_sub(before as u32));
-        drops.received = grown(now.received, drops.received);
-        drops.kernel = grown(now.dropped, drops.kernel);
-    }
-    Counts {
-        packets: writer.packets,
-        octets: writer.octets,
-        received: drops.received,
-        kernel: drops.kernel,
-        interface: drops.since_start(),
-    }
-}
-
-/// Counters, among them those of the interface; libpcap would open the files of the latter each time.
-struct InterfaceDrops {
+/// The counters of kernel and interface.
+struct Counters {
+    /// For packets that the interface lost; libpcap would open these files each time.
     files: Vec<File>,
     at_start: u64,
-    received: u64,
-    kernel: u64,
+    counts: Counts,
 }
 
-impl InterfaceDrops {
+impl Counters {
     fn open(interface: &str) -> Self {
-        let folder = format!("/sys/class/net/{interface}/statistics");
-        let open = |name: &&str| File::open(format!("{folder}/{name}")).ok();
-        let files: Vec<File> = INTERFACE_DROPS.iter().filter_map(open).collect();
+        let file = |name| File::open(format!("/sys/class/net/{interface}/statistics/{name}"));
         let mut new = Self {
-            files,
+            files: INTERFACE_DROPS.into_iter().flat_map(file).collect(),
             at_start: 0,
-            received: 0,
-            kernel: 0,
+            counts: Counts::default(),
         };
-        new.at_start = new.since_start();
+        new.at_start = new.interface();
         new
     }
 
-    fn since_start(&self) -> u64 {
+    fn interface(&self) -> u64 {
         let value = |file: &File| {
             let mut text = [0; 24];
             let length = file.read_at(&mut text, 0).unwrap_or(0);
-            let text = text.get(..length).unwrap_or_default();
-            let text = std::str::from_utf8(text).unwrap_or_default();
+            let text = String::from_utf8_lossy(text.get(..length).unwrap_or_default());
             text.trim().parse::<u64>().unwrap_or(0)
         };
         let sum: u64 = self.files.iter().map(value).sum();
         sum.saturating_sub(self.at_start)
+    }
+
+    fn read(&mut self, capture: &mut Capture<Active>, writer: &Writer) -> Counts {
+        self.counts.packets = writer.packets;
+        self.counts.octets = writer.octets;
+        self.counts.interface = self.interface();
+        if let Ok(now) = capture.stats() {
+            // libpcap counts in 32 bits.
+            let grow = |sum: &mut u64, now: u32| *sum += u64::from(now.wrapping_sub(*sum as u32));
+            grow(&mut self.counts.received, now.received);
+            grow(&mut self.counts.kernel, now.dropped);
+        }
+        self.counts
     }
 }
 
@@ -690,6 +632,11 @@ impl<'a> Block<'a> {
         self.padded(value);
     }
 
+    fn end_options(mut self) {
+        self.option(0, &[]);
+        self.end();
+    }
+
     fn end(self) {
         let length = (self.buffer.len() - self.start + 4) as u32;
         self.buffer.extend_from_slice(&length.to_le_bytes());
@@ -706,12 +653,8 @@ fn file_head(options: &Options, link_type: i32) -> Vec<u8> {
     let mut section = Block::begin(&mut head, 0x0a0d_0d0a);
     section.numbers(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]);
     section.option(3, std::env::consts::OS.as_bytes());
-    section.option(
-        4,
-        concat!("sipscope-capture ", env!("CARGO_PKG_VERSION")).as_bytes(),
-    );
-    section.option(0, &[]);
-    section.end();
+    section.option(4, APPLICATION.as_bytes());
+    section.end_options();
     let mut interface = Block::begin(&mut head, 1);
     interface.numbers(&[link_type as u32 & 0xffff, options.snap_octets]);
     interface.option(2, options.interface.as_bytes());
@@ -719,8 +662,7 @@ fn file_head(options: &Options, link_type: i32) -> Vec<u8> {
     if !options.filter.is_empty() {
         interface.option(11, &[&[0], options.filter.as_bytes()].concat());
     }
-    interface.option(0, &[]);
-    interface.end();
+    interface.end_options();
     head
 }
 
@@ -732,59 +674,39 @@ fn drop_capabilities() -> io::Result<()> {
         // Only root may; without new privileges there is no way back to them anyway.
         let _ = rustix::thread::remove_capability_from_bounding_set(capability);
     }
-    let none = CapabilitySets {
-        effective: CapabilitySet::empty(),
-        permitted: CapabilitySet::empty(),
-        inheritable: CapabilitySet::empty(),
-    };
-    rustix::thread::set_capabilities(None, none)?;
-    Ok(())
+    let none = CapabilitySet::empty();
+    #[rustfmt::skip]
+    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    Ok(rustix::thread::set_capabilities(None, sets)?)
 }
+
+#[rustfmt::skip]
+const SYSTEM_CALLS: &[i64] = &[
+    libc::SYS_read, libc::SYS_pread64, libc::SYS_write, libc::SYS_writev, libc::SYS_lseek,
+    libc::SYS_fsync, libc::SYS_fdatasync, libc::SYS_ftruncate, libc::SYS_close,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_poll,
+    libc::SYS_ppoll, libc::SYS_recvmsg, libc::SYS_recvfrom, libc::SYS_sendto, libc::SYS_getsockopt,
+    libc::SYS_futex, libc::SYS_munmap, libc::SYS_mremap, libc::SYS_madvise, libc::SYS_brk,
+    libc::SYS_clock_gettime, libc::SYS_clock_nanosleep, libc::SYS_sched_yield,
+    libc::SYS_restart_syscall, libc::SYS_rt_sigreturn, libc::SYS_rt_sigprocmask,
+    libc::SYS_sigaltstack, libc::SYS_exit, libc::SYS_exit_group,
+];
 
 /// From here on only what capturing needs; anything else fails with "not permitted".
 fn deny_system_calls() -> Result<(), String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = [
-        libc::SYS_read,
-        libc::SYS_pread64,
-        libc::SYS_write,
-        libc::SYS_writev,
-        libc::SYS_lseek,
-        libc::SYS_fsync,
-        libc::SYS_fdatasync,
-        libc::SYS_ftruncate,
-        libc::SYS_close,
-        libc::SYS_ppoll,
-        #[cfg(target_arch = "x86_64")]
-        libc::SYS_poll,
-        libc::SYS_recvmsg,
-        libc::SYS_recvfrom,
-        libc::SYS_sendto,
-        libc::SYS_getsockopt,
-        libc::SYS_futex,
-        libc::SYS_munmap,
-        libc::SYS_mremap,
-        libc::SYS_madvise,
-        libc::SYS_brk,
-        libc::SYS_clock_gettime,
-        libc::SYS_clock_nanosleep,
-        libc::SYS_sched_yield,
-        libc::SYS_restart_syscall,
-        libc::SYS_rt_sigreturn,
-        libc::SYS_rt_sigprocmask,
-        libc::SYS_sigaltstack,
-        libc::SYS_exit,
-        libc::SYS_exit_group,
-    ]
-    .into_iter()
-    .map(|call| (call, Vec::new()))
-    .collect();
+    fn text(error: impl Display) -> String {
+        error.to_string()
+    }
     let only = |call: i64, argument: u8, how: SeccompCmpOp, value: i32| {
-        let width = SeccompCmpArgLen::Dword;
-        let condition = SeccompCondition::new(argument, width, how, value as u64);
-        let rule = SeccompRule::new(vec![condition.map_err(|e| text(&e))?]);
-        Ok::<_, String>((call, vec![rule.map_err(|e| text(&e))?]))
+        let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, how, value as u64);
+        let rule = SeccompRule::new(vec![condition.map_err(text)?]);
+        Ok::<_, String>((call, vec![rule.map_err(text)?]))
     };
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = SYSTEM_CALLS
+        .iter()
+        .map(|call| (*call, Vec::new()))
+        .collect();
     // Memory never becomes code; descriptors are only copied.
     let no_code = SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64);
     rules.extend([
@@ -792,15 +714,9 @@ fn deny_system_calls() -> Result<(), String> {
         only(libc::SYS_mprotect, 2, no_code, 0)?,
         only(libc::SYS_fcntl, 1, SeccompCmpOp::Eq, libc::F_DUPFD_CLOEXEC)?,
     ]);
-    let arch = std::env::consts::ARCH.try_into();
-    let filter = SeccompFilter::new(
-        rules,
-        SeccompAction::Errno(libc::EPERM as u32),
-        SeccompAction::Allow,
-        arch.map_err(|_| "no sandbox for this kind of processor".to_owned())?,
-    );
-    let program: seccompiler::BpfProgram = filter
-        .and_then(TryInto::try_into)
-        .map_err(|error| text(&error))?;
-    seccompiler::apply_filter_all_threads(&program).map_err(|error| text(&error))
+    let arch = std::env::consts::ARCH.try_into().map_err(text)?;
+    let denied = SeccompAction::Errno(libc::EPERM as u32);
+    let filter = SeccompFilter::new(rules, denied, SeccompAction::Allow, arch);
+    let program: Result<BpfProgram, _> = filter.and_then(TryInto::try_into);
+    seccompiler::apply_filter_all_threads(&program.map_err(text)?).map_err(text)
 }

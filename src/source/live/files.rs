@@ -65,7 +65,7 @@ impl Target {
             let file = if path == Path::new("-") {
                 File::options().append(true).open("/dev/stdout")
             } else {
-                private(&path, false)
+                private(&path)
             };
             let file = file.map_err(|error| unwritable(&path, &error))?;
             self.begun.push_back(path);
@@ -77,13 +77,13 @@ impl Target {
         self.count += 1;
         let name = numbered(&self.path, self.count);
         let file = if self.begun.is_empty() {
-            let file = private(&name, false).map_err(|error| unwritable(&name, &error))?;
+            let file = private(&name).map_err(|error| unwritable(&name, &error))?;
             self.begun.push_back(name);
             file
         } else {
             // Under another name until it has packets: an empty file is no capture.
             let waiting = waiting_name(&name);
-            let file = private(&waiting, false).map_err(|error| unwritable(&waiting, &error))?;
+            let file = private(&waiting).map_err(|error| unwritable(&waiting, &error))?;
             self.ahead.push_back((waiting, name));
             file
         };
@@ -125,17 +125,16 @@ fn unwritable(path: &Path, error: &std::io::Error) -> LiveError {
     }
 }
 
-/// Makes a file that only its owner may open; packets hold what people said.
-fn private(path: &Path, new: bool) -> std::io::Result<File> {
+/// Makes a file that only its owner may open; packets hold what people said. An old one is emptied.
+fn private(path: &Path) -> std::io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = File::options();
-    options.read(true).write(true).mode(0o600);
-    if new {
-        options.create_new(true);
-    } else {
-        options.create(true).truncate(true);
+    // Whatever happens, each write goes to the end.
+    let file = options.create(true).append(true).mode(0o600).open(path)?;
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
     }
-    options.open(path)
+    Ok(file)
 }
 
 /// `trace.pcapng` becomes `trace.00003.pcapng`.
