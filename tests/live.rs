@@ -238,6 +238,82 @@ fn a_wrong_filter_is_told_and_nothing_is_overwritten() {
 }
 
 #[test]
+fn messages_are_printed_as_they_come_and_equal_those_of_the_file() {
+    let Some(place) = Place::new(&[]) else { return };
+    place.run(&format!(
+        "$S messages -i lo --allow-root --format json -w out.pcapng --capture-filter 'udp port 5062' >live.json 2>log & c=$!
+        {READY}
+        python3 send.py 200 1000
+        sleep 0.4
+        wc -l <live.json >before
+        python3 send.py 3000 0
+        sleep 0.4
+        kill -INT $c; wait $c
+        $S messages out.pcapng --format json >file.json"
+    ));
+    let read = |name| std::fs::read_to_string(place.path(name)).unwrap();
+    assert_eq!(read("before").trim(), "200");
+    let (live, file) = (read("live.json"), read("file.json"));
+    assert_eq!(live.lines().count(), 3200);
+    assert!(live == file);
+}
+
+#[test]
+fn limits_and_filters_hold_for_live_messages() {
+    let Some(place) = Place::new(&[]) else { return };
+    let out = place.run(&format!(
+        "$S messages -i lo --allow-root --format csv --limit 2 --filter 'call_id contains \"7\"' --capture-filter 'udp port 5062' >live.csv 2>log & c=$!
+        {READY}
+        python3 send.py 50 500
+        wait $c
+        cat live.csv"
+    ));
+    let ids: Vec<&str> = out
+        .lines()
+        .filter_map(|line| line.split(',').find(|cell| cell.starts_with("call-")))
+        .collect();
+    assert_eq!(ids, ["call-7", "call-17"], "{out}");
+}
+
+#[test]
+fn root_is_refused_unless_it_insists() {
+    let Some(place) = Place::new(&[]) else { return };
+    let output = place.shell("$S messages -i lo --duration 0.1");
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--allow-root"));
+}
+
+#[test]
+fn a_stream_and_a_growing_file_are_followed() {
+    let Some(place) = Place::new(&[]) else { return };
+    place.run(&format!(
+        "$S capture -i lo -o grows.pcapng --capture-filter 'udp port 5062' 2>log & c=$!
+        {READY}
+        mkfifo pipe
+        $S messages --follow - --format json <pipe >stream.json 2>stream.log & s=$!
+        tail -c +1 -f grows.pcapng >pipe & t=$!
+        $S messages --follow grows.pcapng --format json >follow.json 2>follow.log & f=$!
+        sleep 0.5
+        python3 send.py 100 1000
+        sleep 1.5
+        cp stream.json stream.before; cp follow.json follow.before
+        kill -INT $f; wait $f
+        kill $t; wait $t || true
+        wait $s
+        kill -INT $c; wait $c"
+    ));
+    for name in [
+        "stream.before",
+        "follow.before",
+        "stream.json",
+        "follow.json",
+    ] {
+        let text = std::fs::read_to_string(place.path(name)).unwrap();
+        assert_eq!(text.lines().count(), 100, "{name}");
+    }
+}
+
+#[test]
 fn interfaces_are_listed() {
     let Some(place) = Place::new(&[]) else { return };
     let text = place.run("$S interfaces --format json");

@@ -41,8 +41,9 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// SIP messages, one row each
-    Messages(List),
+    /// SIP messages, one row each; with -i or --follow as they come
+    #[command(mut_arg("files", |arg| arg.required(false).required_unless_present("interface")))]
+    Messages(MessagesArgs),
     /// Dialogs: Call-ID and both tags
     Dialogs(List),
     /// Calls, registrations, subscriptions …, with state and times
@@ -79,11 +80,8 @@ impl Command {
     /// The common options, where the command has them.
     pub(super) fn common(&self) -> Option<&Common> {
         match self {
-            Self::Messages(a)
-            | Self::Dialogs(a)
-            | Self::Calls(a)
-            | Self::Streams(a)
-            | Self::Info(a) => Some(&a.common),
+            Self::Messages(a) => Some(&a.list.common),
+            Self::Dialogs(a) | Self::Calls(a) | Self::Streams(a) | Self::Info(a) => Some(&a.common),
             Self::Show(a) => Some(&a.common),
             Self::Ladder(a) => Some(&a.common),
             Self::Export(a) => Some(&a.common),
@@ -111,6 +109,28 @@ pub struct List {
     pub limit: Option<usize>,
     #[command(flatten)]
     pub common: Common,
+}
+
+/// Arguments of `messages`.
+#[derive(Args, Debug)]
+pub struct MessagesArgs {
+    #[command(flatten)]
+    pub list: List,
+    /// Go on when the end of the files is reached, and print what is added to them; `-` as it comes
+    #[arg(long)]
+    pub follow: bool,
+    /// Keep what is captured with -i in FILE (pcapng)
+    #[arg(short, long, value_name = "FILE", requires = "interface", help_heading = LIVE)]
+    pub write: Option<PathBuf>,
+    #[command(flatten)]
+    pub live: CaptureLimits,
+}
+
+impl MessagesArgs {
+    /// Rows are written as messages come.
+    pub(super) fn is_live(&self) -> bool {
+        self.follow || !self.live.interface.is_empty()
+    }
 }
 
 /// Arguments of `show`.
@@ -236,29 +256,31 @@ pub struct FieldsArgs {
     pub output: Option<PathBuf>,
 }
 
+const LIVE: &str = "Live capture";
+
 /// What to capture, and for how long.
 #[derive(Args, Clone, Debug)]
 pub struct CaptureLimits {
     /// Capture on this interface; several may be given, `any` is all of them
-    #[arg(short, long, value_name = "IF", value_delimiter = ',')]
+    #[arg(short, long, value_name = "IF", value_delimiter = ',', help_heading = LIVE)]
     pub interface: Vec<String>,
     /// Only packets that match, in the language of tcpdump
-    #[arg(long, value_name = "BPF", requires = "interface")]
+    #[arg(long, value_name = "BPF", requires = "interface", help_heading = LIVE)]
     pub capture_filter: Option<String>,
     /// Stop after so many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "interface", help_heading = LIVE)]
     pub duration: Option<std::time::Duration>,
     /// Stop after so many packets
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), requires = "interface", help_heading = LIVE)]
     pub packets: Option<u64>,
     /// Keep at most so many octets of a packet
-    #[arg(long, value_name = "OCTETS", value_parser = clap::value_parser!(u32).range(64..=262_144))]
+    #[arg(long, value_name = "OCTETS", value_parser = clap::value_parser!(u32).range(64..=262_144), requires = "interface", help_heading = LIVE)]
     pub snap_length: Option<u32>,
     /// Leave out packets that are meant for other machines
-    #[arg(long)]
+    #[arg(long, requires = "interface", help_heading = LIVE)]
     pub no_promiscuous: bool,
-    /// Go on although this is root; what is captured is not trusted
-    #[arg(long)]
+    /// Decode what is captured although this is root
+    #[arg(long, help_heading = LIVE)]
     pub allow_root: bool,
 }
 

@@ -10,6 +10,7 @@ use super::args::{CaptureArgs, CaptureLimits};
 use super::output::{complain, unwritable};
 use super::{Failure, Outcome, exit};
 use crate::present::text;
+use crate::source::Growth;
 use crate::source::live::{Counts, Event, LiveError, Options, Recording, Target, permit_command};
 
 /// Events are looked for this often.
@@ -61,6 +62,9 @@ pub(super) fn interrupts() -> Result<Arc<AtomicBool>, Failure> {
     Ok(flag)
 }
 
+/// Is handed each file when it is begun, with the number of its interface.
+pub(super) type OnFile = Box<dyn FnMut(usize, std::fs::File) -> Growth>;
+
 /// Captures on one or more interfaces, until one of the limits.
 pub(super) struct Running {
     recordings: Vec<Recording>,
@@ -70,6 +74,10 @@ pub(super) struct Running {
     duration: Option<Duration>,
     packets: Option<u64>,
     begun: Option<Instant>,
+    /// Told of each file when it is begun, with the number of its interface.
+    on_file: Option<OnFile>,
+    /// The file that grows on each interface.
+    growing: Vec<Option<Growth>>,
     /// Everything was asked to end, then.
     stopped: Option<Instant>,
     failure: Option<LiveError>,
@@ -77,7 +85,10 @@ pub(super) struct Running {
 
 impl Running {
     /// Starts a capture on each interface.
-    pub fn start(limits: &CaptureLimits, target: impl Fn(&str) -> Target) -> Result<Self, Failure> {
+    pub fn start(
+        limits: &CaptureLimits,
+        mut target: impl FnMut(&str) -> Target,
+    ) -> Result<Self, Failure> {
         let mut recordings = Vec::new();
         for interface in &limits.interface {
             let options = Options {
@@ -96,6 +107,8 @@ impl Running {
             duration: limits.duration,
             packets: limits.packets,
             begun: None,
+            on_file: None,
+            growing: (0..limits.interface.len()).map(|_| None).collect(),
             stopped: None,
             failure: None,
         })
@@ -110,6 +123,11 @@ impl Running {
         sum
     }
 
+    /// Wants to be handed the files.
+    pub fn on_file(&mut self, take: OnFile) {
+        self.on_file = Some(take);
+    }
+
     /// All interfaces are open.
     pub fn is_ready(&self) -> bool {
         self.ready == self.recordings.len()
@@ -119,7 +137,7 @@ impl Running {
     pub fn step(&mut self, patience: Duration, interrupted: bool) -> Result<bool, Failure> {
         let count = u32::try_from(self.recordings.len()).unwrap_or(1).max(1);
         let mut over = true;
-        for recording in &mut self.recordings {
+        for (at, recording) in self.recordings.iter_mut().enumerate() {
             let mut wait = patience / count;
             while let Some(event) = recording.next_event(wait) {
                 wait = Duration::ZERO;
@@ -142,7 +160,23 @@ impl Running {
                     }
                 }
             }
+            while let Some(take) = &mut self.on_file
+                && let Some(file) = recording.next_file()
+            {
+                let begun = take(at, file);
+                let before = self.growing.get_mut(at).and_then(|g| g.replace(begun));
+                // The one before is whole.
+                before.inspect(Growth::finish);
+            }
+            if recording.is_over() {
+                let last = self.growing.get_mut(at).and_then(Option::take);
+                last.inspect(Growth::finish);
+            }
             over &= recording.is_over();
+        }
+        if over {
+            // Whoever follows waits for no further file.
+            self.on_file = None;
         }
         if over {
             return Ok(false);
@@ -204,7 +238,7 @@ pub(super) fn told(error: &LiveError) -> Failure {
 }
 
 /// `12,345 packets, 3 dropped by the kernel`.
-fn summary(counts: &Counts) -> String {
+pub(super) fn summary(counts: &Counts) -> String {
     let mut line = match counts.packets {
         1 => "1 packet".to_owned(),
         n => format!("{} packets", text::grouped(n)),
@@ -221,7 +255,7 @@ fn summary(counts: &Counts) -> String {
 }
 
 /// `trace.pcapng` becomes `trace-eth0.pcapng`.
-fn named_after(path: &Path, interface: &str) -> PathBuf {
+pub(super) fn named_after(path: &Path, interface: &str) -> PathBuf {
     let mut name = std::ffi::OsString::from(path.file_stem().unwrap_or_default());
     let safe = |c: char| {
         if c.is_ascii_alphanumeric() || "._-".contains(c) {

@@ -199,7 +199,7 @@ fn remark_key_log(log: &KeyLogReport, quiet: bool) {
 }
 
 /// Says what of an input could not be read.
-fn remark(report: &FileReport, quiet: bool) {
+pub(super) fn remark(report: &FileReport, quiet: bool) {
     let name = text::visible(&report.path.to_string_lossy()).into_owned();
     if let Some(error) = &report.error {
         // The name stands in front already.

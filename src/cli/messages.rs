@@ -6,7 +6,7 @@ use super::input::Capture;
 use super::output::{Output, complain};
 use super::record::Record;
 use super::table::{self, Batch, Column, Layout, cell, left, right};
-use crate::bytes::Extent;
+use crate::bytes::{Extent, MessageBytes};
 use crate::diagnostic::Severity;
 use crate::index::IndexView;
 use crate::index::filter::{each_with_bytes, unfolded};
@@ -71,7 +71,7 @@ pub(super) const FIELDS: &[&str] = &[
     "icmp_error",
 ];
 
-const COLUMNS: &[Column] = &[
+pub(super) const COLUMNS: &[Column] = &[
     right("#"),
     left("time", 15),
     left("source", 48),
@@ -104,22 +104,8 @@ pub(super) fn list(capture: &Capture, args: &List, out: &mut Output) -> Outcome 
                 None => Some(MessageId::at(at)),
             })
             .collect();
-        if args.format == super::args::Format::Table {
-            for id in ids {
-                if let Some(row) = view.message(id) {
-                    batch.row(|_| (), || cells(view, id, row));
-                }
-            }
-            return;
-        }
-        batch.record.reserve(ids.len() * 1200);
-        let error = each_with_bytes(view, bytes, &ids, |id, row, extents, octets| {
-            batch.row(
-                |record| fields(view, id, row, extents, octets, record),
-                Vec::new,
-            );
-        });
-        if let Some(error) = error {
+        let table = args.format == super::args::Format::Table;
+        if let Some(error) = self::batch(view, bytes, &ids, table, batch) {
             let _ = failed.set(error);
         }
     };
@@ -128,6 +114,31 @@ pub(super) fn list(capture: &Capture, args: &List, out: &mut Output) -> Outcome 
         complain(&format!("some messages could not be read again: {why}"));
     }
     Ok(())
+}
+
+/// Makes the rows of some messages; the first error if octets could not be read.
+pub(super) fn batch(
+    view: &IndexView,
+    bytes: &dyn MessageBytes,
+    ids: &[MessageId],
+    table: bool,
+    batch: &mut Batch,
+) -> Option<std::io::Error> {
+    if table {
+        for id in ids {
+            if let Some(row) = view.message(*id) {
+                batch.row(|_| (), || cells(view, *id, row));
+            }
+        }
+        return None;
+    }
+    batch.record.reserve(ids.len() * 1200);
+    each_with_bytes(view, bytes, ids, |id, row, extents, octets| {
+        batch.row(
+            |record| fields(view, id, row, extents, octets, record),
+            Vec::new,
+        );
+    })
 }
 
 fn fields(

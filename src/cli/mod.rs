@@ -14,6 +14,8 @@ mod input;
 #[cfg(target_os = "linux")]
 mod interfaces;
 mod ladder;
+#[cfg(target_os = "linux")]
+mod live;
 mod message_text;
 mod messages;
 mod output;
@@ -102,7 +104,12 @@ struct Session {
 impl Session {
     fn carry_out(&mut self, command: &Command) -> Outcome {
         match command {
-            Command::Messages(args) => self.list(args, |c, out| messages::list(c, args, out)),
+            #[cfg(target_os = "linux")]
+            Command::Messages(args) if args.is_live() => live::messages(args),
+            Command::Messages(args) => {
+                let args = &args.list;
+                self.list(args, |c, out| messages::list(c, args, out))
+            }
             Command::Dialogs(args) => self.list(args, |c, out| dialogs::list(c, args, out)),
             Command::Calls(args) => self.list(args, |c, out| calls::list(c, args, out)),
             Command::Streams(args) => self.list(args, |c, out| streams::list(c, args, out)),

@@ -57,6 +57,12 @@ impl Output {
         self.told(result)
     }
 
+    /// Writes what is in the buffer, so that somebody who watches sees it.
+    pub fn flush(&mut self) -> Outcome {
+        let result = self.to.flush();
+        self.told(result)
+    }
+
     /// Writes what is still in the buffer.
     pub fn finish(mut self) -> Outcome {
         let result = self.to.flush();

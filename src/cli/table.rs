@@ -4,7 +4,7 @@ use super::args::{Color, Format};
 use super::output::Output;
 use super::parallel;
 use super::record::{Record, Shape};
-use super::{Outcome, args};
+use super::{Failure, Outcome, args};
 use crate::export::csv;
 use crate::present::text;
 
@@ -97,20 +97,9 @@ pub(super) fn write_with(
     make: impl Fn(usize, &mut Batch) + Sync,
 ) -> Outcome {
     let table = how.format == Format::Table;
-    let shape = if how.format == Format::Csv {
-        Shape::Csv
-    } else {
-        Shape::Json
-    };
-    let colour = match how.color {
-        Color::Auto => out.terminal && std::env::var_os("NO_COLOR").is_none(),
-        Color::Always => true,
-        Color::Never => false,
-    };
+    let (shape, colour) = (shape(how.format), colour(how, out));
     if how.format == Format::Csv {
-        let mut head = String::new();
-        csv::push_record(&mut head, layout.fields.iter().copied());
-        out.write(head.as_bytes())?;
+        csv_head(layout, out)?;
     }
     let mut writer = TableWriter {
         columns: layout.columns,
@@ -140,6 +129,84 @@ pub(super) fn write_with(
         },
     )?;
     if table { writer.finish(out) } else { Ok(()) }
+}
+
+/// Widths of the columns where rows are shown as they come: nothing is known of the later ones.
+const USUAL_WIDTH: usize = 21;
+
+/// Writes rows as they come.
+pub(super) struct Stream {
+    shape: Shape,
+    table: Option<TableWriter>,
+}
+
+impl Stream {
+    /// Writes what stands before the first row.
+    pub fn begin(layout: &Layout, how: &How, out: &mut Output) -> Result<Self, Failure> {
+        let mut table = None;
+        match how.format {
+            Format::Json => {}
+            Format::Csv => csv_head(layout, out)?,
+            Format::Table => {
+                let mut writer = TableWriter {
+                    columns: layout.columns,
+                    widths: None,
+                    held: Vec::new(),
+                    colour: colour(how, out),
+                };
+                let widths = layout.columns.iter().map(|column| match column.right {
+                    true => 5,
+                    false => column.most.min(USUAL_WIDTH),
+                });
+                writer.head(widths.collect(), out)?;
+                table = Some(writer);
+            }
+        }
+        let shape = shape(how.format);
+        out.flush()?;
+        Ok(Self { shape, table })
+    }
+
+    /// True when rows are for people.
+    pub fn is_table(&self) -> bool {
+        self.table.is_some()
+    }
+
+    /// Writes rows, so that they are seen at once.
+    pub fn rows(&mut self, out: &mut Output, make: impl FnOnce(&mut Batch)) -> Outcome {
+        let mut batch = Batch {
+            record: Record::new(self.shape),
+            cells: Vec::new(),
+            table: self.table.is_some(),
+        };
+        make(&mut batch);
+        match &mut self.table {
+            Some(writer) => writer.add(batch.cells, out)?,
+            None => out.write(&batch.record.take())?,
+        }
+        out.flush()
+    }
+}
+
+fn shape(format: Format) -> Shape {
+    match format {
+        Format::Csv => Shape::Csv,
+        _ => Shape::Json,
+    }
+}
+
+fn colour(how: &How, out: &Output) -> bool {
+    match how.color {
+        Color::Auto => out.terminal && std::env::var_os("NO_COLOR").is_none(),
+        Color::Always => true,
+        Color::Never => false,
+    }
+}
+
+fn csv_head(layout: &Layout, out: &mut Output) -> Outcome {
+    let mut head = String::new();
+    csv::push_record(&mut head, layout.fields.iter().copied());
+    out.write(head.as_bytes())
 }
 
 struct TableWriter {
@@ -185,14 +252,18 @@ impl TableWriter {
                 widest.min(column.most).max(column.head.chars().count())
             })
             .collect();
+        self.head(widths, out)?;
+        self.rows(&held, out)
+    }
+
+    fn head(&mut self, widths: Vec<usize>, out: &mut Output) -> Outcome {
         self.widths = Some(widths);
         let head: Vec<String> = self.columns.iter().map(|c| c.head.to_owned()).collect();
         let mut line = self.line(&head);
         if self.colour {
             line = format!("\x1b[1m{}\x1b[0m\n", line.trim_end());
         }
-        out.write(line.as_bytes())?;
-        self.rows(&held, out)
+        out.write(line.as_bytes())
     }
 
     fn rows(&self, rows: &[Vec<String>], out: &mut Output) -> Outcome {

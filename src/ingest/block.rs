@@ -55,6 +55,8 @@ pub(super) struct Pool {
 pub(super) struct Block {
     pub chunk: Chunk,
     pub file: u16,
+    /// When it was read, in ticks of inputs that grow.
+    pub tick: u64,
     pub items: Vec<(i64, Item)>,
     pub rtp: RtpTallies,
     pub pool: Pool,
@@ -82,7 +84,7 @@ impl Block {
             rtp,
             pool,
             skips,
-            secrets: _,
+            ..
         } = self;
         for (index, frame) in chunk.frames.iter().enumerate() {
             let data = frame.of(chunk);

@@ -5,26 +5,31 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
 use super::block::Block;
 use super::filing::{Filing, Losses};
+use super::follow::{Feed, FileTable, Follower, Source};
 use super::key_logs::{self, KeyLogReport};
 use super::wrapped::{TlsConnection, Wrapped};
-use crate::bytes::{Extent, MessageBytes};
+use crate::bytes::MessageBytes;
 use crate::index::IndexView;
 use crate::packet::link_names::link_type_name;
 use crate::packet::tls::Secrets;
 use crate::packet::{Layer, MAX_TUNNELS, Skip, hep};
-use crate::source::{
-    CaptureBytes, CaptureFile, FileInfo, OpenOptions, Skipped, SourceError, StoredBytes,
-};
+use crate::source::{CaptureBytes, CaptureFile, FileInfo, Next, OpenOptions, Skipped, SourceError};
 
 /// Octets in a block.
 const BLOCK_OCTETS: usize = 256 << 10;
 /// Blocks read before those before them are filed, for each thread and file.
 const AHEAD: usize = 3;
+
+/// An input that grows is looked at this often …
+const POLL: Duration = Duration::from_millis(15);
+/// … and packets of others wait for it so many times, as what it gets may be older.
+const HOLD: u64 = 6;
 
 /// How to load.
 #[derive(Clone, Debug)]
@@ -81,60 +86,46 @@ pub struct Loaded {
     pub key_logs: Arc<Vec<KeyLogReport>>,
 }
 
-/// The inputs, and what was decrypted, unmasked or inflated out of them.
-struct Readers(Vec<Option<CaptureBytes>>, Arc<StoredBytes>);
-
-impl MessageBytes for Readers {
-    fn read(&self, extent: Extent, out: &mut Vec<u8>) -> std::io::Result<()> {
-        let Some(Some(reader)) = self.0.get(usize::from(extent.file)) else {
-            return Err(std::io::Error::other("the file is not open"));
-        };
-        let start = out.len();
-        out.resize(start + extent.len as usize, 0);
-        let room = out.get_mut(start..).unwrap_or_default();
-        let result = match extent.derived() {
-            Some(offset) => self.1.read_exact_at(offset, room),
-            None => reader.read_exact_at(extent.offset, room),
-        };
-        if result.is_err() {
-            out.truncate(start);
-        }
-        result
-    }
-}
-
-/// Files opened, and those that could not be.
+/// Inputs opened, and those that could not be.
+#[derive(Default)]
 struct Opened {
-    reports: Vec<FileReport>,
-    captures: Vec<Option<CaptureFile>>,
-    readers: Vec<Option<CaptureBytes>>,
+    sources: Vec<Option<Source>>,
+    table: Arc<FileTable>,
     size: u64,
-    stored: Arc<StoredBytes>,
     secrets: Secrets,
     key_logs: Vec<KeyLogReport>,
 }
 
 impl Opened {
-    fn new() -> Self {
-        Self {
-            reports: Vec::new(),
-            captures: Vec::new(),
-            readers: Vec::new(),
-            size: 0,
-            stored: Arc::default(),
-            secrets: Secrets::default(),
-            key_logs: Vec::new(),
-        }
+    fn new(options: &Options, paths: &[PathBuf]) -> Self {
+        let mut opened = Self::default();
+        opened.key_logs = key_logs::read(&options.key_logs, paths, &mut opened.secrets);
+        opened
+    }
+
+    fn add(&mut self, path: PathBuf, capture: Option<CaptureFile>, error: Option<String>) {
+        self.size += capture.as_ref().map_or(0, CaptureFile::size);
+        let info = capture.as_ref().map(|c| c.info().clone());
+        let report = FileReport {
+            path,
+            info: info.unwrap_or_default(),
+            skipped: Vec::new(),
+            error,
+        };
+        let reader = capture.as_ref().map(CaptureFile::bytes);
+        // Files beyond the numbers that there are cannot be pointed into.
+        let numbered = self.table.add(report, reader).is_some();
+        let source = capture.filter(|_| numbered);
+        self.sources.push(source.map(Source::whole));
     }
 
     fn bytes(&self) -> Arc<dyn MessageBytes> {
-        Arc::new(Readers(self.readers.clone(), Arc::clone(&self.stored)))
+        Arc::clone(&self.table) as Arc<dyn MessageBytes>
     }
 }
 
 fn open_all(paths: &[PathBuf], options: &Options, stop: &Arc<AtomicBool>) -> Opened {
-    let mut opened = Opened::new();
-    opened.key_logs = key_logs::read(&options.key_logs, paths, &mut opened.secrets);
+    let mut opened = Opened::new(options, paths);
     for path in paths {
         let how = OpenOptions {
             bomb_limit: options.bomb_limit,
@@ -145,20 +136,7 @@ fn open_all(paths: &[PathBuf], options: &Options, stop: &Arc<AtomicBool>) -> Ope
             Ok(capture) => (Some(capture), None),
             Err(error) => (None, Some(describe(&error))),
         };
-        opened.size += capture.as_ref().map_or(0, CaptureFile::size);
-        opened
-            .readers
-            .push(capture.as_ref().map(CaptureFile::bytes));
-        opened.reports.push(FileReport {
-            path: path.clone(),
-            info: capture
-                .as_ref()
-                .map(|c| c.info().clone())
-                .unwrap_or_default(),
-            skipped: Vec::new(),
-            error,
-        });
-        opened.captures.push(capture);
+        opened.add(path.clone(), capture, error);
     }
     opened
 }
@@ -175,32 +153,16 @@ pub fn load(paths: &[PathBuf], options: &Options) -> Loaded {
 }
 
 fn index(mut opened: Opened, options: &Options, stop: Arc<AtomicBool>) -> Loaded {
-    let bytes = opened.bytes();
     let work = Work::new(&mut opened, options, stop, None);
-    let threads = options.threads.max(1);
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(|| work.run());
-        }
-        work.run();
-    });
-    work.finish(opened, bytes)
+    work.run_all(options.threads);
+    work.finish(opened)
 }
 
 /// Indexes captures that are open already; `name`s are for the reports.
 pub fn load_open(captures: Vec<(PathBuf, CaptureFile)>, options: &Options) -> Loaded {
-    let mut opened = Opened::new();
-    opened.key_logs = key_logs::read(&options.key_logs, &[], &mut opened.secrets);
+    let mut opened = Opened::new(options, &[]);
     for (path, capture) in captures {
-        opened.readers.push(Some(capture.bytes()));
-        let info = capture.info().clone();
-        opened.reports.push(FileReport {
-            path,
-            info,
-            skipped: Vec::new(),
-            error: None,
-        });
-        opened.captures.push(Some(capture));
+        opened.add(path, Some(capture), None);
     }
     index(opened, options, Arc::new(AtomicBool::new(false)))
 }
@@ -277,6 +239,47 @@ pub fn spawn(
     pace: Pace,
     wake: Arc<dyn Fn() + Send + Sync>,
 ) -> Loading {
+    let how = options.clone();
+    let open = move |stop: &Arc<AtomicBool>| open_all(&paths, &how, stop);
+    in_background(open, options, pace, wake)
+}
+
+/// Indexes inputs that grow, in the background, until all of them have ended.
+///
+/// What was filed is published whenever `pace` says so, at the latest when nothing more comes.
+pub fn follow(
+    feeds: Vec<Feed>,
+    options: Options,
+    pace: Pace,
+    wake: Arc<dyn Fn() + Send + Sync>,
+) -> Loading {
+    let how = options.clone();
+    let open = move |stop: &Arc<AtomicBool>| {
+        let mut opened = Opened::new(&how, &[]);
+        for feed in feeds {
+            let report = FileReport {
+                path: feed.name.clone(),
+                info: FileInfo::default(),
+                skipped: Vec::new(),
+                error: None,
+            };
+            let number = opened.table.add(report, None);
+            opened.sources.push(number.map(|number| {
+                let (table, stop) = (Arc::clone(&opened.table), Arc::clone(stop));
+                Source::growing(Follower::new(feed, number, table, stop))
+            }));
+        }
+        opened
+    };
+    in_background(open, options, pace, wake)
+}
+
+fn in_background(
+    open: impl FnOnce(&Arc<AtomicBool>) -> Opened + Send + 'static,
+    options: Options,
+    pace: Pace,
+    wake: Arc<dyn Fn() + Send + Sync>,
+) -> Loading {
     let loading = Loading {
         view: Arc::new(ArcSwap::from_pointee(IndexView::default())),
         loaded: Arc::default(),
@@ -294,10 +297,9 @@ pub fn spawn(
     let stop = Arc::clone(&loading.stop);
     let finished = Arc::clone(&loading.finished);
     let job = move || {
-        let mut opened = open_all(&paths, &options, &stop);
+        let mut opened = open(&stop);
         total.store(opened.size, Ordering::Relaxed);
-        let bytes = opened.bytes();
-        *lock(&early) = Some(Arc::clone(&bytes));
+        *lock(&early) = Some(opened.bytes());
         let show = {
             let (view, wake) = (Arc::clone(&view), Arc::clone(&wake));
             Show {
@@ -310,13 +312,8 @@ pub fn spawn(
             }
         };
         let work = Work::new(&mut opened, &options, stop, Some(show));
-        std::thread::scope(|scope| {
-            for _ in 1..options.threads.max(1) {
-                scope.spawn(|| work.run());
-            }
-            work.run();
-        });
-        let done = work.finish(opened, bytes);
+        work.run_all(options.threads);
+        let done = work.finish(opened);
         view.store(Arc::clone(&done.view));
         *lock(&loaded) = Some(done);
         finished.store(true, Ordering::Release);
@@ -342,11 +339,8 @@ struct Show {
 
 /// One input while it is read.
 struct Input {
-    capture: CaptureFile,
+    source: Source,
     next: u64,
-    ended: bool,
-    /// Secrets handed on with blocks so far.
-    secrets: usize,
 }
 
 /// Blocks of one input on their way to the index.
@@ -362,6 +356,12 @@ struct Queue {
     in_hand: bool,
     /// Somebody is reading.
     reading: bool,
+    /// It grows, and had nothing new when it was looked at.
+    resting: bool,
+    /// When that was, in ticks, if nothing came since.
+    empty_at: Option<u64>,
+    /// When the block in hand was read, in ticks.
+    hand_tick: u64,
     /// Number of blocks, once the end was reached.
     end: Option<u64>,
 }
@@ -370,6 +370,20 @@ impl Queue {
     fn over(&self) -> bool {
         self.end.is_some_and(|end| self.next >= end)
     }
+
+    /// When its next block was read; none if that is not ready.
+    fn head_tick(&self) -> Option<u64> {
+        if self.in_hand {
+            return Some(self.hand_tick);
+        }
+        self.ready.get(&self.next).map(|block| block.tick)
+    }
+
+    /// Nothing older than a block read at `tick` is to be expected from it.
+    fn silent_since(&self, tick: u64) -> bool {
+        self.empty_at
+            .is_some_and(|at| at >= tick.saturating_add(HOLD))
+    }
 }
 
 #[derive(Default)]
@@ -377,6 +391,28 @@ struct Shared {
     queues: Vec<Queue>,
     free: Vec<Block>,
     filing: bool,
+    /// Counts the looks at inputs that grow.
+    tick: u64,
+    next_tick: Option<Instant>,
+    /// Somebody waits for the next tick.
+    timed: bool,
+}
+
+impl Shared {
+    /// When the earliest of the next blocks was read.
+    fn first_tick(&self) -> Option<u64> {
+        self.queues.iter().filter_map(Queue::head_tick).min()
+    }
+
+    /// The next block of every input is there, or will not come soon.
+    fn fileable(&self) -> bool {
+        let Some(first) = self.first_tick() else {
+            return false;
+        };
+        self.queues
+            .iter()
+            .all(|q| q.over() || q.head_tick().is_some() || q.silent_since(first))
+    }
 }
 
 /// The block of each input that is being filed, and the position in it.
@@ -388,10 +424,24 @@ struct Core {
     skips: Vec<BTreeMap<Skip, (u64, u32)>>,
     show: Option<Show>,
     key_logs: Vec<KeyLogReport>,
+    /// Something was filed since the index was published.
+    unseen: bool,
+}
+
+impl Core {
+    /// Publishes the index if it is time.
+    fn publish(&mut self) {
+        if let Some(show) = &mut self.show
+            && (show.pace)()
+        {
+            self.unseen = false;
+            (show.put)(Arc::new(self.filing.filer.indexer.publish()));
+        }
+    }
 }
 
 struct Work {
-    paths: Vec<PathBuf>,
+    table: Arc<FileTable>,
     inputs: Vec<Option<Mutex<Input>>>,
     shared: Mutex<Shared>,
     changed: Condvar,
@@ -401,6 +451,8 @@ struct Work {
     ahead: usize,
     /// Panics caught while decoding; each one is a defect of ours.
     panics: AtomicU64,
+    /// There are inputs that grow.
+    following: bool,
 }
 
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -410,6 +462,7 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 enum Task {
     File,
     Read(usize),
+    Show,
     Wait,
     Done,
 }
@@ -421,37 +474,34 @@ impl Work {
         stop: Arc<AtomicBool>,
         show: Option<Show>,
     ) -> Self {
-        let captures = std::mem::take(&mut opened.captures);
-        let count = captures.len();
+        let sources = std::mem::take(&mut opened.sources);
+        let count = sources.len();
+        let following = sources.iter().flatten().any(Source::is_growing);
         let mut filing = Filing::default();
         let wrapped = &mut filing.filer.wrapped;
         wrapped.secrets = std::mem::take(&mut opened.secrets);
-        wrapped.stored = Arc::clone(&opened.stored);
+        wrapped.stored = Arc::clone(&opened.table.stored);
         wrapped.no_bomb_limit = !options.bomb_limit;
         let mut queues: Vec<Queue> = Vec::new();
         let mut inputs = Vec::new();
-        for capture in captures {
+        for source in sources {
             let mut queue = Queue::default();
-            if capture.is_none() {
+            if source.is_none() {
                 queue.end = Some(0);
             }
             queues.push(queue);
-            inputs.push(capture.map(|capture| {
-                Mutex::new(Input {
-                    capture,
-                    next: 0,
-                    ended: false,
-                    secrets: 0,
-                })
-            }));
+            inputs.push(source.map(|source| Mutex::new(Input { source, next: 0 })));
         }
         Self {
-            paths: opened.reports.iter().map(|r| r.path.clone()).collect(),
+            table: Arc::clone(&opened.table),
             inputs,
             shared: Mutex::new(Shared {
                 queues,
                 free: Vec::new(),
                 filing: false,
+                tick: 0,
+                next_tick: None,
+                timed: false,
             }),
             changed: Condvar::new(),
             core: Mutex::new(Core {
@@ -460,12 +510,23 @@ impl Work {
                 skips: vec![BTreeMap::new(); count],
                 show,
                 key_logs: std::mem::take(&mut opened.key_logs),
+                unseen: false,
             }),
             stop,
             block_octets: options.block_octets.max(1),
             ahead: AHEAD * options.threads.max(1),
             panics: AtomicU64::new(0),
+            following,
         }
+    }
+
+    fn run_all(&self, threads: usize) {
+        std::thread::scope(|scope| {
+            for _ in 1..threads.max(1) {
+                scope.spawn(|| self.run());
+            }
+            self.run();
+        });
     }
 
     fn run(&self) {
@@ -477,6 +538,7 @@ impl Work {
                     self.changed.notify_all();
                 }
                 Task::Read(input) => self.read(input),
+                Task::Show => self.show(),
                 Task::Wait => {}
                 Task::Done => return,
             }
@@ -493,25 +555,39 @@ impl Work {
             return Task::Done;
         }
         // Filing keeps the order and frees memory: it goes first, one at a time.
-        let fileable = shared
-            .queues
-            .iter()
-            .all(|q| q.over() || q.in_hand || q.ready.contains_key(&q.next));
-        if !shared.filing && fileable {
+        if !shared.filing && shared.fileable() {
             shared.filing = true;
             return Task::File;
+        }
+        if self.following {
+            let now = Instant::now();
+            if shared.next_tick.is_none_or(|at| now >= at) {
+                shared.next_tick = Some(now + POLL);
+                shared.tick += 1;
+                for queue in &mut shared.queues {
+                    queue.resting = false;
+                }
+                return Task::Show;
+            }
         }
         let ahead = self.ahead;
         let next = shared
             .queues
             .iter_mut()
             .enumerate()
-            .filter(|(_, q)| q.end.is_none() && !q.reading && q.under_way < ahead)
+            .filter(|(_, q)| q.end.is_none() && !q.reading && !q.resting && q.under_way < ahead)
             .min_by_key(|(_, q)| q.under_way);
         if let Some((input, queue)) = next {
             queue.reading = true;
             queue.under_way += 1;
             return Task::Read(input);
+        }
+        if self.following && !shared.timed {
+            shared.timed = true;
+            let waited = self.changed.wait_timeout(shared, POLL);
+            let (mut shared, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            shared.timed = false;
+            return Task::Wait;
         }
         drop(
             self.changed
@@ -526,35 +602,46 @@ impl Work {
             return;
         };
         let mut block = lock(&self.shared).free.pop().unwrap_or_default();
-        let (more, number) = {
+        let (next, number, file) = {
             let mut input = lock(input);
-            let more = input
-                .capture
-                .next_chunk_into(self.block_octets, &mut block.chunk);
-            let number = input.next;
-            input.next += u64::from(more);
-            input.ended |= !more;
             // Packets are decrypted with the secrets that stand before them, or in the same block.
-            let all = &input.capture.info().secrets;
-            block.secrets = all.get(input.secrets..).unwrap_or_default().to_vec();
-            input.secrets = all.len();
-            (more, number)
+            let (next, file) =
+                input
+                    .source
+                    .next(self.block_octets, &mut block.chunk, &mut block.secrets);
+            let number = input.next;
+            input.next += u64::from(next == Next::Chunk);
+            (next, number, file)
         };
         {
             let mut shared = lock(&self.shared);
+            let tick = shared.tick;
+            block.tick = tick;
             if let Some(queue) = shared.queues.get_mut(at) {
                 queue.reading = false;
-                if !more {
-                    queue.end = Some(number);
-                    queue.under_way -= 1;
+                queue.empty_at = (next == Next::Waiting).then_some(tick);
+                match next {
+                    Next::Chunk => {}
+                    Next::Waiting => {
+                        queue.resting = true;
+                        queue.under_way -= 1;
+                    }
+                    Next::End => {
+                        queue.end = Some(number);
+                        queue.under_way -= 1;
+                    }
                 }
+            }
+            if next == Next::Waiting {
+                shared.free.push(block);
+                return;
             }
         }
         self.changed.notify_all();
-        if !more {
+        if next == Next::End {
             return;
         }
-        block.file = u16::try_from(at).unwrap_or(u16::MAX);
+        block.file = file.unwrap_or_else(|| u16::try_from(at).unwrap_or(u16::MAX));
         block.clear();
         let decoded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| block.decode()));
         if decoded.is_err() {
@@ -614,14 +701,19 @@ impl Work {
     fn take_heads(&self, core: &mut Core) -> bool {
         let mut shared = lock(&self.shared);
         let mut any = false;
+        let Some(first) = shared.first_tick() else {
+            return false;
+        };
         for (head, queue) in core.heads.iter_mut().zip(&mut shared.queues) {
             if head.is_none() && !queue.over() {
                 match queue.ready.remove(&queue.next) {
                     Some(block) => {
                         self.take_secrets(&mut core.filing, &mut core.key_logs, &block);
+                        queue.hand_tick = block.tick;
                         *head = Some((block, 0));
                         queue.in_hand = true;
                     }
+                    None if queue.silent_since(first) => {}
                     None => return false,
                 }
             }
@@ -634,13 +726,13 @@ impl Work {
         if block.secrets.is_empty() {
             return;
         }
-        let Some(path) = self.paths.get(usize::from(block.file)) else {
+        let Some(path) = self.table.path(block.file) else {
             return;
         };
         let secrets = &mut filing.filer.wrapped.secrets;
         for secret in &block.secrets {
             key_logs::embedded(
-                path,
+                &path,
                 block.file,
                 secret.kind,
                 &secret.data,
@@ -673,47 +765,61 @@ impl Work {
             shared.free.push(block);
         }
         self.changed.notify_all();
-        if let Some(show) = &mut core.show {
+        if let Some(show) = &core.show {
             show.done.fetch_add(octets, Ordering::Relaxed);
-            if (show.pace)() {
-                (show.put)(Arc::new(core.filing.filer.indexer.publish()));
-            }
+        }
+        core.unseen = true;
+        core.publish();
+    }
+
+    /// Publishes what was filed when nothing more came, if it is time.
+    fn show(&self) {
+        if let Ok(mut core) = self.core.try_lock()
+            && core.unseen
+        {
+            core.publish();
         }
     }
 
     /// All is filed: ends streams, publishes, and reports on the inputs.
-    fn finish(self, opened: Opened, bytes: Arc<dyn MessageBytes>) -> Loaded {
-        let mut reports = opened.reports;
+    fn finish(self, opened: Opened) -> Loaded {
+        let table = &opened.table;
         let mut core = self
             .core
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
         core.filing.finish();
-        let losses = core.filing.losses();
-        let inner = std::mem::take(&mut core.filing.skips);
-        for ((report, input), skips) in reports.iter_mut().zip(self.inputs).zip(core.skips) {
+        let panics = self.panics.load(Ordering::Relaxed);
+        // What is behind the first layers is told of the first input that could be read.
+        let mut inner: Vec<Skipped> = std::mem::take(&mut core.filing.skips)
+            .into_iter()
+            .map(|(s, (n, f))| skipped(s, n, f))
+            .collect();
+        inner.extend(lost(&core.filing.losses(), panics));
+        inner.extend(unwrapped(&core.filing.filer.wrapped));
+        for (number, (input, skips)) in (0_u16..).zip(self.inputs.into_iter().zip(core.skips)) {
             let Some(input) = input else { continue };
             let input = input.into_inner().unwrap_or_else(PoisonError::into_inner);
-            report.info = input.capture.info().clone();
-            report.skipped = skips
-                .into_iter()
-                .map(|(s, (n, f))| skipped(s, n, f))
-                .collect();
-        }
-        if let Some(first) = reports.iter_mut().find(|r| r.error.is_none()) {
-            first
-                .skipped
-                .extend(inner.into_iter().map(|(s, (n, f))| skipped(s, n, f)));
-            first
-                .skipped
-                .extend(lost(&losses, self.panics.load(Ordering::Relaxed)));
-            first.skipped.extend(unwrapped(&core.filing.filer.wrapped));
+            // One that grows enters what it knows itself, when it goes.
+            let info = input.source.into_info();
+            table.change(number, |report, _| {
+                if let Some(info) = info {
+                    report.info = info;
+                }
+                report.skipped = skips
+                    .into_iter()
+                    .map(|(s, (n, f))| skipped(s, n, f))
+                    .collect();
+                if report.error.is_none() {
+                    report.skipped.append(&mut inner);
+                }
+            });
         }
         Loaded {
             view: Arc::new(core.filing.filer.indexer.publish()),
-            files: reports,
-            bytes,
-            readers: opened.readers,
+            files: table.reports(),
+            bytes: opened.bytes(),
+            readers: table.readers(),
             tls: Arc::new(core.filing.filer.wrapped.connections()),
             key_logs: Arc::new(core.key_logs),
         }

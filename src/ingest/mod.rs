@@ -5,12 +5,16 @@
 
 mod block;
 mod filing;
+mod follow;
 mod icmp;
 mod key_logs;
 mod load;
 mod streams;
 mod wrapped;
 
+pub use follow::{Feed, GrowingFile};
 pub use key_logs::{KeyLogOrigin, KeyLogReport};
-pub use load::{FileReport, Loaded, Loading, Options, Pace, Progress, load, load_open, spawn};
+pub use load::{
+    FileReport, Loaded, Loading, Options, Pace, Progress, follow, load, load_open, spawn,
+};
 pub use wrapped::TlsConnection;

@@ -12,7 +12,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{SourceError, compressed::Inflater, spool};
+use super::{Growth, SourceError, compressed::Inflater, spool};
 
 /// Most octets inflated or piped into a spool.
 const MAX_SPOOL_BYTES: u64 = 8 << 30;
@@ -188,6 +188,8 @@ pub(super) struct Input {
     fault: Option<String>,
     progress: Option<Arc<AtomicU64>>,
     stop: Option<Arc<AtomicBool>>,
+    /// Present for a file that somebody still writes.
+    growth: Option<Growth>,
 }
 
 struct Pump {
@@ -226,6 +228,18 @@ impl Input {
         Self::direct(CaptureBytes(Arc::new(bytes)), metadata.len(), settings)
     }
 
+    /// A file that somebody still writes: its end is known when `growth` says so.
+    pub(super) fn growing(file: File, growth: Growth, settings: Settings<'_>) -> Self {
+        let bytes = Bytes {
+            store: Store::File(file),
+            watched: None,
+        };
+        let mut input = Self::direct(CaptureBytes(Arc::new(bytes)), 0, settings);
+        input.end = None;
+        input.growth = Some(growth);
+        input
+    }
+
     fn direct(bytes: CaptureBytes, size: u64, settings: Settings<'_>) -> Self {
         Self {
             bytes,
@@ -237,6 +251,7 @@ impl Input {
             fault: None,
             progress: settings.progress,
             stop: settings.stop,
+            growth: None,
         }
     }
 
@@ -269,6 +284,7 @@ impl Input {
             fault: None,
             progress: settings.progress,
             stop: settings.stop,
+            growth: None,
         })
     }
 
@@ -311,10 +327,22 @@ impl Input {
         }
     }
 
+    /// True while octets may still be added.
+    pub(super) fn is_growing(&self) -> bool {
+        self.growth.is_some() && self.end.is_none()
+    }
+
+    /// True when the octet before `offset` is there.
+    pub(super) fn reaches(&mut self, offset: u64) -> bool {
+        self.peek(offset.saturating_sub(1), &mut [0]) == 1
+    }
+
     /// Makes `out` hold the octets from `offset` on, `want` of them unless the end comes first.
     pub(super) fn read(&mut self, offset: u64, want: usize, out: &mut Vec<u8>) {
         let until = offset.saturating_add(want as u64);
         self.pump_to(until);
+        // Asked before reading: what was written before the growth ended is seen then.
+        let grows = self.is_growing() && self.growth.as_ref().is_some_and(|g| !g.is_finished());
         let most = self.end.map_or(u64::MAX, |end| end.saturating_sub(offset));
         let want = want.min(usize::try_from(most).unwrap_or(usize::MAX));
         out.resize(want, 0);
@@ -325,6 +353,13 @@ impl Input {
                 0
             }
         };
+        if n < want && self.is_growing() {
+            out.truncate(n);
+            if !grows || self.fault.is_some() {
+                self.end = Some(offset.saturating_add(n as u64));
+            }
+            return;
+        }
         if n < want {
             // Only a file that shrank under us, or a failing disk, comes here.
             self.fault

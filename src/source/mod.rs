@@ -17,10 +17,12 @@ mod kind;
 pub mod live;
 mod spool;
 mod stored;
+#[cfg(unix)]
+mod stream;
 
 pub use self::{
     error::SourceError,
-    file::{CaptureFile, OpenOptions},
+    file::{CaptureFile, Next, OpenOptions},
     info::{
         Comment, Compression, FileInfo, Format, Interface, NameRecord, Secret, Section, Skipped,
         Statistics,
@@ -31,12 +33,31 @@ pub use self::{
     stored::StoredBytes,
 };
 
+#[cfg(unix)]
+pub use self::stream::{MAX_STREAM_BYTES, SpooledStream, spool_stream, unnamed_file};
+
 /// Longest packet that is kept, in octets; longer ones are passed over and counted.
 pub const MAX_PACKET_BYTES: u32 = 16 << 20;
 /// Longest pcapng block that is decoded, in octets; longer ones are passed over and counted.
 pub const MAX_BLOCK_BYTES: u32 = 32 << 20;
 /// Most interfaces kept per file; packets of later ones are shown without their description.
 pub const MAX_INTERFACES: usize = 100_000;
+
+/// Whoever fills a growing file tells its reader here that nothing will be added any more.
+#[derive(Clone, Debug, Default)]
+pub struct Growth(std::sync::Arc<std::sync::atomic::AtomicBool>);
+
+impl Growth {
+    /// Nothing will be added any more.
+    pub fn finish(&self) {
+        self.0.store(true, std::sync::atomic::Ordering::Release);
+    }
+
+    /// True when nothing will be added any more.
+    pub fn is_finished(&self) -> bool {
+        self.0.load(std::sync::atomic::Ordering::Acquire)
+    }
+}
 
 /// One captured packet: when, on what kind of link, and where its octets are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

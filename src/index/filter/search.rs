@@ -58,6 +58,25 @@ impl Compiled {
         (yes, open)
     }
 
+    /// Those of some messages for which the filter holds, for lists that grow.
+    ///
+    /// # Errors
+    /// The octets of a message could not be read.
+    pub fn among(
+        &self,
+        view: &IndexView,
+        bytes: &dyn MessageBytes,
+        ids: &[MessageId],
+    ) -> std::io::Result<Vec<MessageId>> {
+        let mut hits = Vec::new();
+        let failed = each_with_bytes(view, bytes, ids, |id, row, _, octets| {
+            if self.decide(id, row, &Octets::new(octets, framing(view, row))) {
+                hits.push(id);
+            }
+        });
+        failed.map_or(Ok(hits), Err)
+    }
+
     /// All messages for which the filter holds, reading octets where it must.
     ///
     /// `stop` ends it early with what was found. `progress` is told messages looked at and to look at.

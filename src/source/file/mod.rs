@@ -21,7 +21,7 @@ use std::{
 
 use self::{pcap::Pcap, pcapng::Pcapng};
 use super::{
-    CaptureBytes, Chunk, Compression, FileInfo, FrameRecord, MAX_BLOCK_BYTES, SourceError,
+    CaptureBytes, Chunk, Compression, FileInfo, FrameRecord, Growth, MAX_BLOCK_BYTES, SourceError,
     compressed::compression_of,
     input::{Input, Settings},
     kind::{kind_of, unsupported_capture},
@@ -82,6 +82,19 @@ pub struct CaptureFile {
     need: usize,
     lost: Option<Lost>,
     ended: bool,
+    /// Octets that are not written yet decide what comes next.
+    waiting: bool,
+}
+
+/// What comes next in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// A chunk with at least one frame.
+    Chunk,
+    /// Nothing yet; the file is still growing.
+    Waiting,
+    /// Nothing more.
+    End,
 }
 
 /// Set while looking for the next good header.
@@ -197,6 +210,29 @@ impl CaptureFile {
         Self::start(input, compression, path)
     }
 
+    /// Reads a capture while somebody still writes it; none while too little of it is there to
+    /// tell what it is. Packed files cannot be followed.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn follow(
+        file: &File,
+        name: &Path,
+        growth: &Growth,
+        options: &OpenOptions,
+    ) -> Result<Option<Self>, SourceError> {
+        let file = file.try_clone();
+        let file = file.map_err(|error| SourceError::from_io(error, name))?;
+        let finished = growth.is_finished();
+        let mut input = Input::growing(file, growth.clone(), options.settings());
+        // As much as the header of a pcap.
+        let mut head = [0; 24];
+        if input.peek(0, &mut head) < head.len() && !finished {
+            return Ok(None);
+        }
+        Self::start(input, None, name).map(Some)
+    }
+
     /// Reads a capture from a stream that cannot seek; its octets are spooled.
     ///
     /// # Errors
@@ -267,6 +303,7 @@ impl CaptureFile {
                 need: 0,
                 lost: None,
                 ended: false,
+                waiting: false,
             }),
             None => Err(Self::refusal(&head, &input, compression, path)),
         }
@@ -317,6 +354,11 @@ impl CaptureFile {
     ///
     /// A frame longer than `target` makes a larger chunk. A chunk holds at least one frame.
     pub fn next_chunk_into(&mut self, target: usize, chunk: &mut Chunk) -> bool {
+        self.poll_chunk_into(target, chunk) == Next::Chunk
+    }
+
+    /// Like [`Self::next_chunk_into`], for files that may still grow.
+    pub fn poll_chunk_into(&mut self, target: usize, chunk: &mut Chunk) -> Next {
         chunk.frames.clear();
         let target = target.clamp(MIN_CHUNK_BYTES, MAX_CHUNK_BYTES);
         while !self.ended {
@@ -336,10 +378,15 @@ impl CaptureFile {
             self.work(chunk);
             self.input.report(self.position);
             if !chunk.frames.is_empty() {
-                return true;
+                return Next::Chunk;
+            }
+            // Fewer octets than wanted are all there are.
+            let waiting = std::mem::take(&mut self.waiting) || chunk.data.len() < want;
+            if waiting && !self.ended && self.input.is_growing() {
+                return Next::Waiting;
             }
         }
-        false
+        Next::End
     }
 
     /// Takes the frames out of the chunk that was just read; moves `position`.
@@ -401,6 +448,10 @@ impl CaptureFile {
                     too_long,
                     why,
                 } => {
+                    if self.input.is_growing() && !self.input.reaches(next) {
+                        self.waiting = true;
+                        return;
+                    }
                     let sound = self.reader.probe(&mut self.input, at, next);
                     match too_long {
                         _ if !sound => {

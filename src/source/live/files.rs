@@ -32,6 +32,10 @@ pub struct Target {
     ahead: VecDeque<(PathBuf, PathBuf)>,
     /// Begun, the newest last.
     begun: VecDeque<PathBuf>,
+    /// A file without a name, until it is handed over.
+    unnamed: Option<File>,
+    /// To read what is in hand and ahead, in order.
+    readers: VecDeque<File>,
 }
 
 impl Target {
@@ -43,7 +47,25 @@ impl Target {
             count: 0,
             ahead: VecDeque::new(),
             begun: VecDeque::new(),
+            unnamed: None,
+            readers: VecDeque::new(),
         }
+    }
+
+    /// Packets go into this file, which has no name.
+    pub fn unnamed(file: File) -> Self {
+        let mut target = Self::new(PathBuf::from("a private file"), None);
+        target.unnamed = Some(file);
+        target
+    }
+
+    /// The next file that was begun, for somebody who reads it while it grows.
+    pub(super) fn reader(&mut self) -> Option<File> {
+        // The files ahead are not begun yet.
+        if self.readers.len() <= self.ahead.len() {
+            return None;
+        }
+        self.readers.pop_front()
     }
 
     pub(super) fn ring(&self) -> Option<Ring> {
@@ -57,11 +79,24 @@ impl Target {
 
     /// The next file to hand over, if one is wanted now.
     pub(super) fn open_next(&mut self) -> Result<Option<File>, LiveError> {
+        let opened = self.open()?;
+        if let Some(file) = &opened {
+            // Without it nothing can be followed, but all is recorded.
+            self.readers.extend(file.try_clone());
+        }
+        Ok(opened)
+    }
+
+    fn open(&mut self) -> Result<Option<File>, LiveError> {
         if self.ring.is_none() {
             if !self.begun.is_empty() {
                 return Ok(None);
             }
             let path = self.path.clone();
+            if let Some(file) = self.unnamed.take() {
+                self.begun.push_back(path);
+                return Ok(Some(file));
+            }
             let file = if path == Path::new("-") {
                 File::options().append(true).open("/dev/stdout")
             } else {
@@ -130,7 +165,8 @@ fn private(path: &Path) -> std::io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = File::options();
     // Whatever happens, each write goes to the end.
-    let file = options.create(true).append(true).mode(0o600).open(path)?;
+    let options = options.read(true).create(true).append(true).mode(0o600);
+    let file = options.open(path)?;
     if file.metadata()?.is_file() {
         file.set_len(0)?;
     }

@@ -232,6 +232,11 @@ impl Recording {
         self.target.current()
     }
 
+    /// The next file that was begun, open for reading, for somebody who follows it.
+    pub fn next_file(&mut self) -> Option<File> {
+        self.target.reader()
+    }
+
     /// Process number of the program, for tests and for people who look.
     pub fn process(&self) -> u32 {
         self.child.id()

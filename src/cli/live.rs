@@ -1,0 +1,294 @@
+//! `sipscope messages -i IF` and `--follow`: messages as they come.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use super::args::MessagesArgs;
+use super::capture::{Running, interrupts};
+use super::messages;
+use super::output::{Output, complain};
+use super::table::{How, Layout, Stream};
+use super::{Failure, Outcome, exit, input};
+use crate::index::IndexView;
+use crate::index::filter::Filter;
+use crate::index::ids::MessageId;
+use crate::ingest::{self, Feed, GrowingFile, Loading};
+use crate::source::live::{self, Target};
+use crate::source::{Growth, MAX_STREAM_BYTES, spool_stream, unnamed_file};
+
+/// The index is published at the latest after this time.
+const PACE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_millis(20);
+/// How long the last messages are waited for.
+const ENDING: Duration = Duration::from_secs(10);
+/// A file named with `--follow` has to exist for this long without anything in it before that is told.
+const EMPTY: Duration = Duration::from_secs(3);
+
+/// Prints messages as they come, until the capture ends or somebody interrupts it.
+pub(super) fn messages(args: &MessagesArgs) -> Outcome {
+    let list = &args.list;
+    let filter = input::filter(&list.common)?;
+    let mut out = Output::open(list.common.output.as_deref(), &list.files)?;
+    let interrupted = interrupts()?;
+    let mut live = Live::start(args)?;
+    let layout = Layout {
+        fields: messages::FIELDS,
+        columns: messages::COLUMNS,
+    };
+    let how = How {
+        format: list.format,
+        color: list.common.color,
+        threads: 1,
+    };
+    let mut printer = Printer {
+        printed: 0,
+        left: list.limit.unwrap_or(usize::MAX),
+        calls: list.call.iter().copied().collect(),
+        filter,
+        stream: Stream::begin(&layout, &how, &mut out)?,
+    };
+    let loading = ingest::follow(
+        std::mem::take(&mut live.feeds),
+        ingest::Options {
+            threads: list.common.threads(),
+            key_logs: list.common.key_logs(),
+            ..ingest::Options::default()
+        },
+        pace(),
+        Arc::new(|| ()),
+    );
+    let mut ending = None;
+    loop {
+        let stop = interrupted.load(Ordering::Relaxed) || printer.left == 0;
+        live.step(stop)?;
+        printer.print(&loading, &mut out)?;
+        if loading.progress().finished {
+            printer.print(&loading, &mut out)?;
+            break;
+        }
+        if stop {
+            let since = *ending.get_or_insert_with(Instant::now);
+            if printer.left == 0 && live.running.is_none() || since.elapsed() > ENDING {
+                break;
+            }
+        }
+    }
+    live.finish(&loading, list.common.quiet)?;
+    out.finish()
+}
+
+fn pace() -> ingest::Pace {
+    let mut last = Instant::now();
+    Box::new(move || {
+        let due = last.elapsed() >= PACE;
+        if due {
+            last = Instant::now();
+        }
+        due
+    })
+}
+
+/// What is followed.
+struct Live {
+    feeds: Vec<Feed>,
+    running: Option<Running>,
+    /// Ended when the capture is, or when somebody interrupts.
+    growths: Vec<Growth>,
+    faults: Vec<Arc<OnceLock<String>>>,
+    begun: Instant,
+    empty: Vec<File>,
+}
+
+impl Live {
+    fn start(args: &MessagesArgs) -> Result<Self, Failure> {
+        let mut live = Self {
+            feeds: Vec::new(),
+            running: None,
+            growths: Vec::new(),
+            faults: Vec::new(),
+            begun: Instant::now(),
+            empty: Vec::new(),
+        };
+        for path in &args.list.files {
+            live.add_file(path)?;
+        }
+        if args.live.interface.is_empty() {
+            return Ok(live);
+        }
+        if live::is_root() && !args.live.allow_root {
+            return Err(Failure::usage(
+                "live packets are not decoded with the rights of root: anyone on the wire may have made them.\n\
+                 Start it as an ordinary user, or say --allow-root. `sipscope capture` decodes nothing and may run as root",
+            ));
+        }
+        let mut targets = Vec::new();
+        for interface in &args.live.interface {
+            let target = match &args.write {
+                Some(path) if args.live.interface.len() == 1 => Target::new(path.clone(), None),
+                Some(path) => Target::new(super::capture::named_after(path, interface), None),
+                None => Target::unnamed(unnamed_file().map_err(|e| input_error(&e))?),
+            };
+            targets.push(target);
+        }
+        let mut targets = targets.into_iter();
+        let mut senders: Vec<(Sender<GrowingFile>, String)> = Vec::new();
+        for interface in &args.live.interface {
+            let (send, files) = mpsc::channel();
+            senders.push((send, interface.clone()));
+            live.feeds.push(Feed {
+                name: interface.into(),
+                files,
+            });
+        }
+        let mut running = Running::start(&args.live, |_| {
+            targets
+                .next()
+                .unwrap_or_else(|| Target::new("-".into(), None))
+        })?;
+        running.announce = !args.list.common.quiet;
+        running.on_file(Box::new(move |at, file| {
+            let growth = Growth::default();
+            if let Some((send, interface)) = senders.get(at) {
+                // Nobody reads any more when all is over.
+                let _ = send.send(GrowingFile {
+                    path: interface.into(),
+                    file,
+                    growth: growth.clone(),
+                });
+            }
+            growth
+        }));
+        live.running = Some(running);
+        Ok(live)
+    }
+
+    fn add_file(&mut self, path: &Path) -> Outcome {
+        if path == Path::new("-") {
+            let spooled = spool_stream(Box::new(std::io::stdin())).map_err(|e| input_error(&e))?;
+            self.faults.push(spooled.fault);
+            self.growths.push(spooled.growth.clone());
+            self.feeds.push(Feed::of(GrowingFile {
+                path: "standard input".into(),
+                file: spooled.file,
+                growth: spooled.growth,
+            }));
+            return Ok(());
+        }
+        let failed = |error: std::io::Error| {
+            let name = path.display();
+            Failure::Told(exit::INPUT, format!("{name}: {error}"))
+        };
+        let file = File::open(path).map_err(failed)?;
+        if !file.metadata().map_err(failed)?.is_file() {
+            let why = "not a regular file (use - to read standard input)";
+            return Err(failed(std::io::Error::other(why)));
+        }
+        self.empty.extend(file.try_clone());
+        let growth = Growth::default();
+        self.growths.push(growth.clone());
+        self.feeds.push(Feed::of(GrowingFile {
+            path: path.to_path_buf(),
+            file,
+            growth,
+        }));
+        Ok(())
+    }
+
+    /// Waits a little for something to happen.
+    fn step(&mut self, stop: bool) -> Outcome {
+        if stop {
+            self.growths.iter().for_each(Growth::finish);
+        }
+        if self.begun.elapsed() > EMPTY {
+            for file in self.empty.drain(..) {
+                if file.metadata().is_ok_and(|m| m.len() == 0) {
+                    complain("nothing is in the file yet; it is followed");
+                }
+            }
+        }
+        match &mut self.running {
+            None => std::thread::sleep(PATIENCE),
+            Some(running) => {
+                let too_much = running.counts().octets > MAX_STREAM_BYTES;
+                if too_much && !stop {
+                    complain("stopped at the limit of 8 GiB; --write FILE and rings have none");
+                }
+                running.step(PATIENCE, stop || too_much)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, loading: &Loading, quiet: bool) -> Outcome {
+        let Some(loaded) = loading.loaded() else {
+            return Ok(());
+        };
+        for report in &loaded.files {
+            input::remark(report, quiet);
+        }
+        for fault in self.faults.iter().filter_map(|f| f.get()) {
+            complain(&format!("standard input: {fault}"));
+        }
+        let Some(running) = self.running else {
+            let all_failed = loaded.files.iter().all(|file| file.error.is_some());
+            return match all_failed {
+                true => Err(Failure::Told(exit::INPUT, "nothing could be read".into())),
+                false => Ok(()),
+            };
+        };
+        let counts = running.counts();
+        if !quiet && running.is_ready() {
+            complain(&format!("{} captured", super::capture::summary(&counts)));
+        }
+        running.outcome()
+    }
+}
+
+fn input_error(error: &dyn std::fmt::Display) -> Failure {
+    Failure::Told(exit::INPUT, error.to_string())
+}
+
+/// Writes what is new.
+struct Printer {
+    printed: usize,
+    left: usize,
+    calls: BTreeSet<u32>,
+    filter: Option<Filter>,
+    stream: Stream,
+}
+
+impl Printer {
+    fn print(&mut self, loading: &Loading, out: &mut Output) -> Outcome {
+        let view = loading.view();
+        let count = view.messages().len();
+        let Some(bytes) = loading.bytes().filter(|_| count > self.printed) else {
+            return Ok(());
+        };
+        let mut ids: Vec<MessageId> = (self.printed..count).map(MessageId::at).collect();
+        self.printed = count;
+        if !self.calls.is_empty() {
+            ids.retain(|id| {
+                let call = view.message(*id).map(|row| row.call.get());
+                call.is_some_and(|call| self.calls.contains(&call))
+            });
+        }
+        if let Some(filter) = &self.filter {
+            let compiled = filter.compile(&view);
+            let found = compiled.among(&view, bytes.as_ref(), &ids);
+            ids = found.map_err(|error| input_error(&error))?;
+        }
+        ids.truncate(self.left);
+        self.left -= ids.len();
+        let (view, table): (&IndexView, bool) = (&view, self.stream.is_table());
+        self.stream.rows(out, |batch| {
+            if let Some(error) = messages::batch(view, bytes.as_ref(), &ids, table, batch) {
+                complain(&format!("some messages could not be read again: {error}"));
+            }
+        })
+    }
+}

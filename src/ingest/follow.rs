@@ -1,0 +1,289 @@
+//! Inputs that are still being written: a live capture, a file that grows, a stream.
+//!
+//! A [`Feed`] is one input: a file, or files of a ring that follow one another. Whoever fills it
+//! sends each file when it is begun and ends the growth of the one before.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::load::FileReport;
+use crate::bytes::{Extent, MessageBytes};
+use crate::source::{
+    CaptureBytes, CaptureFile, Chunk, FileInfo, Growth, Next, OpenOptions, Secret, StoredBytes,
+};
+
+/// One input that grows.
+pub struct Feed {
+    /// Its name for reports.
+    pub name: PathBuf,
+    /// Its files, in their order.
+    pub files: Receiver<GrowingFile>,
+}
+
+/// A file that somebody still writes.
+pub struct GrowingFile {
+    /// Its name for reports.
+    pub path: PathBuf,
+    /// It, open for reading.
+    pub file: File,
+    /// Tells when nothing will be added any more.
+    pub growth: Growth,
+}
+
+impl Feed {
+    /// An input of one file.
+    pub fn of(file: GrowingFile) -> Self {
+        let (send, files) = std::sync::mpsc::channel();
+        let name = file.path.clone();
+        // The receiver is right here.
+        let _ = send.send(file);
+        Self { name, files }
+    }
+}
+
+/// The files of a load, by their numbers; more may come while it runs.
+#[derive(Default)]
+pub(super) struct FileTable {
+    list: RwLock<Vec<(FileReport, Option<CaptureBytes>)>>,
+    /// What was decrypted, unmasked or inflated out of the inputs.
+    pub stored: Arc<StoredBytes>,
+}
+
+impl FileTable {
+    /// Adds a file and gives its number; none when there are too many.
+    pub fn add(&self, report: FileReport, reader: Option<CaptureBytes>) -> Option<u16> {
+        let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+        let number = u16::try_from(list.len()).ok()?;
+        list.push((report, reader));
+        Some(number)
+    }
+
+    pub fn change(
+        &self,
+        number: u16,
+        how: impl FnOnce(&mut FileReport, &mut Option<CaptureBytes>),
+    ) {
+        let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some((report, reader)) = list.get_mut(usize::from(number)) {
+            how(report, reader);
+        }
+    }
+
+    pub fn path(&self, number: u16) -> Option<PathBuf> {
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        let (report, _) = list.get(usize::from(number))?;
+        Some(report.path.clone())
+    }
+
+    pub fn reports(&self) -> Vec<FileReport> {
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        list.iter().map(|(report, _)| report.clone()).collect()
+    }
+
+    pub fn readers(&self) -> Vec<Option<CaptureBytes>> {
+        let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+        list.iter().map(|(_, reader)| reader.clone()).collect()
+    }
+}
+
+impl MessageBytes for FileTable {
+    fn read(&self, extent: Extent, out: &mut Vec<u8>) -> std::io::Result<()> {
+        let reader = {
+            let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
+            list.get(usize::from(extent.file))
+                .and_then(|(_, reader)| reader.clone())
+        };
+        let Some(reader) = reader else {
+            return Err(std::io::Error::other("the file is not open"));
+        };
+        let start = out.len();
+        out.resize(start + extent.len as usize, 0);
+        let room = out.get_mut(start..).unwrap_or_default();
+        let result = match extent.derived() {
+            Some(offset) => self.stored.read_exact_at(offset, room),
+            None => reader.read_exact_at(extent.offset, room),
+        };
+        if result.is_err() {
+            out.truncate(start);
+        }
+        result
+    }
+}
+
+/// What blocks are read from.
+pub(super) struct Source {
+    kind: Kind,
+    /// Secrets of the file in hand that were handed on with blocks.
+    secrets: usize,
+}
+
+enum Kind {
+    /// A file that is all there.
+    Whole(Box<CaptureFile>),
+    /// Files that grow.
+    Growing(Box<Follower>),
+}
+
+impl Source {
+    /// A file that is all there.
+    pub fn whole(capture: CaptureFile) -> Self {
+        Self {
+            kind: Kind::Whole(Box::new(capture)),
+            secrets: 0,
+        }
+    }
+
+    /// Files that grow.
+    pub fn growing(follower: Follower) -> Self {
+        Self {
+            kind: Kind::Growing(Box::new(follower)),
+            secrets: 0,
+        }
+    }
+
+    /// The next block with the secrets that were met on the way to it, and the number of its file
+    /// where that is not that of the input.
+    pub fn next(
+        &mut self,
+        octets: usize,
+        chunk: &mut Chunk,
+        secrets: &mut Vec<Secret>,
+    ) -> (Next, Option<u16>) {
+        secrets.clear();
+        let (next, number, info) = match &mut self.kind {
+            Kind::Whole(capture) => {
+                let next = capture.poll_chunk_into(octets, chunk);
+                (next, None, Some(capture.info()))
+            }
+            Kind::Growing(follower) => {
+                let before = follower.number;
+                let next = follower.next(octets, chunk);
+                if follower.number != before {
+                    self.secrets = 0;
+                }
+                let info = follower.capture.as_ref().map(CaptureFile::info);
+                (next, Some(follower.number), info)
+            }
+        };
+        // Those of a look that found no packets go with the next one that does.
+        if let Some(info) = info.filter(|_| next == Next::Chunk) {
+            secrets.extend_from_slice(info.secrets.get(self.secrets..).unwrap_or_default());
+            self.secrets = info.secrets.len();
+        }
+        (next, number)
+    }
+
+    /// What a file says about itself, if it is one that was all there.
+    pub fn into_info(self) -> Option<FileInfo> {
+        match self.kind {
+            Kind::Whole(capture) => Some(capture.into_info()),
+            Kind::Growing(_) => None,
+        }
+    }
+
+    pub fn is_growing(&self) -> bool {
+        matches!(self.kind, Kind::Growing(_))
+    }
+}
+
+/// Reads the files of a feed, one after the other.
+pub(super) struct Follower {
+    feed: Receiver<GrowingFile>,
+    table: Arc<FileTable>,
+    /// Number of the file in hand.
+    number: u16,
+    /// The number was given before the first file was there.
+    first: bool,
+    waiting: Option<GrowingFile>,
+    capture: Option<CaptureFile>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Follower {
+    /// Begins with the number that stands for the input in the table already.
+    pub fn new(feed: Feed, number: u16, table: Arc<FileTable>, stop: Arc<AtomicBool>) -> Self {
+        Self {
+            feed: feed.files,
+            table,
+            number,
+            first: true,
+            waiting: None,
+            capture: None,
+            stop,
+        }
+    }
+
+    fn next(&mut self, octets: usize, chunk: &mut Chunk) -> Next {
+        loop {
+            if let Some(capture) = &mut self.capture {
+                let next = capture.poll_chunk_into(octets, chunk);
+                if next != Next::End {
+                    return next;
+                }
+                self.leave();
+                continue;
+            }
+            let file = match self.waiting.take() {
+                Some(file) => file,
+                None => match self.feed.try_recv() {
+                    Ok(file) => file,
+                    Err(TryRecvError::Empty) => return Next::Waiting,
+                    Err(TryRecvError::Disconnected) => return Next::End,
+                },
+            };
+            let how = OpenOptions {
+                stop: Some(Arc::clone(&self.stop)),
+                ..OpenOptions::default()
+            };
+            match CaptureFile::follow(&file.file, &file.path, &file.growth, &how) {
+                Ok(None) => {
+                    self.waiting = Some(file);
+                    return Next::Waiting;
+                }
+                Ok(Some(capture)) => self.begin(file, capture),
+                Err(error) => self.begun(file.path, None, Some(error.to_string())),
+            }
+        }
+    }
+
+    fn begin(&mut self, file: GrowingFile, capture: CaptureFile) {
+        self.begun(file.path, Some(capture.bytes()), None);
+        self.capture = Some(capture);
+    }
+
+    /// Enters a file into the table.
+    fn begun(&mut self, path: PathBuf, reader: Option<CaptureBytes>, error: Option<String>) {
+        let report = FileReport {
+            path,
+            info: FileInfo::default(),
+            skipped: Vec::new(),
+            error,
+        };
+        if std::mem::take(&mut self.first) {
+            self.table.change(self.number, |old, old_reader| {
+                *old = report;
+                *old_reader = reader;
+            });
+        } else if let Some(number) = self.table.add(report, reader) {
+            self.number = number;
+        }
+    }
+
+    /// The file in hand is read to its end.
+    fn leave(&mut self) {
+        if let Some(capture) = self.capture.take() {
+            let info = capture.into_info();
+            self.table
+                .change(self.number, |report, _| report.info = info);
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
