@@ -143,6 +143,9 @@ kinds! {
     ContentLengthTooSmall => "content-length-too-small", Warning, "RFC 3261, 18.3, 20.14";
     /// Octets left over in a datagram after the body: ignored for the body, shown apart.
     TrailingOctets => "trailing-octets", Info, "RFC 3261, 18.3";
+    /// The capture has not all octets of the message: a snap length, a hole in a stream. No fault of
+    /// the sender.
+    NotAllCaptured => "not-all-captured", Info, "RFC 3261, 18.3";
     /// A body type that is in no registry: kept and shown as octets.
     ContentTypeUnknown => "content-type-unknown", Warning, "RFC 3261, 8.2.3, 20.15";
     /// Accept excludes the type in which the answer has to come.

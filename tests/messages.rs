@@ -708,8 +708,15 @@ fn every_kind_of_diagnostic_has_a_message_that_shows_it() {
             .iter()
             .any(|diagnostic| diagnostic.kind.id() == "invalid-utf8")
     );
+    let cut = Framing {
+        datagram: true,
+        cut: true,
+    };
+    let (_, diagnostics) = decode(altered(&[]).as_bytes(), cut);
+    assert_eq!(diagnostics[0].kind.id(), "not-all-captured");
     for kind in sipscope::diagnostic::DiagnosticKind::ALL {
-        let shown = kind.id() == "invalid-utf8" || cases.iter().any(|case| case.0 == kind.id());
+        let apart = ["invalid-utf8", "not-all-captured"].contains(&kind.id());
+        let shown = apart || cases.iter().any(|case| case.0 == kind.id());
         assert!(shown, "{} has no message", kind.id());
     }
 }

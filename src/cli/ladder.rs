@@ -152,6 +152,7 @@ fn arrow_json(object: &mut Object<'_>, arrow: &Arrow) {
     );
     object.text("class", Some(arrow.class.name()));
     object.boolean("retransmission", arrow.retransmission);
+    object.text("icmp", arrow.icmp.as_deref());
     object.boolean("copy", arrow.copy);
     object.number("dialog", arrow.dialog.map(|d| d.get()));
     object.number("fork", Some(arrow.fork as u64));

@@ -33,6 +33,7 @@ text{font:12px system-ui,sans-serif;fill:#111827}\
 .h-request,.h-ack{fill:#0072B2}.h-provisional{fill:#6B7280}.h-success{fill:#00795B}\
 .h-redirect{fill:#A0508A}.h-challenge{fill:#9A6A00}.h-failure{fill:#C2410C}\
 .a.edge{stroke-dasharray:none;stroke-width:1.3}.a.hollow{fill:#FFFFFF}\
+.icmp{stroke:#B91C1C;stroke-width:2;fill:none}\
 .bar{fill:#DBEAFE;stroke:#60A5FA}.none{fill:#FEE2E2;stroke:#DC2626;stroke-dasharray:3 3}";
 
 /// Text as it may stand in an SVG file: markup escaped, unsafe characters made visible.
@@ -206,6 +207,16 @@ impl Layout {
             "<line class=\"a {class}{again}\" x1=\"{a}\" y1=\"{line}\" x2=\"{b}\" y2=\"{line}\"/>"
         );
         head(out, arrow.class, b, line, b > a);
+        if arrow.icmp.is_some() {
+            // A cross before the head: it did not arrive.
+            let x = if b > a { b.saturating_sub(18) } else { b + 18 };
+            let (left, right) = (x.saturating_sub(4), x + 4);
+            let (up, down) = (line.saturating_sub(4), line + 4);
+            let _ = write!(
+                out,
+                "<path class=\"icmp\" d=\"M{left} {up}L{right} {down}M{left} {down}L{right} {up}\"/>"
+            );
+        }
         let _ = writeln!(
             out,
             "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{label}</text></g>",

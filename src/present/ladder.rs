@@ -138,6 +138,8 @@ pub struct Arrow {
     pub fold: Option<Fold>,
     /// Copies that this row stands for.
     pub copies: u32,
+    /// What an ICMP error says that quotes it, or one of those that this row stands for.
+    pub icmp: Option<String>,
     /// Its dialog.
     pub dialog: Option<DialogId>,
     /// Position of its dialog among those of the call, from 0: 1 and more are forks.
@@ -400,6 +402,14 @@ impl Ladder {
                 repeat,
                 fold: None,
                 copies: 0,
+                icmp: view
+                    .icmp()
+                    .of_message(message)
+                    // Who says so is worth a word when it is not the receiver.
+                    .map(|error| match error.from {
+                        from if from == flow.dst.ip => error.words().to_owned(),
+                        from => format!("{} ({from})", error.words()),
+                    }),
                 dialog: row.dialog,
                 fork,
             });

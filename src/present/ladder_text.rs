@@ -198,6 +198,13 @@ impl<'a> Painter<'a> {
         }
         let (column, head) = if b > a { (b - 1, ">") } else { (b + 1, "<") };
         put(&mut shaft, column, head);
+        if let LadderItem::Arrow(arrow) = item
+            && arrow.icmp.is_some()
+        {
+            // It did not arrive.
+            let before = if b > a { column - 1 } else { column + 1 };
+            put(&mut shaft, before, "X");
+        }
         finish(out, &label);
         finish(out, &shaft);
     }

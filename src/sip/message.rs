@@ -124,6 +124,11 @@ pub fn decode(bytes: &[u8], framing: Framing) -> (Message, Vec<Diagnostic>) {
             diagnostic.span.end <= whole && diagnostic.kind != Kind::MissingHeader
         });
     }
+    if framing.cut {
+        let end = Span::new(bytes.len(), bytes.len());
+        let text = "The capture ends here, the message goes on: not all of it was captured";
+        diagnostics.push(Diagnostic::new(Kind::NotAllCaptured, end, text));
+    }
     (message, diagnostics)
 }
 

@@ -104,10 +104,20 @@ pub(super) fn fold(
                 (1, _) => "captured twice".to_owned(),
                 (n, _) => format!("captured {} times", n.saturating_add(1)),
             };
-            let comma = if arrow.note.is_empty() { "" } else { ", " };
-            arrow.note = format!("{}{comma}{words}", arrow.note);
+            add_note(arrow, &words);
+        }
+        if let LadderItem::Arrow(arrow) = item
+            && let Some(error) = &arrow.icmp
+        {
+            let words = format!("ICMP: {error}");
+            add_note(arrow, &words);
         }
     }
+}
+
+fn add_note(arrow: &mut Arrow, words: &str) {
+    let comma = if arrow.note.is_empty() { "" } else { ", " };
+    arrow.note = format!("{}{comma}{words}", arrow.note);
 }
 
 fn fold_of(of: MessageId, count: usize, open: bool) -> Fold {
@@ -129,6 +139,9 @@ fn host_arrow(ladder: &Ladder, at: usize) -> Option<&Arrow> {
 fn hide(ladder: &mut Ladder, host: usize, arrow: Arrow, tell: impl FnOnce(&mut Arrow, i64)) {
     if let Some(LadderItem::Arrow(host)) = ladder.items.get_mut(host) {
         tell(host, arrow.time);
+        if host.icmp.is_none() {
+            host.icmp.clone_from(&arrow.icmp);
+        }
         ladder.hosts.push(host.message);
         ladder.folded.push(arrow);
     }

@@ -1,0 +1,108 @@
+//! SIP in every kind of encapsulation, made by other programs: what was put in must come out.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/encapsulations")
+}
+
+fn sipscope(args: &[&str], file: &Path) -> Vec<Value> {
+    let (command, rest) = args.split_first().expect("a command");
+    let output = Command::new(env!("CARGO_BIN_EXE_sipscope"))
+        .args([command, file.to_str().expect("UTF-8"), "--format", "json"])
+        .args(rest)
+        .output()
+        .expect("the program runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{}: {errors}", file.display());
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let lines = text.lines();
+    lines
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect()
+}
+
+fn messages(name: &str) -> Vec<Value> {
+    sipscope(&["messages"], &folder().join(name))
+}
+
+#[test]
+fn every_encapsulation_gives_the_messages_that_were_put_in() {
+    let truth = std::fs::read_to_string(folder().join("truth.json")).expect("truth.json");
+    let truth: Value = serde_json::from_str(&truth).expect("JSON");
+    let mut wrong = Vec::new();
+    let files = truth.as_object().expect("an object");
+    for (name, expected) in files {
+        let facts = |m: &Value| {
+            let what = match m["status"].as_u64() {
+                Some(status) => Value::from(status.to_string()),
+                None => m["method"].clone(),
+            };
+            let rest = ["call_id", "cseq", "src", "dst", "transport"].map(|field| m[field].clone());
+            Value::from_iter([m["frame"].clone(), what].into_iter().chain(rest))
+        };
+        let ours: Vec<Value> = messages(name).iter().map(facts).collect();
+        if Value::from(ours.clone()) != expected["messages"] {
+            let ours = Value::from(ours);
+            wrong.push(format!("{name}: {ours}\n  not {}", expected["messages"]));
+        }
+    }
+    assert!(files.len() > 50, "{}", files.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_layers_of_a_message_are_named_and_placed() {
+    for (name, layers) in [
+        ("qinq.pcap", "eth/vlan/vlan/ipv4/udp"),
+        ("llc-snap.pcap", "eth/llc/ipv4/udp"),
+        ("mpls-ethernet.pcap", "eth/mpls/eth/ipv4/udp"),
+        ("erspan3.pcap", "eth/ipv4/gre/erspan/eth/ipv4/udp"),
+        ("sixinfour.pcap", "eth/ipv4/ipv6/udp"),
+        ("gtpu-extension.pcap", "eth/ipv4/udp/gtp/ipv4/udp"),
+        ("l2tp2.pcap", "eth/ipv4/udp/l2tp/ppp/ipv4/udp"),
+        ("esp-null-udp4500.pcap", "eth/ipv4/udp/esp/udp"),
+        ("vxlan-8472.pcap", "eth/ipv4/udp/vxlan/eth/vlan/ipv4/udp"),
+        ("sctp.pcap", "eth/ipv4/sctp"),
+        ("hep3-in-gre.pcap", "eth/ipv4/gre/ipv4/udp/hep"),
+    ] {
+        assert_eq!(messages(name)[0]["layers"], layers, "{name}");
+        let shown = sipscope(&["show", "-m", "1"], &folder().join(name));
+        let tree = shown[0]["layers_tree"].as_array().expect("a list");
+        assert_eq!(tree.len(), layers.split('/').count(), "{name}");
+        let mut end = 0;
+        for node in tree {
+            let offset = node["offset"].as_u64().expect("a number");
+            let len = node["length"].as_u64().expect("a number");
+            // Each header begins where the one before ends, or behind what was passed over.
+            assert!(offset >= end && len > 0, "{name}: {node}");
+            end = offset + len;
+        }
+    }
+}
+
+#[test]
+fn hep_gives_time_and_agent() {
+    let plain = sipscope(
+        &["messages"],
+        &folder().join("../captures/busy-486/capture.pcap"),
+    );
+    for name in ["hep3-plain.pcap", "hep3-gzip.pcap"] {
+        let ours = messages(name);
+        assert_eq!(ours.len(), plain.len());
+        for (m, p) in ours.iter().zip(&plain) {
+            assert_eq!(m["origin"], "hep", "{name}");
+            assert_eq!(m["time"], p["time"], "{name}");
+            assert_eq!(m["hep_agent"], 2001, "{name}");
+            assert_eq!(m["hep_node"], "edge-1", "{name}");
+            assert_eq!(m["body_length"], p["body_length"], "{name}");
+        }
+    }
+    assert_eq!(messages("hep2-little.pcap")[0]["hep_agent"], 101);
+    assert_eq!(messages("hep2-little.pcap")[0]["time"], plain[0]["time"]);
+    assert_eq!(messages("hep1.pcap")[0]["hep_agent"], Value::Null);
+}
