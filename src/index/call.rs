@@ -407,7 +407,7 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
     });
     let (Some(first), Some(last)) = (attempts.first(), attempts.last()) else {
         // Its beginning is not in the capture; who ended it may still be seen.
-        end_by_bye(messages, None, None, out);
+        end_by_bye(view, messages, None, None, out);
         return;
     };
     out.caller = view
@@ -456,7 +456,7 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
                     || m.row.method == Method::Ack && m.row.cseq() == last.request.row.cseq())
         });
         if answered {
-            end_by_bye(messages, Some(caller_at), None, out);
+            end_by_bye(view, messages, Some(caller_at), None, out);
             out.state = State::Partial;
             return;
         }
@@ -478,7 +478,7 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
         return;
     };
     if success.is_some() {
-        let bye = end_by_bye(messages, Some(caller_at), outcome.row.dialog, out);
+        let bye = end_by_bye(view, messages, Some(caller_at), outcome.row.dialog, out);
         out.talk = bye.map(|bye| bye.saturating_sub(outcome.row.time).max(0));
         if bye.is_none() {
             dialog_lost(messages, outcome.row.dialog, out);
@@ -514,7 +514,7 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
         .find(|m| m.row.is_request() && m.row.method == Method::Bye);
     if bye.is_some_and(|b| b.id < outcome.id) {
         // BYE on an early dialog (RFC 3261, 15) ends the call before the failure does.
-        end_by_bye(messages, Some(caller_at), None, out);
+        end_by_bye(view, messages, Some(caller_at), None, out);
     } else {
         out.end_reason = Some(EndReason::FinalResponse);
         out.ended_by = Some(who_refused(messages, last, outcome));
@@ -564,6 +564,7 @@ fn who_refused(messages: &[Msg<'_>], last: &Attempt<'_>, outcome: Msg<'_>) -> En
 ///
 /// A fork that was answered twice ends its surplus leg by BYE as well: that of `dialog` counts.
 fn end_by_bye(
+    view: &IndexView,
     messages: &[Msg<'_>],
     caller_at: Option<Endpoint>,
     dialog: Option<DialogId>,
@@ -605,7 +606,32 @@ fn end_by_bye(
             }
         }
     });
+    if session_expired(view, messages, first) {
+        out.end_reason = Some(EndReason::SessionTimer);
+    }
     Some(at)
+}
+
+/// The BYE came when the session expired (RFC 4028, 10): as long after the newest refresh as was
+/// agreed, less the minimum of 32 s and a third of it, by which the side that waits is early.
+///
+/// A session that is refreshed never gets there: refreshes are due at half of the interval.
+fn session_expired(view: &IndexView, messages: &[Msg<'_>], bye: &Msg<'_>) -> bool {
+    const NANOS: i64 = 1_000_000_000;
+    /// Clocks and queues.
+    const TOLERANCE: i64 = 2 * NANOS;
+    let agreed = messages
+        .iter()
+        .filter(|m| m.id < bye.id && (bye.row.dialog.is_none() || m.row.dialog == bye.row.dialog))
+        .filter_map(|m| Some((m.row.time, view.session_interval(m.id)?)))
+        .max_by_key(|(time, _)| *time);
+    let Some((refreshed, interval)) = agreed else {
+        return false;
+    };
+    let interval = i64::from(interval).saturating_mul(NANOS);
+    let early = (interval / 3).min(32 * NANOS);
+    let since = bye.row.time.saturating_sub(refreshed);
+    (interval - early - TOLERANCE..=interval.saturating_add(TOLERANCE)).contains(&since)
 }
 
 /// A request within the dialog answered by 481, or by 408 (RFC 3261, 12.2.1.2), and nothing that

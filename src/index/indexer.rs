@@ -194,6 +194,8 @@ pub struct Indexer {
     flows: Paged<Flow>,
     extents: Paged<Extent>,
     announcements: Paged<Announcement>,
+    /// Session intervals that 2xx responses agree, in seconds (RFC 4028).
+    session_intervals: Paged<(MessageId, u32)>,
     texts: Texts,
     layer_stacks: Vec<LayerStack>,
     odd_methods: Arc<BTreeMap<MessageId, String>>,
@@ -235,6 +237,7 @@ impl Default for Indexer {
             flows: Paged::default(),
             extents: Paged::default(),
             announcements: Paged::default(),
+            session_intervals: Paged::default(),
             texts: Texts::default(),
             layer_stacks: Vec::new(),
             odd_methods: Arc::default(),
@@ -414,6 +417,12 @@ impl Indexer {
             self.announce(m, cid, call, id, time);
         }
         self.rows.push(row);
+        if let Some(seconds) = scan.session_expires
+            && response
+            && (200..300).contains(&scan.status)
+        {
+            self.session_intervals.push((id, seconds));
+        }
         if let Some(note) = m.hep {
             self.note_hep(id, note);
         }
@@ -1266,6 +1275,7 @@ impl Indexer {
             layer_stacks: self.layer_stacks.clone(),
             odd_methods: Arc::clone(&self.odd_methods),
             announcements: self.announcements.publish(),
+            session_intervals: self.session_intervals.publish(),
             rtp: self.rtp.publish(),
             hep: self.hep.publish(),
             icmp: Arc::clone(&self.icmp),

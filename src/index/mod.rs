@@ -174,6 +174,7 @@ pub struct IndexView {
     pub(crate) layer_stacks: Vec<LayerStack>,
     pub(crate) odd_methods: std::sync::Arc<BTreeMap<MessageId, String>>,
     pub(crate) announcements: PagedView<media::Announcement>,
+    pub(crate) session_intervals: PagedView<(MessageId, u32)>,
     pub(crate) rtp: std::sync::Arc<Vec<stream::RtpCounts>>,
     pub(crate) hep: PagedView<HepNote>,
     pub(crate) icmp: std::sync::Arc<icmp::IcmpErrors>,
@@ -222,6 +223,22 @@ impl IndexView {
     /// Call-IDs with From and To, as they came.
     pub fn all_parties(&self) -> &PagedView<Parties> {
         &self.parties
+    }
+
+    /// Seconds after which the session ends unless it is refreshed, in the 2xx that agrees to that
+    /// (Session-Expires; RFC 4028, 9).
+    pub fn session_interval(&self, id: MessageId) -> Option<u32> {
+        let (mut low, mut high) = (0, self.session_intervals.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let (at, seconds) = *self.session_intervals.get(middle)?;
+            match at.cmp(&id) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Equal => return Some(seconds),
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        None
     }
 
     /// One dialog.

@@ -150,7 +150,7 @@ pub fn scan(bytes: &[u8], framing: Framing) -> Option<Scan> {
 }
 
 /// As [`scan`], without what the index does not ask for: routes, reasons, transfer targets,
-/// asserted identities, session timers and Max-Forwards stay empty.
+/// asserted identities and Max-Forwards stay empty.
 pub fn scan_for_index(bytes: &[u8], framing: Framing) -> Option<Scan> {
     walk::<false>(bytes, framing)
 }
@@ -508,7 +508,6 @@ impl Known {
                 | Self::PAssertedIdentity
                 | Self::ReferTo
                 | Self::Replaces
-                | Self::SessionExpires
                 | Self::Route
                 | Self::RecordRoute
                 | Self::MaxForwards
