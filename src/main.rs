@@ -36,7 +36,7 @@ fn return_freed_memory() {}
 
 #[cfg(feature = "gui")]
 fn window(files: Vec<std::path::PathBuf>) -> ExitCode {
-    match sipscope::gui::run(files) {
+    match sipscope::gui::run(files, cli::carry_out) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("sipscope: {why}");

@@ -441,3 +441,157 @@ fn options_between_two_hosts_are_one_row() {
     assert!(selected(&w, last));
     w.get_by_label("503 Service Unavailable (OPTIONS) #6");
 }
+
+/// Types into the box and carries it out.
+fn ask(w: &mut Window, text: &str) {
+    press(w, Modifiers::CTRL, Key::Slash);
+    w.get_by_role_and_label(Role::TextInput, "Find:")
+        .type_text(text);
+    w.run_steps(2);
+    settle(w);
+    press(w, Modifiers::NONE, Key::Enter);
+}
+
+#[test]
+fn words_find_calls() {
+    let folder = tempfile::tempdir().unwrap();
+    for (words, found) in [
+        ("bob2", &[BUSY][..]),
+        ("alice 486", &[BUSY]),
+        ("bye", &[ANSWERED]),
+        ("call-1@", &[ANSWERED]),
+        ("192.0.2.2", &[ANSWERED, BUSY]),
+        ("192.0.2", &[ANSWERED, BUSY]),
+        ("bob1 status >= 180", &[ANSWERED]),
+    ] {
+        let mut w = window(vec![two_calls(folder.path())]);
+        ask(&mut w, words);
+        for call in [ANSWERED, BUSY] {
+            let listed = w.query_by_label(call).is_some();
+            assert_eq!(listed, found.contains(&call), "{words}: {call}");
+        }
+    }
+}
+
+#[test]
+fn numbers_are_found_however_they_are_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let invite = |n: u32, number: &str| {
+        let start = format!("INVITE sip:{number}@example.com SIP/2.0");
+        sip(n, &start, false, "1 INVITE", "").replace(&format!("bob{n}@"), &format!("{number}@"))
+    };
+    let path = Pcap::new()
+        .udp(0, ALICE, BOB, &invite(1, "+41441234567"))
+        .udp(500, ALICE, BOB, &invite(2, "+41319876543"))
+        .write(folder.path());
+    for words in ["044", "+41 44", "004144", "4567", "0441234567"] {
+        let mut w = window(vec![path.clone()]);
+        ask(&mut w, words);
+        assert_eq!(w.state().session.lists().calls, [0], "{words}");
+        w.get_by_label("Calls 1");
+    }
+}
+
+#[test]
+fn the_box_offers_fields_and_values_of_the_capture() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    press(&mut w, Modifiers::CTRL, Key::Slash);
+    let field = |w: &Window, text: &str| {
+        w.get_by_role_and_label(Role::TextInput, "Find:")
+            .type_text(text);
+    };
+    field(&w, "statu");
+    settle(&mut w);
+    w.get_by_label("Suggestion status");
+    press(&mut w, Modifiers::NONE, Key::Tab);
+    field(&w, " == ");
+    settle(&mut w);
+    w.get_by_label("Suggestion 200");
+    w.get_by_label("Suggestion 180");
+    w.get_by_label("Suggestion 486").click();
+    w.run_steps(3);
+    let actions = press(&mut w, Modifiers::NONE, Key::Enter);
+    assert_eq!(
+        actions,
+        [Action::SetFilter("status == 486".to_owned())],
+        "what was taken stands in the box"
+    );
+    assert!(w.query_by_label(ANSWERED).is_none());
+    // What was asked before is offered in an empty box.
+    click(&mut w, "Clear");
+    press(&mut w, Modifiers::CTRL, Key::Slash);
+    settle(&mut w);
+    w.get_by_label("Suggestion status == 486");
+}
+
+#[test]
+fn a_mistake_in_the_box_says_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    press(&mut w, Modifiers::CTRL, Key::Slash);
+    w.get_by_role_and_label(Role::TextInput, "Find:")
+        .type_text("status >= high");
+    settle(&mut w);
+    assert!(
+        w.query_all_by_label_contains("at character").count() > 0,
+        "the reason stands below the box"
+    );
+}
+
+#[test]
+fn nothing_found_says_what_hides_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    ask(&mut w, "nobody");
+    w.get_by_label("Nothing matches the filter, which hides 2 rows");
+    assert_eq!(
+        click(&mut w, "Clear “nobody”"),
+        [Action::SetFilter(String::new())]
+    );
+    w.get_by_label(ANSWERED);
+    ask(&mut w, "bob2");
+    assert!(w.query_by_label(ANSWERED).is_none());
+    press(&mut w, Modifiers::NONE, Key::Escape);
+    w.get_by_label(ANSWERED);
+}
+
+#[test]
+fn whole_messages_are_searched() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    press(&mut w, Modifiers::CTRL, Key::F);
+    let field = |w: &Window, text: &str| {
+        w.get_by_role_and_label(Role::TextInput, "Find in messages:")
+            .type_text(text);
+    };
+    field(&w, "expires: 3600");
+    w.run_steps(2);
+    press(&mut w, Modifiers::NONE, Key::Enter);
+    w.get_by_label("1 of 2");
+    assert!(selected(&w, "REGISTER #10"), "of another kind, and shown");
+    press(&mut w, Modifiers::NONE, Key::F3);
+    w.get_by_label("2 of 2");
+    press(&mut w, Modifiers::NONE, Key::F3);
+    w.get_by_label("1 of 2");
+    press(&mut w, Modifiers::SHIFT, Key::F3);
+    w.get_by_label("2 of 2");
+    for (text, regex, said) in [
+        ("^to: .*bob2", true, "In 3 messages"),
+        ("(", true, "Unclosed group"),
+        ("no such text", false, "Not found in 11 messages"),
+    ] {
+        let text = text.to_owned();
+        w.state_mut()
+            .apply(Action::Find(sipscope::gui::action::FindText {
+                text,
+                regex,
+            }));
+        settle(&mut w);
+        let found = w.query_all_by_label(said).count() == 1;
+        let at_first = said.starts_with("In") && w.query_by_label("1 of 3").is_some();
+        assert!(found || at_first, "{said}");
+    }
+    press(&mut w, Modifiers::NONE, Key::Escape);
+    assert!(w.query_by_label("Find in messages:").is_none());
+}

@@ -446,6 +446,13 @@ pub(super) fn definition() -> clap::Command {
     Cli::command()
 }
 
+/// Understands the arguments of a command that comes from the window.
+pub(super) fn understand(args: Vec<std::ffi::OsString>) -> Result<Command, String> {
+    let name = std::iter::once(std::ffi::OsString::from("sipscope"));
+    let cli = Cli::try_parse_from(name.chain(args)).map_err(|error| error.to_string())?;
+    cli.command.ok_or_else(|| "no command".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     #[test]

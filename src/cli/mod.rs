@@ -94,6 +94,25 @@ pub fn run(command: Command) -> u8 {
     code
 }
 
+/// Carries out a command for the window, without a word on the terminal.
+///
+/// # Errors
+/// A sentence about what went wrong.
+pub fn carry_out(args: Vec<std::ffi::OsString>) -> Result<(), String> {
+    let command = args::understand(args)?;
+    let mut session = Session {
+        clock: timings::Clock::start(false),
+        unread: false,
+    };
+    match session.carry_out(&command) {
+        Ok(()) | Err(Failure::PipeClosed) if session.unread => {
+            Err("a capture could not be read again".to_owned())
+        }
+        Ok(()) | Err(Failure::PipeClosed) => Ok(()),
+        Err(Failure::Told(_, why)) => Err(why),
+    }
+}
+
 /// One run of a command.
 struct Session {
     clock: timings::Clock,

@@ -21,6 +21,12 @@ pub enum Action {
     AskForFiles,
     /// Shows or hides the field for typing a path.
     ShowPathField(bool),
+    /// Opens a built-in capture by its number.
+    OpenSample(usize),
+    /// Opens a text with messages.
+    OpenText(String),
+    /// The bar about a damaged file was read.
+    HideDamage,
     /// Reads the same files again.
     Reload,
     /// Forgets the capture.
@@ -106,6 +112,8 @@ pub enum Action {
     },
     /// Asks where something is to be saved.
     AskWhereToSave(Saving),
+    /// Asks the system's file dialog where something is to be saved.
+    AskForPlace(Saving),
     /// Saves something there.
     Save(Saving, PathBuf),
     /// Hands packets to Wireshark.
@@ -144,6 +152,10 @@ pub enum Overlay {
     GoToPacket,
     /// What was said so far.
     Notices,
+    /// Asks for a text with messages.
+    Paste,
+    /// Asks where something is to be saved.
+    SaveAs(Saving),
 }
 
 /// What can be saved.

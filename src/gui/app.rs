@@ -11,14 +11,16 @@ use super::layout::{divide, halves, is_narrow, within};
 use super::panel_ctx::{PanelCtx, time_title};
 use super::panels::call_list::{CallListState, call_list_ui};
 use super::panels::explanation::{ExplanationState, explanation_ui};
+use super::panels::find_bar::{FindBarState, find_bar_ui};
+use super::panels::find_box::find_box_id;
 use super::panels::header_tree::{HeaderTreeState, header_tree_ui};
 use super::panels::ladder::{LadderState, ladder_ui};
 use super::panels::message_list::{MessageListState, message_list_ui};
 use super::panels::overlays::{OverlayState, overlay_ui};
 use super::panels::raw_bytes::{RawBytesState, raw_bytes_ui};
 use super::panels::status_bar::{notice_ui, status_bar_ui};
-use super::panels::top_bar::{TopBarState, filter_id, menus_ui, path_field_hidden, path_field_ui};
-use super::panels::welcome::welcome_ui;
+use super::panels::top_bar::{TopBarState, menus_ui, path_field_hidden, path_field_ui};
+use super::panels::welcome::{damage_ui, no_sip_ui, welcome_ui};
 use super::prefs::Prefs;
 use super::session::{PrefsKeeper, Session};
 use super::theme::{self, Theme};
@@ -37,6 +39,7 @@ pub struct SipscopeApp {
     raw: RawBytesState,
     explanation: ExplanationState,
     overlays: OverlayState,
+    find: FindBarState,
     theme: Option<super::prefs::ThemeChoice>,
     /// Size of text that was set last.
     text_size: u16,
@@ -65,6 +68,7 @@ impl SipscopeApp {
             raw: RawBytesState::default(),
             explanation: ExplanationState,
             overlays: OverlayState::default(),
+            find: FindBarState::default(),
             text_size: 0,
             theme: None,
             recorded: None,
@@ -113,6 +117,7 @@ impl SipscopeApp {
         self.session.reveal_message = false;
         self.session.focus_wish = None;
         self.session.focus_filter = false;
+        self.session.focus_find = false;
         for action in &actions {
             self.session.apply(action.clone());
         }
@@ -124,7 +129,7 @@ impl SipscopeApp {
             ctx.memory_mut(|memory| memory.request_focus(panel.id()));
         }
         if self.session.focus_filter {
-            ctx.memory_mut(|memory| memory.request_focus(filter_id()));
+            ctx.memory_mut(|memory| memory.request_focus(find_box_id()));
         }
         if let Some(panel) = PanelName::ALL
             .into_iter()
@@ -169,6 +174,7 @@ impl SipscopeApp {
             raw,
             explanation,
             overlays,
+            find,
             ..
         } = self;
         session.narrow = is_narrow(ui.max_rect().width());
@@ -176,6 +182,8 @@ impl SipscopeApp {
         let (lists, rows) = (session.lists(), session.rows());
         let (call, detail) = (session.call_detail(), session.detail());
         let theme = Theme::of(ui.visuals().dark_mode);
+        let survey = session.survey();
+        let (completion, found) = (session.completion(top.typed()), session.found());
         let ctx = PanelCtx {
             view: &view,
             version: session.version,
@@ -193,6 +201,13 @@ impl SipscopeApp {
             time: session.prefs.time,
             tab: session.prefs.tab,
             raw: session.prefs.raw,
+            recent: &session.prefs.recent,
+            survey: survey.as_deref(),
+            history: &session.prefs.history,
+            completion: completion.as_deref(),
+            find_text: &session.find_text,
+            found: found.as_deref(),
+            find_looked: session.find_looked(),
             marked: &session.marked,
             time_title: time_title(&view, session.prefs.time, session.reference),
             reference: session.reference,
@@ -218,6 +233,21 @@ impl SipscopeApp {
         } else {
             path_field_hidden(top);
         }
+        if session.find_shown && ctx.progress.is_some() {
+            let frame = bar;
+            Panel::top("find").frame(frame).show(ui, |ui| {
+                find_bar_ui(&ctx, ui, find, session.focus_find, actions);
+            });
+        }
+        let damaged = ctx
+            .files
+            .is_some_and(|files| files.iter().any(|f| f.info.truncated_at.is_some()));
+        if damaged && !session.damage_hidden {
+            let frame = bar.fill(theme.alert_ground);
+            Panel::top("damage")
+                .frame(frame)
+                .show(ui, |ui| damage_ui(&ctx, ui, actions));
+        }
         if ctx.notice.is_some() {
             let frame = bar.fill(theme.alert_ground);
             Panel::top("notice")
@@ -232,6 +262,12 @@ impl SipscopeApp {
         CentralPanel::default().frame(ground).show(ui, |ui| {
             if ctx.progress.is_none() {
                 return welcome_ui(&ctx, ui, actions);
+            }
+            let broken = ctx
+                .files
+                .is_some_and(|files| files.iter().all(|f| f.error.is_some()));
+            if ctx.files.is_some() && ctx.view.messages().is_empty() && !broken {
+                return no_sip_ui(&ctx, ui, actions);
             }
             let parts = divide(ui, theme, &mut layout);
             if let Some(rect) = parts.calls {
@@ -285,6 +321,7 @@ impl SipscopeApp {
         let widths = calls.table.named.clone();
         let wanted = calls.wanted(&ctx);
         session.want_rows(wanted);
+        session.want_completion(top.typed());
         session.prefs.layout = layout;
         if session.prefs.widths != widths {
             session.prefs.widths = widths;

@@ -256,10 +256,6 @@ fn searched(facts: &Facts<'_>) -> Result<(), &'static str> {
     }
 }
 
-fn not_yet(_: &Facts<'_>) -> Result<(), &'static str> {
-    Err("This is not there yet")
-}
-
 /// Steps of the size of text, in percent.
 const TEXT_STEP: u16 = 10;
 
@@ -274,6 +270,10 @@ pub const COMMANDS: &[Command] = &[
     })
     .keys(&[ctrl_shift(Key::O)])
     .hint("Opens a capture by its path, without a file dialog"),
+    command("paste", "Paste a trace…", (Menu::File, 0), |_| {
+        Action::ShowOverlay(Some(Overlay::Paste))
+    })
+    .hint("Opens messages that were copied as text"),
     command("reload", "Reload", (Menu::File, 0), |_| Action::Reload)
         .keys(&[ctrl(Key::R)])
         .when(open)
@@ -291,20 +291,20 @@ pub const COMMANDS: &[Command] = &[
         Action::AskWhereToSave(Saving::Calls)
     })
     .keys(&[ctrl(Key::S)])
-    .when(not_yet)
+    .when(|facts| loaded(facts).and(a_call(facts)))
     .hint("Saves the packets of the marked calls, or of the selected one, with their RTP and fragments"),
     command("wireshark", "Open in Wireshark", (Menu::File, 2), |_| Action::OpenInWireshark)
-        .when(not_yet)
+        .when(|facts| loaded(facts).and(a_call(facts)))
         .hint("Opens the packets of the marked calls, or of the selected one, at the selected message"),
     command("export json", "Export messages as JSON…", (Menu::File, 2), |_| {
         Action::AskWhereToSave(Saving::Json)
     })
-    .when(not_yet)
+    .when(loaded)
     .hint("Saves the listed messages, one JSON object a line"),
     command("export csv", "Export messages as CSV…", (Menu::File, 2), |_| {
         Action::AskWhereToSave(Saving::Csv)
     })
-    .when(not_yet)
+    .when(loaded)
     .hint("Saves the listed messages as a table"),
     command("quit", "Quit", (Menu::File, 3), |_| Action::Quit).keys(&[ctrl(Key::Q)]),
     // Edit
@@ -340,7 +340,7 @@ pub const COMMANDS: &[Command] = &[
     .hint("Lists everything again"),
     command("find", "Find in messages…", (Menu::Edit, 2), |_| Action::ShowFind(true))
         .keys(&[ctrl(Key::F)])
-        .when(not_yet)
+        .when(open)
         .hint("Searches the whole text of all messages"),
     command("find previous", "Find previous", (Menu::Edit, 2), |_| {
         Action::FindNext { back: true }

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
+use super::action::Saving;
 use super::session::Wake;
 
 /// What came of a dialog.
@@ -15,6 +16,10 @@ pub enum Chosen {
     Files(Vec<PathBuf>),
     /// Cancelled, or there is no dialog on this system: nobody can tell which.
     Nothing,
+    /// This is to be saved there.
+    Place(Saving, PathBuf),
+    /// As `Nothing`, of a place to save.
+    NoPlace,
 }
 
 /// Asks for files.
@@ -55,6 +60,33 @@ impl FileDialogs {
             .spawn(job)
             .is_ok()
         {
+            self.pending = Some(receive);
+        }
+    }
+
+    /// Asks where something is to be saved, unless a dialog is open.
+    pub fn ask_place(&mut self, saving: Saving) {
+        if self.pending.is_some() {
+            return;
+        }
+        let (send, receive) = channel();
+        let wake = std::sync::Arc::clone(&self.wake);
+        let job = move || {
+            let name = match saving {
+                Saving::Calls => "calls.pcapng",
+                Saving::Json => "messages.json",
+                Saving::Csv => "messages.csv",
+            };
+            let chosen = rfd::FileDialog::new()
+                .set_title("Save")
+                .set_file_name(name)
+                .save_file();
+            let chosen = chosen.map_or(Chosen::NoPlace, |path| Chosen::Place(saving, path));
+            drop(send.send(chosen));
+            wake();
+        };
+        let thread = std::thread::Builder::new().name("dialog".to_owned());
+        if thread.spawn(job).is_ok() {
             self.pending = Some(receive);
         }
     }

@@ -13,6 +13,7 @@ use crate::bytes::MessageBytes;
 use crate::index::call::State;
 use crate::index::filter::Filter;
 use crate::index::ids::{CallId, DialogId, MessageId};
+use crate::index::query::{self, Query};
 use crate::index::{CallKind, IndexView, dialog};
 use crate::present::registrations::RegistrationLine;
 use crate::present::rows::{CallLine, Outcome, state_words, uri_words};
@@ -32,7 +33,7 @@ pub struct ListsQuestion {
     /// Their order.
     pub order: CallOrder,
     /// Only what matches, and those calls that have a message that does.
-    pub filter: Option<Arc<Filter>>,
+    pub filter: Option<Arc<Query>>,
     /// Brings bytes, for filters that need them.
     pub bytes: Option<Arc<dyn MessageBytes>>,
 }
@@ -54,6 +55,8 @@ pub struct Lists {
     pub counts: [u32; 6],
     /// The same without the filter.
     pub totals: [u32; 6],
+    /// The calls that match, of all kinds; empty when there is no filter.
+    pub found_calls: Vec<CallId>,
     /// The messages that match; none when there is no filter.
     pub messages: Option<Vec<MessageId>>,
 }
@@ -211,15 +214,16 @@ impl ListMaker {
         };
         let matching = match &question.filter {
             None => None,
-            Some(filter) => {
-                let messages = matching(&view, filter, question.bytes.as_deref(), wanted)?;
-                let mut calls = vec![false; view.calls().len()];
-                for row in messages.iter().filter_map(|id| view.message(*id)) {
-                    if let Some(call) = calls.get_mut(row.call.index()) {
-                        *call = true;
-                    }
-                }
+            Some(query) => {
+                let (calls, messages) =
+                    matching_calls(&view, query, question.bytes.as_deref(), wanted)?;
                 lists.messages = Some(messages);
+                lists.found_calls = calls
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, found)| **found)
+                    .map(|(at, _)| CallId::at(at))
+                    .collect();
                 Some(calls)
             }
         };
@@ -313,6 +317,32 @@ impl ListMaker {
         });
         Some(())
     }
+}
+
+/// The calls that match what stands in the box, and their messages that do.
+fn matching_calls(
+    view: &IndexView,
+    query: &Query,
+    bytes: Option<&dyn MessageBytes>,
+    wanted: &Wanted<'_>,
+) -> Option<(Vec<bool>, Vec<MessageId>)> {
+    let words = match query.has_words() {
+        true => Some(query.calls_with_words(view, &|| wanted.still())?),
+        false => None,
+    };
+    let Some(filter) = query.filter() else {
+        let calls = words.unwrap_or_else(|| vec![true; view.calls().len()]);
+        let messages = query::messages_of(view, &calls);
+        return Some((calls, messages));
+    };
+    let mut messages = matching(view, filter, bytes, wanted)?;
+    if let Some(calls) = words {
+        messages.retain(|id| {
+            let row = view.message(*id);
+            row.is_some_and(|row| calls.get(row.call.index()) == Some(&true))
+        });
+    }
+    Some((query::calls_of(view, &messages), messages))
 }
 
 /// The messages that match a filter; none when the answer is no longer wanted.

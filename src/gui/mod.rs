@@ -10,6 +10,8 @@ pub mod command;
 pub mod driver;
 pub mod fetch;
 pub mod file_dialogs;
+pub mod find;
+pub mod jobs;
 pub mod ladder_export;
 pub mod ladder_wish;
 pub mod latest;
@@ -18,6 +20,7 @@ pub mod lists;
 pub mod panel_ctx;
 pub mod panels;
 pub mod prefs;
+pub mod samples;
 pub mod selection;
 pub mod session;
 pub mod theme;
@@ -32,7 +35,7 @@ use prefs::Prefs;
 ///
 /// # Errors
 /// A sentence for the user: there is no display or no OpenGL.
-pub fn run(files: Vec<PathBuf>) -> Result<(), String> {
+pub fn run(files: Vec<PathBuf>, command_line: jobs::CommandLine) -> Result<(), String> {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if cfg!(target_os = "linux") && !set("DISPLAY") && !set("WAYLAND_DISPLAY") {
         return Err(
@@ -54,6 +57,7 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), String> {
     };
     let start = move |cc: &eframe::CreationContext<'_>| -> Result<Box<dyn eframe::App>, _> {
         let mut app = app::SipscopeApp::new(&cc.egui_ctx, prefs, path);
+        app.session.jobs.command_line = Some(command_line);
         if let Some(notice) = notice {
             app.apply(action::Action::Notify(notice));
         }

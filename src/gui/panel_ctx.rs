@@ -2,19 +2,22 @@
 
 use std::path::PathBuf;
 
-use super::action::{CallOrder, RawTab, Tab};
+use super::action::{CallOrder, FindText, RawTab, Tab};
 use super::call_view::CallDetail;
 use super::command::Facts;
 use super::fetch::Detail;
+use super::find::Found;
 use super::ladder_wish::LadderWish;
 use super::layout::Layout;
 use super::lists::{Lists, Rows};
 use super::prefs::{ColumnChoice, TimeFormat};
 use super::selection::Selection;
+use super::session::Completion;
 use super::theme::Theme;
 use super::zone;
 use crate::index::ids::{CallId, MessageId};
 use crate::index::{CallKind, IndexView};
+use crate::ingest::survey::Survey;
 use crate::ingest::{FileReport, Progress};
 use crate::present::rows;
 
@@ -52,6 +55,20 @@ pub struct PanelCtx<'a> {
     pub tab: Tab,
     /// How the message is shown.
     pub raw: RawTab,
+    /// What was asked for in the box before.
+    pub history: &'a [String],
+    /// What may be typed next in the box.
+    pub completion: Option<&'a Completion>,
+    /// What is searched for in messages.
+    pub find_text: &'a FindText,
+    /// What was found.
+    pub found: Option<&'a Found>,
+    /// Messages that the search has looked at.
+    pub find_looked: u64,
+    /// Captures that were opened, the newest first.
+    pub recent: &'a [PathBuf],
+    /// What is in a capture without SIP.
+    pub survey: Option<&'a Survey>,
     /// Marked calls.
     pub marked: &'a [CallId],
     /// Head of a column of times.

@@ -57,6 +57,10 @@ pub struct Prefs {
     pub raw: RawTab,
     /// Size of text in percent.
     pub text_size: u16,
+    /// What was asked for in the box, the newest first.
+    pub history: Vec<String>,
+    /// Captures that were opened, the newest first.
+    pub recent: Vec<PathBuf>,
     /// Columns of the call list that were shown or hidden by choice.
     pub columns: ColumnChoice,
     /// Widths of columns in points, by list and head.
@@ -76,6 +80,8 @@ impl Default for Prefs {
             tab: Tab::default(),
             raw: RawTab::default(),
             text_size: 100,
+            history: Vec::new(),
+            recent: Vec::new(),
             columns: ColumnChoice::new(),
             widths: BTreeMap::new(),
             layout: Layout::default(),

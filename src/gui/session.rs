@@ -4,30 +4,38 @@
 //! [`Session::begin_frame`] the only one that takes in what workers delivered.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::action::{Action, Overlay, PanelName, RawTab};
+use super::action::{Action, FindText, Overlay, PanelName, RawTab, Saving};
 use super::call_view::{self, CallDetail, CallQuestion, CallStamp};
 use super::command::Facts;
 use super::fetch::{self, Detail, DetailQuestion};
 use super::file_dialogs::{Chosen, FileDialogs};
+use super::find::{self, FindQuestion, Found};
+use super::jobs::{Jobs, Request, expression_of};
 use super::ladder_export::{LadderExport, Outcome};
 use super::ladder_wish::LadderWish;
-use super::latest::Latest;
+use super::latest::{Latest, Wanted};
 use super::layout::Layout;
 use super::lists::{ListMaker, Lists, ListsQuestion, RowMaker, Rows, RowsQuestion};
 use super::panels::call_columns::columns_of;
 use super::prefs::{Prefs, TEXT_SIZES};
+use super::samples;
 use super::selection::Selection;
-use crate::index::filter::Filter;
 use crate::index::ids::{CallId, MessageId};
+use crate::index::query::Query;
 use crate::index::{CallKind, IndexView};
+use crate::ingest::survey::{Survey, survey};
 use crate::ingest::{self, FileReport, Loading, Progress};
+use crate::present::completion::{self, Suggestion};
 
 /// The index is published at the latest after this time.
 const PACE: Duration = Duration::from_millis(50);
 const KEPT_NOTICES: usize = 100;
+const KEPT_HISTORY: usize = 20;
+const KEPT_RECENT: usize = 12;
 const KEPT_SELECTIONS: usize = 200;
 const MOST_MARKED: usize = 1000;
 
@@ -48,6 +56,11 @@ struct Workers {
     rows: Latest<RowsQuestion, Rows>,
     call: Latest<CallQuestion, CallDetail>,
     detail: Latest<DetailQuestion, Detail>,
+    find: Latest<FindQuestion, Found>,
+    completion: Latest<(Arc<IndexView>, String), Completion>,
+    asked_completion: String,
+    survey: Latest<Vec<PathBuf>, Survey>,
+    asked_survey: Option<u64>,
     asked_lists: Option<(u64, (CallKind, super::action::CallOrder, u64))>,
     asked_rows: Option<(u64, bool, Vec<CallId>)>,
     asked_call: Option<CallStamp>,
@@ -63,12 +76,35 @@ impl Workers {
             rows: Latest::spawn("rows", Arc::clone(wake), move |q, w| rows.make(q, w)),
             call: Latest::spawn("call", Arc::clone(wake), |q, _| call_view::make(&q)),
             detail: Latest::spawn("detail", Arc::clone(wake), |q, _| fetch::fetch(&q)),
+            find: Latest::spawn("find", Arc::clone(wake), find::find),
+            completion: Latest::spawn("completion", Arc::clone(wake), complete),
+            asked_completion: String::new(),
+            survey: Latest::spawn(
+                "survey",
+                Arc::clone(wake),
+                |paths: Vec<PathBuf>, w: &Wanted<'_>| survey(&paths, &|| w.still()),
+            ),
+            asked_survey: None,
             asked_lists: None,
             asked_rows: None,
             asked_call: None,
             asked_detail: None,
         }
     }
+}
+
+/// What may be typed next, behind which text.
+#[derive(Debug, Default)]
+pub struct Completion {
+    /// The text.
+    pub text: String,
+    /// What may stand at its end.
+    pub suggestions: Vec<Suggestion>,
+}
+
+fn complete((view, text): (Arc<IndexView>, String), wanted: &Wanted<'_>) -> Option<Completion> {
+    let suggestions = completion::suggestions(&view, &text, &|| wanted.still())?;
+    Some(Completion { text, suggestions })
 }
 
 /// The state behind the window.
@@ -81,6 +117,8 @@ pub struct Session {
     serial: u64,
     workers: Workers,
     dialogs: FileDialogs,
+    /// What is saved in the background.
+    pub jobs: Jobs,
     /// The index of this frame.
     pub view: Arc<IndexView>,
     /// Counts views.
@@ -95,7 +133,7 @@ pub struct Session {
     /// A person has chosen the kind: it is not changed for them any more.
     kind_chosen: bool,
     /// Only what matches is listed.
-    filter: Option<Arc<Filter>>,
+    filter: Option<Arc<Query>>,
     /// How it was written.
     pub filter_text: String,
     filter_serial: u64,
@@ -129,6 +167,14 @@ pub struct Session {
     pub find_shown: bool,
     /// The keyboard is to move to the search in messages.
     pub focus_find: bool,
+    /// What is searched for in messages.
+    pub find_text: FindText,
+    /// Messages the search has looked at.
+    find_looked: Arc<AtomicU64>,
+    /// The search is to go to the first message found when it is done.
+    find_go: bool,
+    /// The bar about a damaged file was read.
+    pub damage_hidden: bool,
     /// What was selected before, the newest last.
     earlier: Vec<Selection>,
     /// What was selected before going back, the newest last.
@@ -141,6 +187,7 @@ impl Session {
         Self {
             workers: Workers::new(&wake),
             dialogs: FileDialogs::new(Arc::clone(&wake)),
+            jobs: Jobs::new(Arc::clone(&wake)),
             export: LadderExport::new(Arc::clone(&wake)),
             ladder: LadderWish::default(),
             wake,
@@ -169,6 +216,10 @@ impl Session {
             clipboard: None,
             overlay: None,
             find_shown: false,
+            damage_hidden: false,
+            find_text: FindText::default(),
+            find_looked: Arc::default(),
+            find_go: false,
             focus_find: false,
             earlier: Vec::new(),
             later: Vec::new(),
@@ -258,6 +309,13 @@ impl Session {
                 self.prefs.text_size = percent.clamp(*TEXT_SIZES.start(), *TEXT_SIZES.end());
             }
             Action::Reload => self.reload(),
+            Action::OpenSample(n) => {
+                if let Some(sample) = samples::SAMPLES.get(n) {
+                    self.open_made(samples::unpack(sample));
+                }
+            }
+            Action::OpenText(text) => self.open_made(samples::keep_text(&text)),
+            Action::HideDamage => self.damage_hidden = true,
             Action::StepMessage { back } => self.step_message(back),
             Action::StepCall { back } => self.step_call(back),
             Action::GoToPacket(frame) => self.go_to_packet(frame),
@@ -274,8 +332,12 @@ impl Session {
                 self.find_shown = show;
                 self.focus_find |= show;
             }
-            Action::Find(_) | Action::FindNext { .. } => {}
-            Action::AskWhereToSave(_) | Action::Save(..) | Action::OpenInWireshark => {}
+            Action::Find(what) => self.find(what),
+            Action::FindNext { back } => self.find_next(back),
+            Action::AskWhereToSave(saving) => self.overlay = Some(Overlay::SaveAs(saving)),
+            Action::AskForPlace(saving) => self.dialogs.ask_place(saving),
+            Action::Save(saving, path) => self.save(saving, path),
+            Action::OpenInWireshark => self.open_in_wireshark(),
             Action::Nothing => {}
             Action::Back => self.walk_history(true),
             Action::Forward => self.walk_history(false),
@@ -295,6 +357,12 @@ impl Session {
         match self.dialogs.chosen() {
             None => {}
             Some(Chosen::Files(paths)) => self.apply(Action::OpenFiles(paths)),
+            Some(Chosen::Place(saving, path)) => {
+                self.overlay = None;
+                self.save(saving, path);
+            }
+            // The field for the path is still there.
+            Some(Chosen::NoPlace) => {}
             // Cancelled and "there is no dialog" look alike: the path field needs neither.
             Some(Chosen::Nothing) => self.path_field = true,
         }
@@ -328,7 +396,21 @@ impl Session {
                 self.version += 1;
             }
         }
+        while let Some(said) = self.jobs.said() {
+            self.notify(said);
+        }
         self.choose_for_newcomers();
+        self.ask_survey();
+        if self.find_go && self.found().is_some() {
+            self.find_go = false;
+            let here = self.selection.message;
+            let there = self
+                .found()
+                .is_some_and(|f| here.is_some_and(|m| f.messages.contains(&m)));
+            if !there {
+                self.find_next(false);
+            }
+        }
         self.ask();
     }
 
@@ -512,11 +594,15 @@ impl Session {
         let w = &self.workers;
         let loading = self.is_open() && !self.is_finished();
         !(loading
+            || self.jobs.are_running()
             || w.lists.is_busy()
             || w.rows.is_busy()
             || w.call.is_busy()
             || self.export.is_busy()
-            || w.detail.is_busy())
+            || w.detail.is_busy()
+            || w.find.is_busy()
+            || w.completion.is_busy()
+            || w.survey.is_busy())
     }
 
     /// How far loading is.
@@ -544,6 +630,8 @@ impl Session {
             return;
         }
         self.close();
+        self.remember(&paths);
+        self.damage_hidden = false;
         self.path_field = false;
         let pace = {
             let mut last: Option<Instant> = None;
@@ -579,18 +667,22 @@ impl Session {
         self.later.clear();
         self.marked.clear();
         self.reference = None;
+        self.find_text = FindText::default();
         // Fresh ones: an answer about the old capture must not arrive in the new one.
         self.workers = Workers::new(&self.wake);
     }
 
     fn set_filter(&mut self, text: String) {
-        let parsed = match text.trim() {
-            "" => Ok(None),
-            expression => Filter::parse(expression).map(|filter| Some(Arc::new(filter))),
-        };
-        match parsed {
-            Ok(filter) => {
-                self.filter = filter;
+        match Query::parse(&text) {
+            Ok(query) => {
+                self.filter = (!query.is_empty()).then(|| Arc::new(query));
+                let words = text.trim().to_owned();
+                if self.filter.is_some() {
+                    let history = &mut self.prefs.history;
+                    history.retain(|known| *known != words);
+                    history.insert(0, words);
+                    history.truncate(KEPT_HISTORY);
+                }
                 self.filter_text = text;
                 self.filter_serial += 1;
             }
@@ -610,10 +702,86 @@ impl Session {
             earlier: !self.earlier.is_empty(),
             later: !self.later.is_empty(),
             filtered: !self.filter_text.is_empty(),
-            searched: false,
+            searched: !self.find_text.text.is_empty(),
             reference: self.reference.is_some(),
             prefs: &self.prefs,
         }
+    }
+
+    /// Opens a file that was written for it.
+    fn open_made(&mut self, made: std::io::Result<PathBuf>) {
+        match made {
+            Ok(path) => self.open(vec![path]),
+            Err(error) => self.notify(format!(
+                "It cannot be put where it could be opened: {error}"
+            )),
+        }
+    }
+
+    /// Notes what was opened; what the program itself wrote is no document of anybody.
+    fn remember(&mut self, paths: &[PathBuf]) {
+        let own = crate::source::private_folder();
+        let theirs = |path: &&PathBuf| {
+            path.as_os_str() != "-" && !own.as_ref().is_some_and(|own| path.starts_with(own))
+        };
+        for path in paths.iter().rev().filter(theirs) {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            self.prefs.recent.retain(|known| *known != path);
+            self.prefs.recent.insert(0, path);
+        }
+        self.prefs.recent.truncate(KEPT_RECENT);
+    }
+
+    /// The calls that are saved: the marked ones, else the selected one.
+    fn chosen_calls(&self) -> Vec<CallId> {
+        match self.marked.is_empty() {
+            true => self.selection.call.into_iter().collect(),
+            false => self.marked.clone(),
+        }
+    }
+
+    fn save(&mut self, saving: Saving, path: PathBuf) {
+        let Some(capture) = &self.capture else { return };
+        let inputs = capture.paths.clone();
+        let calls = match saving {
+            Saving::Calls => self.chosen_calls(),
+            // A filter by words means calls.
+            _ if self.filter.is_some() => self.lists().found_calls.clone(),
+            _ => Vec::new(),
+        };
+        let expression = self
+            .filter
+            .as_ref()
+            .and_then(|_| expression_of(&self.filter_text));
+        self.jobs.save(Request {
+            saving,
+            path,
+            inputs,
+            calls,
+            expression: expression.filter(|_| saving != Saving::Calls),
+        });
+    }
+
+    fn open_in_wireshark(&mut self) {
+        let Some(capture) = &self.capture else { return };
+        let row = self.selection.message.and_then(|id| self.view.message(id));
+        let (inputs, calls) = (capture.paths.clone(), self.chosen_calls());
+        self.jobs.wireshark(inputs, calls, row.map(|row| row.time));
+    }
+
+    /// Asks what is in a capture without SIP.
+    fn ask_survey(&mut self) {
+        let silent = self.is_finished() && self.view.messages().is_empty();
+        let Some(capture) = &self.capture else { return };
+        if silent && self.workers.asked_survey != Some(self.serial) {
+            self.workers.asked_survey = Some(self.serial);
+            self.workers.survey.ask(capture.paths.clone(), true);
+        }
+    }
+
+    /// What is in a capture without SIP.
+    pub fn survey(&self) -> Option<Arc<Survey>> {
+        self.workers.survey.answer()
     }
 
     fn reload(&mut self) {
@@ -626,6 +794,72 @@ impl Session {
         (self.kind, self.kind_chosen) = (kind, chosen);
         if !filter.is_empty() {
             self.set_filter(filter);
+        }
+    }
+
+    /// Searches the octets of all messages in the background.
+    fn find(&mut self, what: FindText) {
+        self.find_text = what;
+        self.find_go = !self.find_text.text.is_empty();
+        self.workers.find.clear();
+        let bytes = self.capture.as_ref().and_then(|c| c.loading.bytes());
+        if let Some(bytes) = bytes.filter(|_| self.find_go) {
+            let question = FindQuestion {
+                view: Arc::clone(&self.view),
+                bytes,
+                what: self.find_text.clone(),
+                looked: Arc::clone(&self.find_looked),
+            };
+            self.workers.find.ask(question, true);
+        }
+    }
+
+    /// What the search has found; none while it works.
+    pub fn found(&self) -> Option<Arc<Found>> {
+        let found = self.workers.find.answer()?;
+        (found.what == self.find_text && !self.find_text.text.is_empty()).then_some(found)
+    }
+
+    /// Messages that the search has looked at so far.
+    pub fn find_looked(&self) -> u64 {
+        self.find_looked.load(Ordering::Relaxed)
+    }
+
+    fn find_next(&mut self, back: bool) {
+        let Some(found) = self.found() else { return };
+        let list = &found.messages;
+        // Round and round: behind the last comes the first.
+        let next = match self.selection.message {
+            None => list.first(),
+            Some(here) if back => {
+                let at = list.partition_point(|id| *id < here);
+                at.checked_sub(1)
+                    .and_then(|at| list.get(at))
+                    .or(list.last())
+            }
+            Some(here) => {
+                let at = list.partition_point(|id| *id <= here);
+                list.get(at).or(list.first())
+            }
+        };
+        if let Some(next) = next.copied() {
+            self.selection.set_message(&self.view, next);
+            self.show_kind_of_selection();
+            self.reveal_message = true;
+        }
+    }
+
+    /// What may be typed behind this text in the box; none while it is being worked out.
+    pub fn completion(&self, text: &str) -> Option<Arc<Completion>> {
+        self.workers.completion.answer().filter(|c| c.text == text)
+    }
+
+    /// Asks what may be typed behind this text.
+    pub fn want_completion(&mut self, text: &str) {
+        if self.workers.asked_completion != text {
+            self.workers.asked_completion = text.to_owned();
+            let question = (Arc::clone(&self.view), text.to_owned());
+            self.workers.completion.ask(question, true);
         }
     }
 

@@ -13,6 +13,7 @@ mod indexer;
 pub mod media;
 pub mod message_store;
 pub mod paged;
+pub mod query;
 pub mod registration;
 pub mod repeat;
 pub mod stream;

@@ -10,6 +10,7 @@ mod icmp;
 mod key_logs;
 mod load;
 mod streams;
+pub mod survey;
 mod wrapped;
 
 pub use follow::{Feed, GrowingFile};

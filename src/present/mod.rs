@@ -1,5 +1,6 @@
 //! What a panel or a command shows, as plain data: no egui, no colour, no files.
 
+pub mod completion;
 pub mod header_tree;
 pub mod ladder;
 pub mod ladder_text;

@@ -153,6 +153,21 @@ pub fn call_list_ui(
         chips_ui(ctx, ui, actions);
     });
     if ctx.lists.calls.is_empty() {
+        let hidden = ctx.is_finished() && hidden_rows(ctx) > 0;
+        if hidden {
+            let words = format!("Clear “{}”", ctx.filter);
+            let button = egui::Button::new(words).truncate();
+            let room = ui.available_rect_before_wrap();
+            let size = egui::vec2(220.0_f32.min(room.width()), 24.0);
+            let place = egui::Rect::from_center_size(room.center() + egui::vec2(0.0, 26.0), size);
+            let response = ui
+                .put(place, button)
+                .on_hover_text("Lists everything again (Esc)");
+            if response.clicked() {
+                actions.push(Action::SetFilter(String::new()));
+            }
+            ui.advance_cursor_after_rect(room.with_max_y(room.top()));
+        }
         return empty_ui(ui, ctx.theme, &nothing_here(ctx));
     }
     state.find_opened(ctx);
@@ -279,18 +294,22 @@ fn columns_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
         });
 }
 
+/// Rows of this kind that the filter hides.
+fn hidden_rows(ctx: &PanelCtx<'_>) -> u32 {
+    let all = ctx.lists.totals.get(ctx.kind as usize).copied();
+    match ctx.lists.messages {
+        Some(_) => all.unwrap_or(0),
+        None => 0,
+    }
+}
+
 fn nothing_here(ctx: &PanelCtx<'_>) -> String {
     let name = kind_words(ctx.kind);
     if !ctx.is_finished() {
         return "Reading the capture…".to_owned();
     }
-    let hidden = ctx
-        .lists
-        .totals
-        .get(ctx.kind as usize)
-        .copied()
-        .unwrap_or(0);
-    if ctx.lists.messages.is_some() && hidden > 0 {
+    let hidden = hidden_rows(ctx);
+    if hidden > 0 {
         let calls = counted(hidden.into(), "row", "rows");
         return format!("Nothing matches the filter, which hides {calls}");
     }

@@ -4,6 +4,8 @@
 pub mod call_columns;
 pub mod call_list;
 pub mod explanation;
+pub mod find_bar;
+pub mod find_box;
 pub mod header_tree;
 pub mod ladder;
 pub mod message_list;

@@ -3,7 +3,8 @@
 use egui::accesskit::Role;
 use egui::{Align2, Id, Key, RichText, ScrollArea, Ui, WidgetInfo};
 
-use crate::gui::action::{Action, Overlay};
+use super::welcome::paste_ui;
+use crate::gui::action::{Action, Overlay, Saving};
 use crate::gui::command::{COMMANDS, Command, LIST_KEYS, Menu};
 use crate::gui::panel_ctx::PanelCtx;
 
@@ -15,6 +16,8 @@ pub struct OverlayState {
     text: String,
     /// Position of the chosen command among those that are listed.
     chosen: usize,
+    /// There is a file of the name that was typed.
+    exists: bool,
 }
 
 impl OverlayState {
@@ -39,6 +42,10 @@ pub fn overlay_ui(
         Overlay::Keys => "Keys",
         Overlay::GoToPacket => "Go to packet",
         Overlay::Notices => "Notices",
+        Overlay::Paste => "Paste a trace",
+        Overlay::SaveAs(Saving::Calls) => "Save marked calls",
+        Overlay::SaveAs(Saving::Json) => "Export messages as JSON",
+        Overlay::SaveAs(Saving::Csv) => "Export messages as CSV",
     };
     let mut open = true;
     let room = ui.ctx().content_rect().size();
@@ -55,6 +62,8 @@ pub fn overlay_ui(
             Overlay::Keys => keys_ui(ctx, ui),
             Overlay::GoToPacket => packet_ui(ui, state, actions),
             Overlay::Notices => notices_ui(ctx, ui),
+            Overlay::Paste => paste_ui(ui, &mut state.text, actions),
+            Overlay::SaveAs(saving) => save_as_ui(ctx, ui, saving, state, actions),
         });
     state.shown = Some(overlay);
     if !open {
@@ -211,4 +220,72 @@ fn notices_ui(ctx: &PanelCtx<'_>, ui: &mut Ui) {
             ui.separator();
         }
     });
+}
+
+/// Asks for a path; what is there already is replaced only after a second word.
+fn save_as_ui(
+    ctx: &PanelCtx<'_>,
+    ui: &mut Ui,
+    saving: Saving,
+    state: &mut OverlayState,
+    actions: &mut Vec<Action>,
+) {
+    if state.shown.is_none() {
+        state.text = usual_path(ctx, saving).display().to_string();
+    }
+    let response = field_ui(ui, state, "Path:", "/home/me/calls.pcapng");
+    if response.changed() {
+        state.exists = false;
+    }
+    if saving == Saving::Calls {
+        let hint =
+            "With their RTP and all fragments; a name that ends in .pcap gives pcap, else pcapng";
+        ui.label(RichText::new(hint).color(ctx.theme.faint));
+    }
+    if state.exists {
+        let text = "There is such a file already";
+        ui.label(RichText::new(text).color(ctx.theme.challenge));
+    }
+    let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    let path = std::path::PathBuf::from(state.text.trim());
+    ui.horizontal(|ui| {
+        let words = if state.exists { "Replace" } else { "Save" };
+        let enabled = !state.text.trim().is_empty();
+        let save = ui.add_enabled(enabled, egui::Button::new(words)).clicked();
+        if enabled && (save || entered && !state.exists) {
+            if !state.exists && path.exists() {
+                state.exists = true;
+            } else {
+                actions.push(Action::Save(saving, path.clone()));
+                actions.push(Action::ShowOverlay(None));
+            }
+        }
+        if ui
+            .button("Choose…")
+            .on_hover_text("The file dialog of the system")
+            .clicked()
+        {
+            actions.push(Action::AskForPlace(saving));
+        }
+        if ui.button("Cancel").clicked() {
+            actions.push(Action::ShowOverlay(None));
+        }
+    });
+}
+
+/// Beside the capture, with a name that says what it is.
+fn usual_path(ctx: &PanelCtx<'_>, saving: Saving) -> std::path::PathBuf {
+    let first = ctx.paths.first().cloned().unwrap_or_default();
+    let stem = first
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let stem = stem.split('.').next().unwrap_or_default().to_owned();
+    let name = match saving {
+        Saving::Calls => format!("{stem}-calls.pcapng"),
+        Saving::Json => format!("{stem}-messages.json"),
+        Saving::Csv => format!("{stem}-messages.csv"),
+    };
+    first.with_file_name(name)
 }

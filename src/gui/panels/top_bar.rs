@@ -5,27 +5,27 @@ use std::path::PathBuf;
 use egui::accesskit::Role;
 use egui::{Id, Key, MenuBar, RichText, Ui, WidgetInfo};
 
+use super::find_box::{FindBoxState, find_box_ui};
 use crate::gui::action::Action;
 use crate::gui::command::{COMMANDS, Command, Menu, by_id};
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::prefs::TimeFormat;
 use crate::gui::widgets::panel_head::{Icon, tool_button};
 use crate::gui::zone;
-use crate::index::filter::Filter;
 
 /// What belongs to the bar alone.
 #[derive(Default)]
 pub struct TopBarState {
     path: String,
     shown: bool,
-    filter: String,
-    /// The filter in force when `filter` was written.
-    in_force: String,
+    find: FindBoxState,
 }
 
-/// The field of the filter.
-pub fn filter_id() -> Id {
-    Id::unique("filter field")
+impl TopBarState {
+    /// What stands in the box.
+    pub fn typed(&self) -> &str {
+        self.find.text()
+    }
 }
 
 /// The menus.
@@ -41,7 +41,8 @@ pub fn menus_ui(
         ui.reset_style();
         if ctx.progress.is_some() {
             tools_ui(ctx, ui, actions);
-            filter_ui(ctx, ui, state, actions);
+            ui.add_space(8.0);
+            find_box_ui(ctx, ui, &mut state.find, actions);
         }
         name_ui(ctx, ui);
     });
@@ -157,49 +158,6 @@ fn name_ui(ctx: &PanelCtx<'_>, ui: &mut Ui) {
             let label = egui::Label::new(RichText::new(text).color(ctx.theme.faint)).truncate();
             ui.add(label).on_hover_text(all.join("\n"));
         });
-    }
-}
-
-/// Only what matches is listed: the expression is carried out with Enter.
-fn filter_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut TopBarState, actions: &mut Vec<Action>) {
-    ui.add_space(12.0);
-    if state.in_force != ctx.filter {
-        state.in_force = ctx.filter.to_owned();
-        state.filter = ctx.filter.to_owned();
-    }
-    let label = ui.label("Filter:");
-    let wrong = match state.filter.trim() {
-        "" => None,
-        text => Filter::parse(text).err(),
-    };
-    let hint =
-        RichText::new("for example: status >= 400 and method == INVITE").color(ctx.theme.faint);
-    let mut field = egui::TextEdit::singleline(&mut state.filter)
-        .id(filter_id())
-        .hint_text(hint)
-        .desired_width((ui.available_width() * 0.5).clamp(120.0, 460.0));
-    if wrong.is_some() {
-        field = field.text_color(ctx.theme.failure);
-    }
-    let response = ui.add(field).labelled_by(label.id);
-    let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-    if let Some(error) = &wrong {
-        // While it is being written it is seldom whole: the reason must not jump about.
-        response.on_hover_text(error.to_string());
-        ui.label(RichText::new("?").color(ctx.theme.failure))
-            .on_hover_text(error.to_string());
-    }
-    if entered && state.filter.trim() != ctx.filter.trim() {
-        actions.push(Action::SetFilter(state.filter.trim().to_owned()));
-    }
-    if (!ctx.filter.is_empty() || !state.filter.is_empty())
-        && ui
-            .button("Clear")
-            .on_hover_text("Show everything again")
-            .clicked()
-    {
-        state.filter.clear();
-        actions.push(Action::SetFilter(String::new()));
     }
 }
 

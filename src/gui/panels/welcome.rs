@@ -1,35 +1,190 @@
-//! What the window shows while no capture is open.
+//! What the window shows while no capture is open, and when there is no SIP in the one that is.
 
 use egui::{RichText, Ui};
 
-use crate::gui::action::Action;
+use crate::gui::action::{Action, Overlay};
+use crate::gui::command::{Command, by_id};
 use crate::gui::panel_ctx::PanelCtx;
+use crate::gui::samples::SAMPLES;
+use crate::present::rows::counted;
+use crate::present::text::grouped;
+
+/// Captures named on the page; the menu has more.
+const SHOWN_RECENT: usize = 6;
 
 /// How to open something.
 pub fn welcome_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
-    ui.vertical_centered(|ui| {
-        ui.add_space((ui.available_height() * 0.28).max(8.0));
-        ui.label(RichText::new("Sipscope").size(30.0).color(ctx.theme.text));
-        ui.label(RichText::new("See the SIP calls in a capture").color(ctx.theme.faint));
-        ui.add_space(18.0);
-        let size = egui::vec2(190.0, 30.0);
-        if ui
-            .add_sized(size, egui::Button::new("Open capture…"))
-            .clicked()
-        {
-            actions.push(Action::AskForFiles);
-        }
-        if ui
-            .add_sized(size, egui::Button::new("Open path…"))
-            .clicked()
-        {
-            actions.push(Action::ShowPathField(true));
-        }
-        ui.add_space(14.0);
-        let how = "Or drop files here, or start it with them: sipscope call.pcap";
-        ui.label(RichText::new(how).color(ctx.theme.faint));
-        let what =
-            "pcap and pcapng, also packed with gzip, zstd or lz4; several files are merged by time";
-        ui.label(RichText::new(what).color(ctx.theme.faint));
+    egui::ScrollArea::vertical().show(ui, |ui| {
+        ui.vertical_centered(|ui| {
+            ui.add_space((ui.available_height() * 0.12).clamp(8.0, 160.0));
+            ui.label(RichText::new("Sipscope").size(30.0).color(ctx.theme.text));
+            ui.label(RichText::new("See the SIP calls in a capture").color(ctx.theme.faint));
+            ui.add_space(16.0);
+            for id in ["open", "open path", "paste", "capture"] {
+                if let Some(command) = by_id(id) {
+                    command_button_ui(ctx, ui, command, actions);
+                }
+            }
+            recent_ui(ctx, ui, actions);
+            samples_ui(ctx, ui, actions);
+            ui.add_space(14.0);
+            let how = "Or drop files here, or start it with them: sipscope call.pcap";
+            ui.label(RichText::new(how).color(ctx.theme.faint));
+            let what = "pcap and pcapng, also packed with gzip, zstd or lz4; several files are merged by time";
+            ui.label(RichText::new(what).color(ctx.theme.faint));
+            ui.add_space(8.0);
+        });
     });
+}
+
+/// A button for a command; where it cannot be used it says why below.
+fn command_button_ui(
+    ctx: &PanelCtx<'_>,
+    ui: &mut Ui,
+    command: &Command,
+    actions: &mut Vec<Action>,
+) {
+    let why_not = (command.when)(&ctx.facts).err();
+    let tooltip = command.tooltip(&ctx.facts);
+    let button = egui::Button::new(command.words).min_size(egui::vec2(190.0, 30.0));
+    let response = ui
+        .add_enabled(why_not.is_none(), button)
+        .on_hover_text(&tooltip)
+        .on_disabled_hover_text(&tooltip);
+    if response.clicked() {
+        actions.push((command.action)(&ctx.facts));
+    }
+    if let Some(why) = why_not {
+        ui.label(RichText::new(why).color(ctx.theme.faint));
+    }
+}
+
+fn recent_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
+    if ctx.recent.is_empty() {
+        return;
+    }
+    ui.add_space(14.0);
+    ui.strong("Recent");
+    for path in ctx.recent.iter().take(SHOWN_RECENT) {
+        let name = path.file_name().unwrap_or(path.as_os_str());
+        let link = ui
+            .link(name.to_string_lossy())
+            .on_hover_text(path.display().to_string());
+        if link.clicked() {
+            actions.push(Action::OpenFiles(vec![path.clone()]));
+        }
+    }
+}
+
+fn samples_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
+    ui.add_space(14.0);
+    ui.strong("Samples");
+    for (n, sample) in SAMPLES.iter().enumerate() {
+        let link = ui.link(sample.title);
+        if link.on_hover_text(sample.about).clicked() {
+            actions.push(Action::OpenSample(n));
+        }
+    }
+    let own = "Recordings of real software on a test network";
+    ui.label(RichText::new(own).color(ctx.theme.faint));
+}
+
+/// A capture is open and loaded, and nothing in it is SIP.
+pub fn no_sip_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
+    let files = ctx.files.unwrap_or_default();
+    let packets: u64 = files.iter().map(|file| file.info.packets).sum();
+    egui::ScrollArea::vertical().show(ui, |ui| {
+        ui.vertical_centered(|ui| {
+            ui.add_space((ui.available_height() * 0.14).clamp(8.0, 160.0));
+            let title = format!("No SIP in {}", counted(packets, "packet", "packets"));
+            ui.label(RichText::new(title).size(22.0).color(ctx.theme.text));
+            ui.add_space(12.0);
+            match ctx.survey {
+                None => drop(ui.label(RichText::new("Looking what is in there…").color(ctx.theme.faint))),
+                Some(survey) if survey.ports.is_empty() => {
+                    ui.label("Nothing in it goes over UDP or TCP");
+                }
+                Some(survey) => {
+                    ui.strong("Ports with most packets");
+                    for port in &survey.ports {
+                        let tls = if port.tls { ", TLS" } else { "" };
+                        let count = counted(port.packets, "packet", "packets");
+                        ui.label(format!("{} {}: {count}{tls}", port.transport, port.port));
+                    }
+                    if survey.more {
+                        let text = format!("of the first {} packets", grouped(survey.packets));
+                        ui.label(RichText::new(text).color(ctx.theme.faint));
+                    }
+                    ui.add_space(10.0);
+                    if let Some(port) = survey.tls_ports.first() {
+                        ui.label(format!("TLS on {port}: it takes a key log to read what is inside"));
+                    }
+                }
+            }
+            if ctx.view.has_rtp() {
+                ui.label("RTP found: the calls to it were signalled elsewhere, or before the capture began");
+            }
+            for file in files {
+                for skipped in file.skipped.iter().take(3) {
+                    let times = grouped(skipped.count);
+                    ui.label(
+                        RichText::new(format!("{} ×{times}: {}", skipped.what, skipped.why))
+                            .color(ctx.theme.faint),
+                    );
+                }
+            }
+            ui.add_space(14.0);
+            if ui.button("Open another capture…").clicked() {
+                actions.push(Action::AskForFiles);
+            }
+            if ui.button("Start page").clicked() {
+                actions.push(Action::CloseCapture);
+            }
+        });
+    });
+}
+
+/// A damaged file: what was read and where it broke.
+pub fn damage_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
+    ui.horizontal(|ui| {
+        if ui
+            .button("Hide")
+            .on_hover_text("Stays in the status bar")
+            .clicked()
+        {
+            actions.push(Action::HideDamage);
+        }
+        let damaged = ctx.files.unwrap_or_default().iter().filter_map(|file| {
+            let (offset, why) = file.info.truncated_at.as_ref()?;
+            let name = file.path.file_name().unwrap_or(file.path.as_os_str());
+            Some(format!(
+                "{} is damaged or cut: read up to offset {} ({} packets), {why}",
+                name.to_string_lossy(),
+                grouped(*offset),
+                grouped(file.info.packets),
+            ))
+        });
+        let text = damaged.collect::<Vec<_>>().join("; ");
+        ui.add(egui::Label::new(RichText::new(&text).color(ctx.theme.text)).truncate())
+            .on_hover_text(&text);
+    });
+}
+
+/// Asks for a text with messages.
+pub fn paste_ui(ui: &mut Ui, text: &mut String, actions: &mut Vec<Action>) {
+    let label = ui.label("Messages as text, or a trace:");
+    egui::ScrollArea::vertical()
+        .max_height(320.0)
+        .show(ui, |ui| {
+            let field = egui::TextEdit::multiline(text)
+                .code_editor()
+                .desired_rows(14)
+                .desired_width(f32::INFINITY);
+            ui.add(field).labelled_by(label.id);
+        });
+    let open = ui.add_enabled(!text.trim().is_empty(), egui::Button::new("Open text"));
+    if open.clicked() {
+        actions.push(Action::OpenText(text.clone()));
+        actions.push(Action::ShowOverlay(None::<Overlay>));
+    }
 }

@@ -1,0 +1,274 @@
+//! What is written to files, in the background.
+//!
+//! The window lets the command line write, so a file that was saved here and one that was written by
+//! `sipscope export` or `sipscope messages` are the same.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::action::Saving;
+use super::session::Wake;
+use crate::index::ids::CallId;
+use crate::source::{CaptureFile, Chunk, OpenOptions, private_folder};
+
+/// Carries out a command; the error is a sentence.
+pub type CommandLine = fn(Vec<OsString>) -> Result<(), String>;
+
+/// Octets read at a time.
+const CHUNK: usize = 1 << 20;
+
+/// What is to be saved.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What.
+    pub saving: Saving,
+    /// Where.
+    pub path: PathBuf,
+    /// Out of these captures.
+    pub inputs: Vec<PathBuf>,
+    /// Only these calls; empty for all.
+    pub calls: Vec<CallId>,
+    /// Only what matches this expression.
+    pub expression: Option<String>,
+}
+
+impl Request {
+    /// The arguments of the command that does it.
+    fn arguments(&self) -> Vec<OsString> {
+        let (command, format) = match self.saving {
+            Saving::Calls => ("export", None),
+            Saving::Json => ("messages", Some("json")),
+            Saving::Csv => ("messages", Some("csv")),
+        };
+        let mut args: Vec<OsString> = vec![command.into()];
+        if let Some(format) = format {
+            args.extend(["--format".into(), format.into()]);
+        }
+        if !self.calls.is_empty() {
+            let numbers: Vec<String> = self
+                .calls
+                .iter()
+                .map(|call| call.get().to_string())
+                .collect();
+            args.extend(["--call".into(), numbers.join(",").into()]);
+        }
+        if let Some(expression) = &self.expression {
+            args.extend(["--filter".into(), expression.into()]);
+        }
+        args.extend(["--quiet".into(), "-o".into(), self.path.clone().into()]);
+        // Names that begin with a dash are names all the same.
+        args.push("--".into());
+        args.extend(self.inputs.iter().map(|path| path.clone().into_os_string()));
+        args
+    }
+}
+
+/// The part of the box that the command line understands: without the bare words.
+pub fn expression_of(text: &str) -> Option<String> {
+    crate::index::query::Query::expression_in(text).map(str::to_owned)
+}
+
+/// Work in the background, and what it has to say.
+pub struct Jobs {
+    wake: Wake,
+    running: Arc<AtomicUsize>,
+    send: Sender<String>,
+    receive: Receiver<String>,
+    /// What carries out commands; none in a window that cannot save.
+    pub command_line: Option<CommandLine>,
+    /// The program that is called for "Open in Wireshark".
+    pub wireshark: OsString,
+}
+
+impl Jobs {
+    /// None is running.
+    pub fn new(wake: Wake) -> Self {
+        let (send, receive) = channel();
+        Self {
+            wake,
+            running: Arc::default(),
+            send,
+            receive,
+            command_line: None,
+            wireshark: "wireshark".into(),
+        }
+    }
+
+    /// Something is being written.
+    pub fn are_running(&self) -> bool {
+        self.running.load(Ordering::Acquire) > 0
+    }
+
+    /// What came of the work, once.
+    pub fn said(&self) -> Option<String> {
+        self.receive.try_recv().ok()
+    }
+
+    fn spawn(&self, name: &str, work: impl FnOnce(&dyn Fn(String)) + Send + 'static) {
+        let (running, send, wake) = (
+            Arc::clone(&self.running),
+            self.send.clone(),
+            Arc::clone(&self.wake),
+        );
+        running.fetch_add(1, Ordering::AcqRel);
+        let ours = Arc::clone(&self.running);
+        let job = move || {
+            // Nobody listens any more when the window was closed meanwhile.
+            work(&|said| drop(send.send(said)));
+            running.fetch_sub(1, Ordering::AcqRel);
+            wake();
+        };
+        if let Err(error) = std::thread::Builder::new().name(name.to_owned()).spawn(job) {
+            ours.fetch_sub(1, Ordering::AcqRel);
+            log::error!("no thread for {name}: {error}");
+        }
+    }
+
+    /// Saves something.
+    pub fn save(&self, request: Request) {
+        let Some(command_line) = self.command_line else {
+            drop(
+                self.send
+                    .send("Nothing can be saved from this window".to_owned()),
+            );
+            return;
+        };
+        self.spawn("save", move |say| {
+            let name = request.path.display();
+            say(match command_line(request.arguments()) {
+                Ok(()) => format!("Saved: {name}"),
+                Err(why) => format!("Not saved: {why}"),
+            });
+        });
+    }
+
+    /// Saves the packets of calls for a moment and shows them in Wireshark, at the packet of that time.
+    pub fn wireshark(&self, inputs: Vec<PathBuf>, calls: Vec<CallId>, time: Option<i64>) {
+        let Some(command_line) = self.command_line else {
+            drop(
+                self.send
+                    .send("Nothing can be saved from this window".to_owned()),
+            );
+            return;
+        };
+        let program = self.wireshark.clone();
+        self.spawn("wireshark", move |say| {
+            let outcome = hand_over(command_line, inputs, calls, time, &program);
+            if let Err(why) = outcome {
+                say(format!("Wireshark was not opened: {why}"));
+            }
+        });
+    }
+}
+
+fn hand_over(
+    command_line: CommandLine,
+    inputs: Vec<PathBuf>,
+    calls: Vec<CallId>,
+    time: Option<i64>,
+    program: &OsString,
+) -> Result<(), String> {
+    let folder = private_folder().ok_or("there is no home folder for a temporary file")?;
+    let folder = folder.join("wireshark");
+    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    // Old ones first: whoever still looks at one has read it by now.
+    for old in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+        let week = std::time::Duration::from_secs(24 * 3600);
+        let age = old
+            .metadata()
+            .and_then(|m| m.modified())
+            .ok()
+            .and_then(|t| t.elapsed().ok());
+        if age.is_some_and(|age| age > week) {
+            drop(std::fs::remove_file(old.path()));
+        }
+    }
+    let names: Vec<String> = calls
+        .iter()
+        .take(4)
+        .map(|call| call.get().to_string())
+        .collect();
+    let name = format!("calls-{}-{}.pcapng", names.join("-"), std::process::id());
+    let path = folder.join(name);
+    let request = Request {
+        saving: Saving::Calls,
+        path: path.clone(),
+        inputs,
+        calls,
+        expression: None,
+    };
+    command_line(request.arguments())?;
+    let mut command = Command::new(program);
+    command.arg("-r").arg(&path);
+    if let Some(number) = time.and_then(|time| packet_at(&path, time)) {
+        command.arg("-g").arg(number.to_string());
+    }
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    match child {
+        Ok(mut child) => {
+            // Somebody has to take note of its end, and takes the file away then.
+            drop(
+                std::thread::Builder::new()
+                    .name("wireshark end".to_owned())
+                    .spawn(move || {
+                        drop(child.wait());
+                        drop(std::fs::remove_file(path));
+                    }),
+            );
+            Ok(())
+        }
+        Err(error) => {
+            drop(std::fs::remove_file(&path));
+            Err(match error.kind() {
+                std::io::ErrorKind::NotFound => {
+                    format!("there is no program “{}” here", program.to_string_lossy())
+                }
+                _ => error.to_string(),
+            })
+        }
+    }
+}
+
+/// The number of the first packet of that time.
+fn packet_at(path: &Path, time: i64) -> Option<u32> {
+    let mut file = CaptureFile::open(path, &OpenOptions::default()).ok()?;
+    let mut chunk = Chunk::default();
+    while file.next_chunk_into(CHUNK, &mut chunk) {
+        let found = chunk.frames.iter().find(|frame| frame.time == time);
+        if let Some(frame) = found {
+            return Some(frame.number);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_asked_in_its_own_words() {
+        let request = Request {
+            saving: Saving::Csv,
+            path: "out.csv".into(),
+            inputs: vec!["-odd.pcap".into()],
+            calls: vec![CallId::at(0), CallId::at(2)],
+            expression: Some("status >= 400".to_owned()),
+        };
+        let words: Vec<String> = request
+            .arguments()
+            .into_iter()
+            .map(|arg| arg.to_string_lossy().into_owned())
+            .collect();
+        let expected = "messages --format csv --call 1,3 --filter status >= 400 --quiet -o out.csv -- -odd.pcap";
+        assert_eq!(words.join(" "), expected);
+    }
+}

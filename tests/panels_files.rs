@@ -1,0 +1,141 @@
+//! Opening, saving and empty states as a person sees them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod panel_kit;
+
+use egui::accesskit::Role;
+use egui::{Key, Modifiers};
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use panel_kit::*;
+use sipscope::gui::action::{Action, Saving};
+
+#[test]
+fn the_start_page_has_samples_and_says_what_cannot_be_done() {
+    let mut w = window(Vec::new());
+    assert!(w.get_by_label("Capture…").accesskit_node().is_disabled());
+    w.get_by_label_contains("There is no live capture yet");
+    for (title, row) in [
+        ("Call through a proxy", "Completed"),
+        ("Failed call", "Not found"),
+        ("Registration", "Registered"),
+    ] {
+        click(&mut w, title);
+        let rows = w.query_all_by_label_contains(row).count();
+        assert!(rows > 0, "{title}");
+        press(&mut w, Modifiers::CTRL, Key::W);
+    }
+    // What the program wrote itself is no document.
+    assert!(w.state().session.prefs.recent.is_empty());
+}
+
+#[test]
+fn what_was_opened_is_offered_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = two_calls(folder.path());
+    let mut w = window(vec![path.clone()]);
+    press(&mut w, Modifiers::CTRL, Key::W);
+    assert_eq!(click(&mut w, "call.pcap"), [Action::OpenFiles(vec![path])]);
+    w.get_by_label(ANSWERED);
+}
+
+#[test]
+fn a_capture_without_sip_tells_what_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut pcap = Pcap::new();
+    for n in 0..3 {
+        pcap = pcap.udp(n, ALICE, BOB, "nothing of interest");
+    }
+    let w = window(vec![pcap.write(folder.path())]);
+    w.get_by_label("No SIP in 3 packets");
+    w.get_by_label("UDP 5060: 3 packets");
+    w.get_by_label("Open another capture…");
+}
+
+#[test]
+fn a_damaged_file_shows_what_was_read_and_where_it_broke() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = two_calls(folder.path());
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes.truncate(bytes.len() - 40);
+    std::fs::write(&path, bytes).unwrap();
+    let mut w = window(vec![path]);
+    w.get_by_label_contains("call.pcap is damaged or cut: read up to offset");
+    w.get_by_label(ANSWERED);
+    assert_eq!(click(&mut w, "Hide"), [Action::HideDamage]);
+    assert!(w.query_by_label_contains("is damaged or cut").is_none());
+    w.get_by_label("Damaged or cut: see what is missing");
+}
+
+#[test]
+fn marked_calls_are_saved_and_nothing_is_overwritten_unasked() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    w.state_mut().session.jobs.command_line = Some(sipscope::cli::carry_out);
+    click(&mut w, BUSY);
+    press(&mut w, Modifiers::NONE, Key::Space);
+    press(&mut w, Modifiers::CTRL, Key::S);
+    let out = folder.path().join("call-calls.pcapng");
+    let field = w.get_by_role_and_label(Role::TextInput, "Path:");
+    assert_eq!(
+        field.accesskit_node().value().as_deref(),
+        out.to_str(),
+        "beside the capture"
+    );
+    assert_eq!(
+        click(&mut w, "Save"),
+        [
+            Action::Save(Saving::Calls, out.clone()),
+            Action::ShowOverlay(None)
+        ]
+    );
+    w.get_by_label_contains("Saved: ");
+    // Once more: the file is there.
+    press(&mut w, Modifiers::CTRL, Key::S);
+    assert_eq!(click(&mut w, "Save"), []);
+    w.get_by_label("There is such a file already");
+    click(&mut w, "Replace");
+    let w = window(vec![out]);
+    w.get_by_label(BUSY);
+    assert!(w.query_by_label(ANSWERED).is_none());
+    w.get_by_label("3 messages   1 call   0 dialogs");
+}
+
+#[test]
+fn listed_messages_are_exported() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    w.state_mut().session.jobs.command_line = Some(sipscope::cli::carry_out);
+    w.state_mut().apply(Action::SetFilter("486".to_owned()));
+    settle(&mut w);
+    let (json, csv) = (folder.path().join("a.json"), folder.path().join("a.csv"));
+    w.state_mut()
+        .apply(Action::Save(Saving::Json, json.clone()));
+    settle(&mut w);
+    let lines = std::fs::read_to_string(json).unwrap();
+    assert_eq!(lines.lines().count(), 3, "the messages of one call");
+    assert!(
+        lines
+            .lines()
+            .all(|line| line.contains("call-2@example.com"))
+    );
+    w.state_mut().apply(Action::SetFilter(String::new()));
+    settle(&mut w);
+    w.state_mut().apply(Action::Save(Saving::Csv, csv.clone()));
+    settle(&mut w);
+    let lines = std::fs::read_to_string(csv).unwrap();
+    assert_eq!(lines.lines().count(), 12, "a head and eleven messages");
+}
+
+#[test]
+fn wireshark_gets_the_packets_of_the_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    let jobs = &mut w.state_mut().session.jobs;
+    jobs.command_line = Some(sipscope::cli::carry_out);
+    jobs.wireshark = folder.path().join("no-such-program").into();
+    click(&mut w, BUSY);
+    w.state_mut().apply(Action::OpenInWireshark);
+    settle(&mut w);
+    w.get_by_label_contains("Wireshark was not opened: there is no program");
+}
