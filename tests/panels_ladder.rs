@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 use panel_kit::*;
-use sipscope::gui::action::{Action, Picture};
+use sipscope::gui::action::{Action, FieldPath, Picture};
 use sipscope::index::ids::{CallId, MessageId};
 use sipscope::present::ladder::arrangement::{Change, LaneKey};
 
@@ -224,4 +224,126 @@ fn the_ladder_is_copied_and_saved_as_it_is_shown() {
             assert!(octets.starts_with(b"\x89PNG") && octets.len() > 10_000);
         }
     }
+}
+
+/// A call through a proxy: the INVITE and the answer, each on two hops.
+fn two_hops(folder: &Path) -> PathBuf {
+    const PROXY: [u8; 4] = [192, 0, 2, 9];
+    let via = |n: u32, host: u32| format!("Via: SIP/2.0/UDP 192.0.2.{host};branch=z9hG4bK{n}\r\n");
+    let rest = |tag: &str, hops: u32| {
+        format!(
+            "From: <sip:alice@example.com>;tag=a1\r\nTo: <sip:bob@example.com>{tag}\r\n\
+             Call-ID: hop@example.com\r\nCSeq: 1 INVITE\r\nMax-Forwards: {hops}\r\n\
+             Content-Length: 0\r\n\r\n"
+        )
+    };
+    let invite = "INVITE sip:bob@example.com SIP/2.0\r\n";
+    let busy = "SIP/2.0 486 Busy Here\r\n";
+    let (first, second) = (via(1, 1), via(2, 9));
+    Pcap::new()
+        .udp(0, ALICE, PROXY, &format!("{invite}{first}{}", rest("", 70)))
+        .udp(
+            10,
+            PROXY,
+            BOB,
+            &format!("{invite}{second}{first}{}", rest("", 69)),
+        )
+        .udp(
+            20,
+            BOB,
+            PROXY,
+            &format!("{busy}{second}{first}{}", rest(";tag=b", 70)),
+        )
+        .udp(
+            30,
+            PROXY,
+            ALICE,
+            &format!("{busy}{first}{}", rest(";tag=b", 70)),
+        )
+        .write(folder)
+}
+
+#[test]
+fn the_same_value_is_marked_everywhere_and_walked() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_hops(folder.path())]);
+    click(&mut w, "INVITE #2");
+    w.state_mut().apply(Action::SelectField(Some(FieldPath(
+        "Via > branch".to_owned(),
+    ))));
+    settle(&mut w);
+    // The branch of the proxy: its INVITE and the answer to it.
+    w.get_by_label("1 of 2 messages with this branch");
+    w.get_by_label("INVITE #2, same value");
+    w.get_by_label("486 Busy Here (INVITE) #3, same value");
+    w.get_by_label("INVITE #1");
+    assert_eq!(
+        press(&mut w, Modifiers::NONE, Key::F4),
+        [Action::NextEqual { back: false }]
+    );
+    assert!(selected(&w, "486 Busy Here (INVITE) #3, same value"));
+    assert!(selected(&w, "branch: z9hG4bK2"));
+    press(&mut w, Modifiers::SHIFT, Key::F4);
+    w.get_by_label("1 of 2 messages with this branch");
+
+    // That of the caller stands in all four, above or below.
+    click(&mut w, "INVITE #1");
+    w.get_by_label("1 of 4 messages with this branch");
+    press(&mut w, Modifiers::NONE, Key::F4);
+    let field = w.state().session.selection.field.clone();
+    assert_eq!(field, Some(FieldPath("Via[2] > branch".to_owned())));
+    assert!(selected(&w, "branch: z9hG4bK1"));
+    click(&mut w, "All messages");
+    w.get_by_label("4 486 Busy Here (INVITE), same value");
+
+    click(&mut w, "Ladder");
+    w.get_by_label("branch: z9hG4bK1").click_secondary();
+    w.run_steps(3);
+    let filter = "text contains \"branch=z9hG4bK1\"".to_owned();
+    assert_eq!(
+        click(&mut w, "Filter by this value").last(),
+        Some(&Action::SetFilter(filter))
+    );
+}
+
+#[test]
+fn a_pinned_message_stands_beside_the_selected_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_hops(folder.path())]);
+    click(&mut w, "INVITE #1");
+    w.get_by_label("Max-Forwards: 70").click_secondary();
+    w.run_steps(3);
+    let pin = Action::PinToCompare(Some(MessageId::at(0)));
+    assert_eq!(click(&mut w, "Pin to compare").last(), Some(&pin));
+    w.get_by_label("Pinned: #1 INVITE; select another message to compare");
+    click(&mut w, "INVITE #2");
+    w.get_by_label_contains("Max-Forwards: 69");
+    w.get_by_label_contains(", pinned 70");
+    w.get_by_label_contains("not in the pinned message");
+    w.get_by_label("Call-ID: hop@example.com");
+    assert_eq!(click(&mut w, "Unpin"), [Action::PinToCompare(None)]);
+    assert_eq!(w.query_all_by_label_contains(", pinned ").count(), 0);
+}
+
+#[test]
+fn layers_stand_above_the_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_hops(folder.path())]);
+    let rows = ["IPv4", "UDP", "Request-Line: INVITE"];
+    let tops = rows.map(|row| {
+        let mut found = w.query_all_by_label_contains(row);
+        found
+            .find(|node| node.rect().left() > 700.0)
+            .unwrap()
+            .rect()
+            .top()
+    });
+    assert!(tops.is_sorted(), "{tops:?}");
+    w.state_mut().apply(Action::SelectField(Some(FieldPath(
+        "packet > IPv4".to_owned(),
+    ))));
+    settle(&mut w);
+    press(&mut w, Modifiers::CTRL, Key::Num3);
+    press(&mut w, Modifiers::NONE, Key::ArrowRight);
+    w.get_by_label("time to live: 64");
 }

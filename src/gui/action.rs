@@ -41,6 +41,13 @@ pub enum Action {
     GoTo(MessageId),
     /// Selects a field of the header tree; stays while messages are walked.
     SelectField(Option<FieldPath>),
+    /// Selects the next message that has the value of the selected field, or the one before.
+    NextEqual {
+        /// The other way round.
+        back: bool,
+    },
+    /// Holds the selected message beside others, or lets go of it.
+    PinToCompare(Option<MessageId>),
     /// Changes lanes or folds of the ladder.
     Arrange(Change),
     /// Takes the last change of lanes back.

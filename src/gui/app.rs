@@ -181,6 +181,7 @@ impl SipscopeApp {
         let view = Arc::clone(&session.view);
         let (lists, rows) = (session.lists(), session.rows());
         let (call, detail) = (session.call_detail(), session.detail());
+        let (pinned, equal) = (session.pinned_detail(), session.following().answer());
         let theme = Theme::of(ui.visuals().dark_mode);
         let survey = session.survey();
         let (completion, found) = (session.completion(top.typed()), session.found());
@@ -193,6 +194,9 @@ impl SipscopeApp {
             rows: &rows,
             call: call.as_deref(),
             detail: detail.as_deref(),
+            pinned: pinned.as_deref(),
+            value: session.following().value(),
+            equal: equal.as_deref(),
             ladder: &session.ladder,
             kind: session.kind,
             order: session.order(),

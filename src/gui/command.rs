@@ -324,6 +324,18 @@ pub const COMMANDS: &[Command] = &[
             0 => Err("No call is marked"),
             _ => Ok(()),
         }),
+    command("next equal", "Next with this value", (Menu::Go, 4), |_| {
+        Action::NextEqual { back: false }
+    })
+    .keys(&[plain(Key::F4)])
+    .when(a_message)
+    .hint("The next message with the same branch, tag, Call-ID, CSeq, nonce, Contact or Route"),
+    command("previous equal", "Previous with this value", (Menu::Go, 4), |_| {
+        Action::NextEqual { back: true }
+    })
+    .keys(&[shift(Key::F4)])
+    .when(a_message)
+    .hint("The message before with the value of the selected field"),
     command("filter", "Find calls", (Menu::Edit, 2), |_| Action::FocusFilter)
         .keys(&[ctrl(Key::Slash)])
         .when(open)

@@ -6,7 +6,9 @@ use crate::bytes::MessageBytes;
 use crate::diagnostic::Diagnostic;
 use crate::index::IndexView;
 use crate::index::ids::MessageId;
+use crate::present::differences::Differences;
 use crate::present::header_tree::{Node, header_tree};
+use crate::present::layers;
 use crate::sip::message::decode;
 use crate::sip::scan::Framing;
 
@@ -24,6 +26,8 @@ pub struct DetailQuestion {
     pub message: MessageId,
     /// Number of the capture; a message of another one is another message.
     pub capture: u64,
+    /// Link types in its file, once they are known.
+    pub link_types: Vec<u16>,
 }
 
 /// A message in full.
@@ -37,6 +41,10 @@ pub struct Detail {
     pub bytes: Vec<u8>,
     /// Its parts.
     pub tree: Vec<Node>,
+    /// The layers above it, outermost first; places are in the packet.
+    pub layers: Vec<Node>,
+    /// What differs from the same message one hop earlier, and which message that is.
+    pub hop: Option<(MessageId, Differences)>,
     /// What is odd about it.
     pub diagnostics: Vec<Diagnostic>,
     /// Why there is nothing to be shown.
@@ -50,6 +58,7 @@ pub fn fetch(question: &DetailQuestion) -> Option<Detail> {
         bytes,
         message,
         capture,
+        link_types,
     } = question;
     let row = view.message(*message)?;
     let mut detail = Detail {
@@ -57,6 +66,8 @@ pub fn fetch(question: &DetailQuestion) -> Option<Detail> {
         capture: *capture,
         bytes: Vec::new(),
         tree: Vec::new(),
+        layers: layers::tree(&layers::of_message(view, row, bytes.as_ref(), link_types)),
+        hop: None,
         diagnostics: Vec::new(),
         error: None,
     };

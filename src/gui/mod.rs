@@ -8,6 +8,7 @@ pub mod app;
 pub mod call_view;
 pub mod command;
 pub mod driver;
+pub mod equal;
 pub mod fetch;
 pub mod file_dialogs;
 pub mod find;

@@ -19,6 +19,7 @@ use crate::index::ids::{CallId, MessageId};
 use crate::index::{CallKind, IndexView};
 use crate::ingest::survey::Survey;
 use crate::ingest::{FileReport, Progress};
+use crate::present::equal::{Equal, Value};
 use crate::present::rows;
 
 /// One frame, to be read only.
@@ -39,6 +40,12 @@ pub struct PanelCtx<'a> {
     pub call: Option<&'a CallDetail>,
     /// The selected message, as far as it was read.
     pub detail: Option<&'a Detail>,
+    /// The message that is held to be compared, as far as it was read.
+    pub pinned: Option<&'a Detail>,
+    /// The value of the selected field.
+    pub value: Option<&'a Value>,
+    /// Who else has it.
+    pub equal: Option<&'a Equal>,
     /// The arrangement of lanes.
     pub ladder: &'a LadderWish,
     /// Kind of calls that is listed.
@@ -128,6 +135,13 @@ impl PanelCtx<'_> {
     pub fn time_head_of(&self, what: &str) -> String {
         let rest = self.time_title.strip_prefix("Time").unwrap_or_default();
         format!("{what}{rest}")
+    }
+
+    /// The message has the value of the selected field.
+    pub fn has_equal(&self, message: MessageId) -> bool {
+        self.equal.is_some_and(|equal| {
+            equal.messages.len() > 1 && equal.messages.binary_search(&message).is_ok()
+        })
     }
 
     /// Nothing more will come.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::action::{Action, FindText, Overlay, PanelName, RawTab, Saving};
 use super::call_view::{self, CallDetail, CallQuestion, CallStamp};
 use super::command::Facts;
+use super::equal::Following;
 use super::fetch::{self, Detail, DetailQuestion};
 use super::file_dialogs::{Chosen, FileDialogs};
 use super::find::{self, FindQuestion, Found};
@@ -61,10 +62,13 @@ struct Workers {
     asked_completion: String,
     survey: Latest<Vec<PathBuf>, Survey>,
     asked_survey: Option<u64>,
+    pinned: Latest<DetailQuestion, Detail>,
+    following: Following,
     asked_lists: Option<(u64, (CallKind, super::action::CallOrder, u64))>,
     asked_rows: Option<(u64, bool, Vec<CallId>)>,
     asked_call: Option<CallStamp>,
-    asked_detail: Option<(u64, MessageId)>,
+    asked_detail: Option<(u64, MessageId, bool)>,
+    asked_pinned: Option<MessageId>,
 }
 
 impl Workers {
@@ -88,7 +92,10 @@ impl Workers {
             asked_lists: None,
             asked_rows: None,
             asked_call: None,
+            pinned: Latest::spawn("pinned", Arc::clone(wake), |q, _| fetch::fetch(&q)),
+            following: Following::new(wake),
             asked_detail: None,
+            asked_pinned: None,
         }
     }
 }
@@ -125,6 +132,8 @@ pub struct Session {
     pub version: u64,
     /// What is selected.
     pub selection: Selection,
+    /// The message that is held to be compared with others.
+    pub pinned: Option<MessageId>,
     /// The arrangement of lanes.
     pub ladder: LadderWish,
     export: LadderExport,
@@ -190,6 +199,7 @@ impl Session {
             jobs: Jobs::new(Arc::clone(&wake)),
             export: LadderExport::new(Arc::clone(&wake)),
             ladder: LadderWish::default(),
+            pinned: None,
             wake,
             prefs,
             capture: None,
@@ -261,6 +271,15 @@ impl Session {
                 self.selection.set_message(&self.view, message);
                 self.reveal_message = true;
             }
+            Action::NextEqual { back } => {
+                let from = self.selection.message;
+                let next = from.and_then(|from| self.workers.following.next(from, back));
+                if let Some(next) = next {
+                    self.selection.set_message(&self.view, next);
+                    self.reveal_message = true;
+                }
+            }
+            Action::PinToCompare(message) => self.pinned = message,
             Action::Arrange(change) => self.ladder.arrange(&change),
             Action::UndoArrange => self.ladder.undo(),
             Action::CopyLadder => {
@@ -411,6 +430,7 @@ impl Session {
                 self.find_next(false);
             }
         }
+        self.follow();
         self.ask();
     }
 
@@ -448,6 +468,21 @@ impl Session {
         match columns_of(self.kind).any(|info| info.column == order.column) {
             true => order,
             false => super::action::CallOrder::default(),
+        }
+    }
+
+    /// Follows the value of the selected field, and finds the field again after a walk.
+    fn follow(&mut self) {
+        let Some(detail) = self.detail() else { return };
+        if Some(detail.message) != self.selection.message {
+            return;
+        }
+        let field = self.selection.field.as_ref();
+        if let Some(moved) = self.workers.following.look(&detail, field) {
+            self.selection.field = Some(moved);
+        }
+        if let Some(bytes) = self.capture.as_ref().and_then(|c| c.loading.bytes()) {
+            self.workers.following.ask(&self.view, &bytes);
         }
     }
 
@@ -510,21 +545,32 @@ impl Session {
                 );
             }
         }
+        let detail = |message: MessageId| {
+            let row = self.view.message(message);
+            let file = row.and_then(|row| capture.files.as_ref()?.get(usize::from(row.file)));
+            let link_types = file.map(|file| file.info.link_types()).unwrap_or_default();
+            Some(DetailQuestion {
+                view: Arc::clone(&self.view),
+                bytes: capture.loading.bytes()?,
+                message,
+                capture: serial,
+                link_types: link_types.into_iter().map(|(number, _)| number).collect(),
+            })
+        };
+        // What a packet is, is known once the file was read to its end.
         if let Some(message) = self.selection.message
-            && workers.asked_detail != Some((serial, message))
-            && let Some(bytes) = capture.loading.bytes()
+            && workers.asked_detail != Some((serial, message, finished))
+            && let Some(question) = detail(message)
         {
-            workers.asked_detail = Some((serial, message));
-            let view = Arc::clone(&self.view);
-            workers.detail.ask(
-                DetailQuestion {
-                    view,
-                    bytes,
-                    message,
-                    capture: serial,
-                },
-                true,
-            );
+            workers.asked_detail = Some((serial, message, finished));
+            workers.detail.ask(question, true);
+        }
+        if workers.asked_pinned != self.pinned {
+            workers.asked_pinned = self.pinned;
+            match self.pinned.and_then(detail) {
+                Some(question) => workers.pinned.ask(question, true),
+                None => workers.pinned.clear(),
+            }
         }
     }
 
@@ -577,6 +623,17 @@ impl Session {
             .filter(|detail| detail.capture == self.serial)
     }
 
+    /// The pinned message, once it was read.
+    pub fn pinned_detail(&self) -> Option<Arc<Detail>> {
+        let pinned = self.workers.pinned.answer()?;
+        (Some(pinned.message) == self.pinned).then_some(pinned)
+    }
+
+    /// The value that is followed, and who has it.
+    pub fn following(&self) -> &Following {
+        &self.workers.following
+    }
+
     /// Something is open.
     pub fn is_open(&self) -> bool {
         self.capture.is_some()
@@ -602,7 +659,9 @@ impl Session {
             || w.detail.is_busy()
             || w.find.is_busy()
             || w.completion.is_busy()
-            || w.survey.is_busy())
+            || w.survey.is_busy()
+            || w.pinned.is_busy()
+            || w.following.is_busy())
     }
 
     /// How far loading is.
@@ -659,6 +718,7 @@ impl Session {
         self.view = Arc::default();
         self.selection = Selection::default();
         self.ladder.forget();
+        self.pinned = None;
         self.kind = CallKind::Call;
         self.kind_chosen = false;
         self.filter = None;

@@ -60,6 +60,8 @@ pub struct Theme {
     pub lane: Color32,
     /// Behind the bytes of the selected field.
     pub field: Color32,
+    /// Behind the bytes that equal those of the selected field.
+    pub equal: Color32,
     /// Behind the bytes of the field under the pointer.
     pub pointed: Color32,
     /// Bars that say that something is wrong.
@@ -120,6 +122,7 @@ const LIGHT: Theme = Theme {
     faint: rgb(0x59606B),
     lane: rgb(0xB9C0CA),
     field: rgb(0xFFDF8A),
+    equal: rgb(0xDDF3E4),
     pointed: rgb(0xD7E8F7),
     alert_ground: rgb(0xFBE9E1),
     ground: rgb(0xFFFFFF),
@@ -160,6 +163,7 @@ const DARK: Theme = Theme {
     faint: rgb(0xA2AAB5),
     lane: rgb(0x4A525E),
     field: rgb(0x6B5110),
+    equal: rgb(0x1F4A3A),
     pointed: rgb(0x2B4258),
     alert_ground: rgb(0x4A2416),
     ground: rgb(0x181B20),
@@ -361,7 +365,7 @@ mod tests {
                     );
                 }
             }
-            for ground in [t.selected, t.field, t.pointed] {
+            for ground in [t.selected, t.field, t.equal, t.pointed] {
                 let text = if ground == t.selected {
                     t.selected_text
                 } else {

@@ -3,6 +3,8 @@
 //! Every node knows its octets. Texts are those of the message; octets that are no UTF-8 are
 //! replaced, and control characters stay for the painter to escape.
 
+use std::collections::HashMap;
+
 use crate::sdp::attribute::Meaning;
 use crate::sdp::session::{Content, Line, SessionDescription};
 use crate::sip::headers::{Address, Value, Via};
@@ -46,6 +48,40 @@ pub fn tree_text(nodes: &[Node]) -> String {
     let mut text = String::new();
     write_nodes(nodes, 0, &mut text);
     text
+}
+
+/// Calls `visit` for every node from the top: with its path, the nodes that hold it, and itself.
+///
+/// A path is made of names: `Via[2] > branch` is the branch of the second Via.
+pub fn each(nodes: &[Node], visit: &mut dyn FnMut(&str, &[&Node], &Node)) {
+    visit_each("", &mut Vec::new(), nodes, visit);
+}
+
+fn visit_each<'a>(
+    path: &str,
+    above: &mut Vec<&'a Node>,
+    nodes: &'a [Node],
+    visit: &mut dyn FnMut(&str, &[&Node], &Node),
+) {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for node in nodes {
+        let path = path_of(path, node, &mut counts);
+        visit(&path, above, node);
+        above.push(node);
+        visit_each(&path, above, &node.children, visit);
+        above.pop();
+    }
+}
+
+/// Names from the top; the second of equal names is `Via[2]`.
+pub fn path_of<'a>(above: &str, node: &'a Node, counts: &mut HashMap<&'a str, usize>) -> String {
+    let count = counts.entry(&node.name).or_insert(0);
+    *count += 1;
+    let between = if above.is_empty() { "" } else { " > " };
+    match *count {
+        1 => format!("{above}{between}{}", node.name),
+        count => format!("{above}{between}{}[{count}]", node.name),
+    }
 }
 
 fn write_nodes(nodes: &[Node], depth: usize, text: &mut String) {

@@ -1,6 +1,8 @@
 //! What a panel or a command shows, as plain data: no egui, no colour, no files.
 
 pub mod completion;
+pub mod differences;
+pub mod equal;
 pub mod header_tree;
 pub mod ladder;
 pub mod ladder_text;

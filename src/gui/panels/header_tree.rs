@@ -1,11 +1,13 @@
-//! The selected message as a tree: start line, headers in wire order, bodies.
+//! The selected message as a tree: layers, start line, headers in wire order, bodies.
 //!
 //! What is open and what is selected is kept by name, so that it stays while messages are walked.
+
+mod lines;
 
 use std::collections::BTreeSet;
 
 use egui::accesskit::Role;
-use egui::{Align2, Rect, Sense, Stroke, TextStyle, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align2, Color32, Rect, Sense, Stroke, TextStyle, Ui, WidgetInfo, pos2, vec2};
 
 use super::empty_ui;
 use crate::diagnostic::Severity;
@@ -15,8 +17,11 @@ use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::widgets::row_view::{Mark, MarkShape, one_line, paint_mark, shown};
 use crate::gui::widgets::scroll::{Scroll, body_of, move_cursor};
 use crate::index::ids::MessageId;
-use crate::present::header_tree::Node;
+use crate::present::equal::quoted;
+use crate::present::header_tree::{Node, each};
+use crate::present::rows::message_label;
 use crate::span::Span;
+use lines::{Beside, Line};
 
 const INDENT: f32 = 15.0;
 
@@ -25,24 +30,12 @@ const INDENT: f32 = 15.0;
 pub struct HeaderTreeState {
     scroll: Scroll,
     open: BTreeSet<FieldPath>,
-    /// What is flattened in `lines`.
-    flat: Option<(u64, MessageId)>,
+    /// What is flattened in `lines`: capture, message, number of layers, pinned message.
+    flat: Option<(u64, MessageId, usize, Option<MessageId>)>,
     lines: Vec<Line>,
     /// Bytes of the node under the pointer.
     pub pointed: Option<Span>,
     shown_field: Option<(MessageId, Option<FieldPath>)>,
-}
-
-/// One row of the tree.
-struct Line {
-    path: FieldPath,
-    depth: usize,
-    name: String,
-    value: String,
-    span: Span,
-    parent: bool,
-    /// Words and severity of the diagnostics that lie in it and in no child that is seen.
-    remark: Option<(Severity, String)>,
 }
 
 impl HeaderTreeState {
@@ -55,150 +48,39 @@ impl HeaderTreeState {
         self.flat = None;
     }
 
-    fn flatten(&mut self, detail: &Detail) {
-        let key = (detail.capture, detail.message);
-        if self.flat == Some(key) {
-            return;
-        }
-        self.flat = Some(key);
-        self.lines.clear();
-        let mut remarks: Vec<(Span, Severity, String, bool)> = detail
-            .diagnostics
-            .iter()
-            .map(|d| {
-                (
-                    d.span,
-                    d.severity,
-                    format!("{} ({})", d.text, d.kind.rfc()),
-                    false,
-                )
-            })
-            .collect();
-        let mut lines = Vec::new();
-        add(&detail.tree, "", 0, &self.open, &mut lines);
-        // The deepest row that is seen and holds the place takes the remark.
-        for line in lines.iter_mut().rev() {
-            let mut words: Vec<&str> = Vec::new();
-            let mut worst = Severity::Info;
-            for (span, severity, text, taken) in &mut remarks {
-                let inside = line.span.start <= span.start && span.end <= line.span.end;
-                if inside && !*taken {
-                    *taken = true;
-                    worst = worst.max(*severity);
-                    words.push(text);
-                }
-            }
-            if !words.is_empty() {
-                line.remark = Some((worst, words.join("\n")));
-            }
-        }
-        let rest: Vec<&(Span, Severity, String, bool)> =
-            remarks.iter().filter(|(_, _, _, taken)| !taken).collect();
-        for (span, severity, text, _) in rest {
-            let path = FieldPath(format!("remark {text}"));
-            let (name, value) = ("Remark".to_owned(), text.clone());
-            let remark = Some((*severity, text.clone()));
-            lines.push(Line {
-                path,
-                depth: 0,
-                name,
-                value,
-                span: *span,
-                parent: false,
-                remark,
-            });
-        }
-        self.lines = lines;
-    }
-}
-
-fn add(
-    nodes: &[Node],
-    above: &str,
-    depth: usize,
-    open: &BTreeSet<FieldPath>,
-    lines: &mut Vec<Line>,
-) {
-    let mut counts: Vec<(&str, usize)> = Vec::new();
-    for node in nodes {
-        let path = path_of(above, node, &mut counts);
-        let is_open = open.contains(&path);
-        lines.push(Line {
-            path: path.clone(),
-            depth,
-            name: node.name.clone(),
-            value: node.value.clone(),
-            span: node.span,
-            parent: !node.children.is_empty(),
-            remark: None,
-        });
-        if is_open {
-            add(&node.children, &path.0, depth + 1, open, lines);
+    fn flatten(&mut self, detail: &Detail, pinned: Option<&Detail>) {
+        let pin = pinned.map(|pinned| pinned.message);
+        let key = (detail.capture, detail.message, detail.layers.len(), pin);
+        if self.flat != Some(key) {
+            self.flat = Some(key);
+            self.lines = lines::of(detail, pinned, &self.open);
         }
     }
-}
-
-/// Names from the top; the second of equal names is `Via[2]`.
-fn path_of<'a>(above: &str, node: &'a Node, counts: &mut Vec<(&'a str, usize)>) -> FieldPath {
-    let count = match counts.iter_mut().find(|(name, _)| *name == node.name) {
-        Some((_, count)) => {
-            *count += 1;
-            *count
-        }
-        None => {
-            counts.push((&node.name, 1));
-            1
-        }
-    };
-    let number = if count > 1 {
-        format!("[{count}]")
-    } else {
-        String::new()
-    };
-    let between = if above.is_empty() { "" } else { " > " };
-    FieldPath(format!("{above}{between}{}{number}", node.name))
 }
 
 /// The bytes of a field, when the message has it.
 pub fn span_of(nodes: &[Node], path: &FieldPath) -> Option<Span> {
-    find(nodes, "", &|candidate, _| candidate == path).map(|(_, span)| span)
+    let mut found = None;
+    each(nodes, &mut |candidate, _, node| {
+        if found.is_none() && candidate == path.0 {
+            found = Some(node.span);
+        }
+    });
+    found
 }
 
 /// The smallest field that holds a byte.
 pub fn field_at(nodes: &[Node], offset: u32) -> Option<FieldPath> {
     let mut found: Option<(FieldPath, Span)> = None;
-    walk(nodes, "", &mut |path, span| {
+    each(nodes, &mut |path, _, node| {
         let smaller = found
             .as_ref()
-            .is_none_or(|(_, known)| span.len() <= known.len());
-        if span.contains(offset) && smaller {
-            found = Some((path.clone(), span));
+            .is_none_or(|(_, known)| node.span.len() <= known.len());
+        if node.span.contains(offset) && smaller {
+            found = Some((FieldPath(path.to_owned()), node.span));
         }
     });
     found.map(|(path, _)| path)
-}
-
-fn walk(nodes: &[Node], above: &str, visit: &mut dyn FnMut(&FieldPath, Span)) {
-    let mut counts = Vec::new();
-    for node in nodes {
-        let path = path_of(above, node, &mut counts);
-        visit(&path, node.span);
-        walk(&node.children, &path.0, visit);
-    }
-}
-
-fn find(
-    nodes: &[Node],
-    above: &str,
-    wanted: &dyn Fn(&FieldPath, Span) -> bool,
-) -> Option<(FieldPath, Span)> {
-    let mut found = None;
-    walk(nodes, above, &mut |path, span| {
-        if found.is_none() && wanted(path, span) {
-            found = Some((path.clone(), span));
-        }
-    });
-    found
 }
 
 /// The tree.
@@ -220,12 +102,37 @@ pub fn header_tree_ui(
     if let Some(error) = &detail.error {
         return empty_ui(ui, ctx.theme, error);
     }
-    state.flatten(detail);
+    // A message beside itself says nothing.
+    let pinned = ctx.pinned.filter(|p| p.message != detail.message);
+    state.flatten(detail, pinned);
     let field = ctx.selection.field.as_ref();
+    if let Some(field) = field {
+        // Who walks by a value or clicks on a byte sees the field.
+        let is_seen = state.lines.iter().any(|line| line.path == *field);
+        if !is_seen
+            && state
+                .shown_field
+                .as_ref()
+                .is_none_or(|(_, f)| f.as_ref() != Some(field))
+        {
+            state.open_above(field);
+            state.flatten(detail, pinned);
+        }
+    }
     let selected = field.and_then(|field| state.lines.iter().position(|line| line.path == *field));
     let row_points = (ui.text_style_height(&TextStyle::Body) + 5.0).round();
-    let all = ui.available_rect_before_wrap();
+    let mut all = ui.available_rect_before_wrap();
     ui.advance_cursor_after_rect(all);
+    if ctx.pinned.is_some() {
+        let height = row_points + 6.0;
+        pin_ui(ctx, ui, all.with_max_y(all.top() + height), detail, actions);
+        all.min.y += height;
+    }
+    if ctx.value.is_some() {
+        let height = row_points + 6.0;
+        equal_ui(ctx, ui, all.with_min_y(all.bottom() - height), actions);
+        all.max.y -= height;
+    }
     let body = body_of(all, state.lines.len() as u64, row_points, 0.0);
     let list = ui.interact(body, PanelName::Tree.id(), Sense::click());
     list.widget_info(|| WidgetInfo::labeled(Role::Tree, true, "Header tree"));
@@ -246,24 +153,19 @@ pub fn header_tree_ui(
         else {
             break;
         };
-        let rect = Rect::from_min_size(
-            pos2(body.left(), visible.y(row)),
-            vec2(body.width(), row_points),
-        );
-        let is_selected = selected == usize::try_from(row).ok();
-        let done = line_ui(
-            ctx,
-            ui,
-            state,
+        let top = pos2(body.left(), visible.y(row));
+        let rect = Rect::from_min_size(top, vec2(body.width(), row_points));
+        let row = Row {
             line,
-            rect.intersect(body),
             rect,
             body,
-            is_selected,
-            &list,
-        );
+            selected: selected == usize::try_from(row).ok(),
+            open: state.open.contains(&line.path),
+            pinned: pinned.is_some(),
+        };
+        let done = row.ui(ctx, ui, detail, &list, actions);
         if done.pointed {
-            state.pointed = Some(line.span);
+            state.pointed = line.span;
         }
         if done.select {
             actions.push(Action::SelectField(Some(line.path.clone())));
@@ -289,6 +191,91 @@ pub fn header_tree_ui(
         state.flat = None;
         ui.ctx().request_repaint();
     }
+}
+
+/// A strip above or below the lines.
+fn strip_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, place: Rect, content: impl FnOnce(&mut Ui)) {
+    ui.painter().rect_filled(place, 0, ctx.theme.head);
+    let builder = egui::UiBuilder::new()
+        .max_rect(place.shrink2(vec2(6.0, 1.0)))
+        .layout(egui::Layout::right_to_left(egui::Align::Center));
+    ui.scope_builder(builder, |ui| {
+        ui.set_clip_rect(place.intersect(ui.clip_rect()));
+        content(ui);
+    });
+}
+
+/// Says which messages stand side by side.
+fn pin_ui(
+    ctx: &PanelCtx<'_>,
+    ui: &mut Ui,
+    place: Rect,
+    detail: &Detail,
+    actions: &mut Vec<Action>,
+) {
+    let Some(pinned) = ctx.pinned else { return };
+    let name = |id: MessageId| format!("#{id} {}", message_label(ctx.view, id));
+    strip_ui(ctx, ui, place, |ui| {
+        if ui.button("Unpin").clicked() {
+            actions.push(Action::PinToCompare(None));
+        }
+        let words = if pinned.message == detail.message {
+            format!(
+                "Pinned: {}; select another message to compare",
+                name(pinned.message)
+            )
+        } else {
+            format!(
+                "{}  |  pinned {}",
+                name(detail.message),
+                name(pinned.message)
+            )
+        };
+        ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+            ui.add(egui::Label::new(words).truncate());
+        });
+    });
+}
+
+/// Says how many messages have the selected value, and walks them.
+fn equal_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, place: Rect, actions: &mut Vec<Action>) {
+    let Some(value) = ctx.value else { return };
+    let kind = value.kind.name();
+    let count = ctx.equal.map_or(0, |equal| equal.messages.len());
+    let mut words = match ctx.equal {
+        None => format!("Looking for this {kind}…"),
+        Some(_) if count <= 1 => format!("This {kind} is in no other message"),
+        Some(equal) => {
+            let at = ctx
+                .selection
+                .message
+                .and_then(|id| equal.messages.binary_search(&id).ok());
+            let count = crate::present::text::grouped(count as u64);
+            match at {
+                Some(at) => format!("{} of {count} messages with this {kind}", at + 1),
+                None => format!("{count} messages with this {kind}"),
+            }
+        }
+    };
+    if let Some(unread) = ctx
+        .equal
+        .map(|equal| equal.unread)
+        .filter(|unread| *unread > 0)
+    {
+        let unread = crate::present::text::grouped(unread as u64);
+        words.push_str(&format!(", {unread} not searched"));
+    }
+    strip_ui(ctx, ui, place, |ui| {
+        for (name, keys, back) in [("Next", "F4", false), ("Previous", "Shift+F4", true)] {
+            let button = ui.add_enabled(count > 1, egui::Button::new(name));
+            if button.on_hover_text(keys).clicked() {
+                actions.push(Action::NextEqual { back });
+            }
+        }
+        ui.with_layout(egui::Layout::left_to_right(egui::Align::Center), |ui| {
+            ui.add(egui::Label::new(words).truncate());
+        });
+    });
 }
 
 /// Left and right close and open, as in every tree.
@@ -334,112 +321,277 @@ struct Done {
     toggle: bool,
 }
 
-#[allow(clippy::too_many_arguments)]
-fn line_ui(
-    ctx: &PanelCtx<'_>,
-    ui: &Ui,
-    state: &HeaderTreeState,
-    line: &Line,
-    seen: Rect,
+/// One row of the tree as it is painted.
+struct Row<'a> {
+    line: &'a Line,
     rect: Rect,
     body: Rect,
     selected: bool,
-    list: &egui::Response,
-) -> Done {
-    let mut done = Done::default();
-    let response = ui.interact(seen, list.id.with(("line", &line.path)), Sense::CLICK);
-    let name = match line.value.as_str() {
-        "" => line.name.clone(),
-        value => format!("{}: {}", line.name, shown(value, 400)),
-    };
-    response.widget_info(|| WidgetInfo::selected(Role::TreeItem, true, selected, &name));
-    let at = rect.left() + 6.0 + line.depth as f32 * INDENT;
-    let painter = ui.painter_at(body);
-    let theme = ctx.theme;
-    if selected {
-        painter.rect_filled(rect, 0, theme.selected);
-        if list.has_focus() {
-            painter.rect_filled(rect.with_max_x(rect.left() + 3.0), 0, theme.selected_text);
+    open: bool,
+    /// Another message stands beside.
+    pinned: bool,
+}
+
+impl Row<'_> {
+    fn ui(
+        &self,
+        ctx: &PanelCtx<'_>,
+        ui: &mut Ui,
+        detail: &Detail,
+        list: &egui::Response,
+        actions: &mut Vec<Action>,
+    ) -> Done {
+        let Self { line, rect, .. } = *self;
+        let mut done = Done::default();
+        let id = list.id.with(("line", &line.path));
+        let response = ui.interact(rect.intersect(self.body), id, Sense::CLICK);
+        let name = self.name();
+        response.widget_info(|| WidgetInfo::selected(Role::TreeItem, true, self.selected, &name));
+        let at = rect.left() + 8.0 + line.depth as f32 * INDENT;
+        done.pointed = response.hovered();
+        if response.clicked() {
+            list.request_focus();
+            let on_triangle = response
+                .interact_pointer_pos()
+                .is_some_and(|p| p.x < at + 14.0);
+            done.toggle = on_triangle && line.parent;
+            done.select = !done.toggle;
         }
-    } else if response.hovered() {
-        painter.rect_filled(rect, 0, theme.pointed);
+        done.select |= response.secondary_clicked();
+        done.toggle |= response.double_clicked() && line.parent && !done.toggle;
+        let elided = self.paint(ctx, ui, at, &response, list.has_focus());
+        response.context_menu(|ui| menu_ui(ctx, ui, detail, line, actions));
+        let mut words: Vec<String> = Vec::new();
+        if let Some((_, remark)) = &line.remark {
+            words.push(remark.clone());
+        }
+        if let Some(was) = &line.was {
+            words.push(match &was.old {
+                Some(old) => format!("One hop earlier: {}", shown(old, 400)),
+                None => "Not there one hop earlier".to_owned(),
+            });
+        }
+        if elided || !words.is_empty() {
+            words.push(shown(&line.whole(), 2000).into_owned());
+            response.on_hover_text_at_pointer(words.join("\n"));
+        }
+        done
     }
-    done.pointed = response.hovered();
-    if response.clicked() {
-        list.request_focus();
-        let on_triangle = response
-            .interact_pointer_pos()
-            .is_some_and(|p| p.x < at + 14.0);
-        done.toggle = on_triangle && line.parent;
-        done.select = !done.toggle;
-    }
-    done.toggle |= response.double_clicked() && line.parent && !done.toggle;
-    let text_colour = if selected {
-        theme.selected_text
-    } else {
-        theme.text
-    };
-    if line.parent {
-        triangle(
-            &painter,
-            pos2(at + 5.0, rect.center().y),
-            state.open.contains(&line.path),
-            text_colour,
-        );
-    }
-    let font = TextStyle::Body.resolve(ui.style());
-    let name_colour = if selected {
-        theme.selected_text
-    } else {
-        theme.request
-    };
-    let mut x = at + 16.0;
-    if let Some((severity, _)) = &line.remark {
-        let (shape, colour) = match severity {
-            Severity::Error => (MarkShape::Cross, theme.failure),
-            Severity::Warning => (MarkShape::Triangle, theme.challenge),
-            Severity::Info => (MarkShape::Ring, theme.faint),
+
+    /// Name for screen readers and tests.
+    fn name(&self) -> String {
+        let mut name = match self.line.value.as_str() {
+            "" => self.line.name.clone(),
+            value => format!("{}: {}", self.line.name, shown(value, 400)),
         };
-        let colour = if selected {
-            theme.selected_text
+        match self.line.was.as_ref().map(|was| was.old.as_deref()) {
+            Some(Some(old)) if !old.is_empty() => {
+                name.push_str(&format!(", was {}", shown(old, 400)))
+            }
+            Some(Some(_)) => name.push_str(", changed"),
+            Some(None) => name.push_str(", new on this hop"),
+            None => {}
+        }
+        if self.pinned {
+            name.push_str(&match &self.line.beside {
+                Beside::Equal(_) | Beside::Nothing => String::new(),
+                Beside::Differs { text, .. } => format!(", pinned {}", shown(text, 400)),
+                Beside::OnlyHere { .. } => ", not in the pinned message".to_owned(),
+                Beside::OnlyThere => ", only in the pinned message".to_owned(),
+            });
+        }
+        name
+    }
+
+    /// Paints the row; true when a text does not fit.
+    fn paint(
+        &self,
+        ctx: &PanelCtx<'_>,
+        ui: &Ui,
+        at: f32,
+        response: &egui::Response,
+        focus: bool,
+    ) -> bool {
+        let Self { line, rect, .. } = *self;
+        let painter = ui.painter_at(self.body);
+        let theme = ctx.theme;
+        let pick = |usual: Color32| {
+            if self.selected {
+                theme.selected_text
+            } else {
+                usual
+            }
+        };
+        if self.selected {
+            painter.rect_filled(rect, 0, theme.selected);
+            if focus {
+                painter.rect_filled(rect.with_max_x(rect.left() + 3.0), 0, theme.selected_text);
+            }
+        } else if response.hovered() {
+            painter.rect_filled(rect, 0, theme.pointed);
+        }
+        if line.was.is_some() {
+            let bar = Rect::from_min_max(
+                rect.left_top() + vec2(4.0, 1.0),
+                pos2(rect.left() + 7.0, rect.bottom() - 1.0),
+            );
+            painter.rect_filled(bar, 0, pick(theme.lines.challenge));
+        }
+        if line.parent {
+            triangle(
+                &painter,
+                pos2(at + 5.0, rect.center().y),
+                self.open,
+                pick(theme.text),
+            );
+        }
+        let mut x = at + 16.0;
+        if let Some((severity, _)) = &line.remark {
+            let (shape, colour) = match severity {
+                Severity::Error => (MarkShape::Cross, theme.failure),
+                Severity::Warning => (MarkShape::Triangle, theme.challenge),
+                Severity::Info => (MarkShape::Ring, theme.faint),
+            };
+            let colour = pick(colour);
+            let place = pos2(x + 4.0, rect.center().y);
+            paint_mark(&painter, place, 4.0, Mark { shape, colour });
+            x += 14.0;
+        }
+        let middle = rect.left() + rect.width() * 0.5;
+        let right = if self.pinned {
+            middle - 6.0
         } else {
-            colour
+            rect.right() - 4.0
         };
-        paint_mark(
-            &painter,
-            pos2(x + 4.0, rect.center().y),
-            4.0,
-            Mark { shape, colour },
+        let font = TextStyle::Body.resolve(ui.style());
+        let put = |text: &str, colour: Color32, x: f32, right: f32| {
+            let galley = painter.layout_job(one_line(text, font.clone(), colour, right - x));
+            let (size, elided) = (galley.size(), galley.elided);
+            let place = Align2::LEFT_CENTER.anchor_size(pos2(x, rect.center().y), size);
+            painter.galley(place.min, galley, colour);
+            (size.x, elided)
+        };
+        let noise = matches!(
+            line.beside,
+            Beside::Differs { noise: true, .. } | Beside::OnlyHere { noise: true }
         );
-        x += 14.0;
-    }
-    let put = |text: &str, colour, x: f32| {
-        let job = one_line(text, font.clone(), colour, rect.right() - 4.0 - x);
-        let galley = painter.layout_job(job);
-        let (size, elided) = (galley.size(), galley.elided);
-        let place = Align2::LEFT_CENTER.anchor_size(pos2(x, rect.center().y), size);
-        painter.galley(place.min, galley, colour);
-        (size.x, elided)
-    };
-    let head = if line.value.is_empty() {
-        line.name.clone()
-    } else {
-        format!("{}:", line.name)
-    };
-    let (width, mut elided) = put(&head, name_colour, x);
-    if !line.value.is_empty() {
-        elided |= put(&line.value, text_colour, x + width + 6.0).1;
-    }
-    match (&line.remark, elided) {
-        (Some((_, remark)), _) => {
-            response.on_hover_text_at_pointer(format!("{remark}\n{}", shown(&name, 2000)));
+        let quiet = self.pinned && (noise || matches!(line.beside, Beside::OnlyThere));
+        let head = match line.value.is_empty() {
+            true => line.name.clone(),
+            false => format!("{}:", line.name),
+        };
+        let name_colour = if quiet { theme.faint } else { theme.request };
+        let (width, mut elided) = put(&head, pick(name_colour), x, right);
+        x += width + 6.0;
+        if !line.value.is_empty() && !matches!(line.beside, Beside::OnlyThere) {
+            // The value that is followed stands out in every place.
+            if line.follow.is_some() && line.follow.as_ref() == ctx.value {
+                let width = painter
+                    .layout_job(one_line(&line.value, font.clone(), theme.text, right - x))
+                    .size()
+                    .x;
+                let place =
+                    Rect::from_x_y_ranges(x - 3.0..=x + width + 3.0, rect.y_range()).shrink(1.0);
+                let edge = Stroke::new(1.0, pick(theme.lines.request));
+                painter.rect_stroke(place, 3, edge, egui::StrokeKind::Inside);
+            }
+            let colour = if quiet { theme.faint } else { theme.text };
+            let (width, cut) = put(&line.value, pick(colour), x, right);
+            elided |= cut;
+            x += width + 12.0;
         }
-        (None, true) => {
-            response.on_hover_text_at_pointer(shown(&name, 2000));
+        let was = line.was.as_ref().and_then(|was| was.old.as_deref());
+        let mut behind = String::new();
+        if let Some(old) = was.filter(|old| !line.parent && !old.is_empty()) {
+            behind = format!("was {}", shown(old, 200));
+        } else if !self.open && !line.glance.is_empty() {
+            behind.clone_from(&line.glance);
         }
-        (None, false) => {}
+        if !behind.is_empty() && right - x > 40.0 && !self.pinned {
+            put(&behind, pick(theme.faint), x, right);
+        }
+        if self.pinned {
+            elided |= self.paint_beside(ctx, &painter, middle, &put);
+        }
+        elided
     }
-    done
+
+    /// The same field of the pinned message; true when it does not fit.
+    fn paint_beside(
+        &self,
+        ctx: &PanelCtx<'_>,
+        painter: &egui::Painter,
+        middle: f32,
+        put: &dyn Fn(&str, Color32, f32, f32) -> (f32, bool),
+    ) -> bool {
+        let theme = ctx.theme;
+        let rect = self.rect;
+        painter.vline(middle - 3.0, rect.y_range(), Stroke::new(1.0, theme.line));
+        let (text, noise) = match &self.line.beside {
+            Beside::Nothing => return false,
+            Beside::Equal(text) => (text.as_str(), true),
+            Beside::Differs { text, noise } => (text.as_str(), *noise),
+            Beside::OnlyHere { noise } => ("—", *noise),
+            Beside::OnlyThere => (self.line.value.as_str(), false),
+        };
+        let marked = !noise;
+        if marked {
+            let bar =
+                Rect::from_x_y_ranges(middle - 1.0..=middle + 2.0, rect.shrink(1.0).y_range());
+            let colour = if self.selected {
+                theme.selected_text
+            } else {
+                theme.lines.failure
+            };
+            painter.rect_filled(bar, 0, colour);
+        }
+        let colour = match (self.selected, marked) {
+            (true, _) => theme.selected_text,
+            (_, true) => theme.text,
+            _ => theme.faint,
+        };
+        put(text, colour, middle + 8.0, rect.right() - 4.0).1
+    }
+}
+
+fn menu_ui(
+    ctx: &PanelCtx<'_>,
+    ui: &mut Ui,
+    detail: &Detail,
+    line: &Line,
+    actions: &mut Vec<Action>,
+) {
+    let header = line.path.0.split(" > ").next().unwrap_or_default();
+    let header = span_of(&detail.tree, &FieldPath(header.to_owned()));
+    let header = header.map(|span| {
+        let octets = span.of(&detail.bytes);
+        String::from_utf8_lossy(octets).trim_end().to_owned()
+    });
+    let filter = match &line.follow {
+        Some(value) => Some(value.filter()),
+        None if line.value.trim().is_empty() || line.span.is_none() => None,
+        None => Some(format!("text contains {}", quoted(line.value.trim()))),
+    };
+    let pin = match ctx.pinned.is_some_and(|p| p.message == detail.message) {
+        true => ("Unpin", Action::PinToCompare(None)),
+        false => ("Pin to compare", Action::PinToCompare(Some(detail.message))),
+    };
+    let value = (!line.value.is_empty()).then(|| Action::CopyText(line.value.clone()));
+    for (words, action) in [
+        ("Filter by this value", filter.map(Action::SetFilter)),
+        ("Copy value", value),
+        ("Copy header", header.map(Action::CopyText)),
+        ("Copy message", Some(Action::CopyMessage)),
+        (pin.0, Some(pin.1)),
+    ] {
+        if ui
+            .add_enabled(action.is_some(), egui::Button::new(words))
+            .clicked()
+        {
+            actions.extend(action);
+            ui.close();
+        }
+    }
 }
 
 fn triangle(painter: &egui::Painter, at: egui::Pos2, open: bool, colour: egui::Color32) {

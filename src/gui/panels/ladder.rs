@@ -29,6 +29,8 @@ const NARROWEST_GAP: f32 = 110.0;
 const WIDEST_GAP: f32 = 420.0;
 /// Most labels can still be read in a gap of that width.
 const STILL_READ_GAP: f32 = 150.0;
+/// Messages with a value that are looked up for a folded row in one frame.
+const MAX_CHECKED: usize = 500;
 const SMALLEST_ZOOM: f32 = 0.5;
 const LARGEST_ZOOM: f32 = 4.0;
 
@@ -458,7 +460,11 @@ fn row_ui(
     }
     let response = ui.interact(rect.intersect(frame.body), list.id.with(row), Sense::CLICK);
     response.widget_info(|| {
-        WidgetInfo::selected(Role::ListBoxOption, true, selected, name_of(frame, item))
+        let mut name = name_of(frame, item);
+        if has_equal(ctx, frame, item) {
+            name.push_str(", same value");
+        }
+        WidgetInfo::selected(Role::ListBoxOption, true, selected, name)
     });
     let fold = match item {
         LadderItem::Arrow(arrow) => arrow.fold,
@@ -481,6 +487,7 @@ fn row_ui(
         selected,
         hovered,
         focus: selected && list.has_focus(),
+        equal: has_equal(ctx, frame, item),
     };
     let elided = paint::row(ctx, ui, frame, item, rect, look);
     let mut time = ctx.time_words(item.time());
@@ -492,6 +499,22 @@ fn row_ui(
     if hovered {
         hover(ctx, frame, item, elided, response);
     }
+}
+
+/// A message of this row has the value of the selected field.
+fn has_equal(ctx: &PanelCtx<'_>, frame: &Frame<'_>, item: &LadderItem) -> bool {
+    let LadderItem::Arrow(arrow) = item else {
+        return false;
+    };
+    if ctx.has_equal(arrow.message) {
+        return true;
+    }
+    // Of those that came again the first speaks for the others, but for a value of one of them.
+    arrow.fold.is_some_and(|fold| !fold.open)
+        && ctx.equal.is_some_and(|equal| {
+            let rows = |id: &MessageId| frame.ladder().row_of(*id) == Some(arrow.row);
+            equal.messages.len() > 1 && equal.messages.iter().take(MAX_CHECKED).any(rows)
+        })
 }
 
 /// Name for screen readers and tests.

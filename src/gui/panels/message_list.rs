@@ -6,7 +6,7 @@ use super::call_list::uri_cell;
 use super::empty_ui;
 use crate::gui::action::{Action, PanelName, Tab};
 use crate::gui::panel_ctx::PanelCtx;
-use crate::gui::widgets::row_view::{Cell, Column, Row, RowView, RowViewState};
+use crate::gui::widgets::row_view::{Cell, Column, MarkShape, Row, RowView, RowViewState};
 use crate::index::ids::MessageId;
 use crate::present::rows::{self, MessageLine};
 
@@ -133,10 +133,16 @@ fn content(ctx: &PanelCtx<'_>, line: &MessageLine) -> Row {
     let delta = line.delta.map(rows::duration_words).unwrap_or_default();
     let row = ctx.view.message(line.message);
     let frame = row.map_or(0, |row| row.frame);
+    let mut label = format!("{} {}", line.message, line.label);
+    let mut number = Cell::new(line.message.to_string());
+    if ctx.has_equal(line.message) {
+        label.push_str(", same value");
+        number = number.mark(MarkShape::Disc, ctx.theme.lines.success);
+    }
     Row {
-        label: format!("{} {}", line.message, line.label),
+        label,
         cells: vec![
-            Cell::new(line.message.to_string()).hover(format!("Packet {frame}")),
+            number.hover(format!("Packet {frame}")),
             Cell::new(ctx.time_words(line.time)).hover(time),
             Cell::new(delta),
             end(line.source),

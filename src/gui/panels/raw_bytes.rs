@@ -9,9 +9,11 @@ use egui::{Color32, FontId, Rect, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2};
 use super::empty_ui;
 use super::header_tree::{field_at, span_of};
 use crate::gui::action::{Action, FieldPath, PanelName, RawTab};
+use crate::gui::fetch::Detail;
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::widgets::scroll::{BAR_POINTS, Scroll};
 use crate::index::ids::MessageId;
+use crate::present::equal::{self, Value};
 use crate::span::Span;
 
 const PAD: f32 = 8.0;
@@ -27,6 +29,8 @@ pub struct RawBytesState {
     made: Option<(u64, MessageId, usize)>,
     lines: Vec<TextLine>,
     shown: Option<(MessageId, Option<FieldPath>, RawTab)>,
+    /// Where the value that is followed stands: in which message, which value, the places.
+    equal: Option<(MessageId, Value, Vec<Span>)>,
     /// A field was selected by a click on a byte: the tree is to show it.
     pub clicked: Option<FieldPath>,
 }
@@ -62,7 +66,12 @@ pub fn raw_bytes_ui(
     list.widget_info(|| WidgetInfo::labeled(Role::Document, true, "Bytes of the message"));
     let field = ctx.selection.field.as_ref();
     let selected = field.and_then(|field| span_of(&detail.tree, field));
-    let marks = [(pointed, ctx.theme.pointed), (selected, ctx.theme.field)];
+    let marks: Vec<(Option<Span>, Color32)> = state
+        .equal_places(ctx, detail)
+        .iter()
+        .map(|span| (Some(*span), ctx.theme.equal))
+        .chain([(pointed, ctx.theme.pointed), (selected, ctx.theme.field)])
+        .collect();
 
     let columns = (((body.width() - 2.0 * PAD) / letter.max(1.0)) as usize).max(8);
     let key = (detail.capture, detail.message, columns);
@@ -140,6 +149,31 @@ pub fn raw_bytes_ui(
     if let Some(path) = clicked.and_then(|offset| field_at(&detail.tree, offset)) {
         state.clicked = Some(path.clone());
         actions.push(Action::SelectField(Some(path)));
+    }
+}
+
+/// Places of one value that are marked in one message.
+const MAX_PLACES: usize = 1_000;
+
+impl RawBytesState {
+    /// Where the value that is followed stands in the message.
+    fn equal_places(&mut self, ctx: &PanelCtx<'_>, detail: &Detail) -> &[Span] {
+        let Some(value) = ctx.value else {
+            self.equal = None;
+            return &[];
+        };
+        let known = self
+            .equal
+            .as_ref()
+            .is_some_and(|(message, known, _)| *message == detail.message && known == value);
+        if !known {
+            let mut places = equal::places(value, &detail.bytes);
+            places.truncate(MAX_PLACES);
+            self.equal = Some((detail.message, value.clone(), places));
+        }
+        self.equal
+            .as_ref()
+            .map_or(&[], |(_, _, places)| places.as_slice())
     }
 }
 

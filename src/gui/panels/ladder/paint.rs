@@ -5,7 +5,7 @@ use egui::{Align2, Color32, Pos2, Rect, Shape, Stroke, TextFormat, Ui, pos2, vec
 
 use super::Frame;
 use crate::gui::panel_ctx::PanelCtx;
-use crate::gui::theme::ARROW_HEAD_POINTS;
+use crate::gui::theme::{ARROW_HEAD_POINTS, Theme};
 use crate::gui::widgets::row_view::{one_line, shown};
 use crate::index::ids::CallId;
 use crate::present::ladder::{Arrow, ArrowClass, Bar, Break, LadderItem};
@@ -19,6 +19,21 @@ pub(super) struct Look {
     pub selected: bool,
     pub hovered: bool,
     pub focus: bool,
+    /// It has the value of the selected field.
+    pub equal: bool,
+}
+
+/// Marks a row that has the value of the selected field.
+fn equal_mark(painter: &egui::Painter, column: Rect, selected: bool, theme: &Theme) {
+    let colour = if selected {
+        theme.selected_text
+    } else {
+        theme.lines.success
+    };
+    let bar = column
+        .with_min_x(column.right() - 4.0)
+        .shrink2(vec2(0.0, 2.0));
+    painter.rect_filled(bar, 1, colour);
 }
 
 /// Paints what is between the lanes; true when a label does not fit.
@@ -86,6 +101,9 @@ pub(super) fn time(
     let column = rect.with_max_x(rect.left() + frame.sizes.time_points - 4.0);
     if frame.left > 0.0 {
         painter.rect_filled(column, 0, ground);
+    }
+    if look.equal {
+        equal_mark(&painter, column, look.selected, theme);
     }
     if look.focus {
         let bar = rect.with_max_x(rect.left() + 3.0);
