@@ -225,7 +225,7 @@ pub fn find(
                 continue;
             }
             None => {
-                if search.read % 64 == 0 && !wanted() {
+                if search.read.is_multiple_of(64) && !wanted() {
                     return None;
                 }
                 search.is_in(row)

@@ -321,6 +321,9 @@ struct Done {
     toggle: bool,
 }
 
+/// Puts a text of a colour between two places; gives its width, and true when it does not fit.
+type Put<'a> = dyn Fn(&str, Color32, f32, f32) -> (f32, bool) + 'a;
+
 /// One row of the tree as it is painted.
 struct Row<'a> {
     line: &'a Line,
@@ -522,7 +525,7 @@ impl Row<'_> {
         ctx: &PanelCtx<'_>,
         painter: &egui::Painter,
         middle: f32,
-        put: &dyn Fn(&str, Color32, f32, f32) -> (f32, bool),
+        put: &Put<'_>,
     ) -> bool {
         let theme = ctx.theme;
         let rect = self.rect;
