@@ -49,7 +49,7 @@ fn from_a_call_to_its_ladder_to_a_parameter() {
     );
 
     // Walking on, the tree stays open and the field stays selected.
-    click(&mut w, "ACK #7");
+    click(&mut w, "ACK #7, same value");
     assert_eq!(
         press(&mut w, Modifiers::NONE, Key::ArrowUp),
         [Action::SelectMessage(MessageId::at(5))]
