@@ -506,3 +506,43 @@ fn what_is_for_later_fails_in_words_or_shows_what_can_be_seen() {
         }
     }
 }
+
+#[test]
+fn an_icmp_error_marks_the_message_it_quotes() {
+    let Some(captures) = corpus() else { return };
+    let path = captures.join("lab-dead-port.pcap");
+    let path = path.to_str().unwrap();
+    let messages = json(&["messages", path, "--format", "json"]);
+    let marked: Vec<&Value> = messages
+        .iter()
+        .filter(|m| !m["icmp_error"].is_null())
+        .collect();
+    assert_eq!(marked.len(), 16);
+    for message in marked {
+        let error = &message["icmp_error"];
+        assert_eq!(error["words"], "port unreachable");
+        assert_eq!(error["from"], "192.0.2.20");
+        // The error follows the packet it quotes before any other message does.
+        assert_eq!(
+            error["frame"].as_u64(),
+            message["frame"].as_u64().map(|n| n + 1)
+        );
+    }
+    let drawn = text(&["ladder", path, "--call", "1"]);
+    assert!(drawn.contains("-X>") && drawn.contains("ICMP: port unreachable"));
+    let svg = text(&["ladder", path, "--call", "1", "--format", "svg"]);
+    assert!(svg.contains("class=\"icmp\""));
+}
+
+#[test]
+fn a_message_that_the_snap_length_cut_says_so() {
+    let Some(captures) = corpus() else { return };
+    let path = captures.join("derived-snaplen120.pcap");
+    let messages = json(&["messages", path.to_str().unwrap(), "--format", "json"]);
+    assert_eq!(messages.len(), 10);
+    for message in messages {
+        assert_eq!(message["cut"], true);
+        let kinds = message["diagnostics"].as_array().unwrap();
+        assert!(kinds.iter().any(|d| d["kind"] == "not-all-captured"));
+    }
+}

@@ -56,6 +56,50 @@ fn every_encapsulation_gives_the_messages_that_were_put_in() {
 }
 
 #[test]
+fn what_linux_and_kamailio_encapsulate_comes_out() {
+    let facts = |name: &str| -> Vec<String> {
+        let line = |m: &Value| {
+            let what = m["status"]
+                .as_u64()
+                .map_or(m["method"].clone(), Value::from);
+            format!("{} {what} {} {}", m["frame"], m["cseq"], m["src"]).replace('"', "")
+        };
+        messages(name).iter().map(line).collect()
+    };
+    for version in 1..=3 {
+        let name = format!("hep-kamailio-{version}.pcap");
+        let expected = [
+            "1 OPTIONS 1 192.0.2.1:5060",
+            "2 200 1 192.0.2.2:5060",
+            "3 MESSAGE 2 192.0.2.1:5060",
+            "4 200 2 192.0.2.2:5060",
+            "5 OPTIONS 3 192.0.2.1:5060",
+            "6 200 3 192.0.2.2:5060",
+            "7 MESSAGE 4 192.0.2.1:5060",
+            "8 200 4 192.0.2.2:5060",
+        ];
+        assert_eq!(facts(&name), expected, "{name}");
+        let agent = if version == 1 {
+            Value::Null
+        } else {
+            Value::from(7001)
+        };
+        for m in messages(&name) {
+            assert_eq!(m["hep_agent"], agent);
+            assert_eq!(m["origin"], "hep");
+            assert!(m["time"].as_str().unwrap().starts_with("2026-11-21T"));
+        }
+    }
+    let vxlan = messages("vxlan-kernel.pcap");
+    assert_eq!(vxlan.len(), 3);
+    assert_eq!(vxlan[1]["src"], "198.51.100.1:5060");
+    assert_eq!(vxlan[1]["layers"], "eth/ipv4/udp/vxlan/eth/ipv4/udp");
+    let nflog = messages("nflog.pcap");
+    assert_eq!(nflog.len(), 3);
+    assert_eq!(nflog[1]["layers"], "nflog/ipv4/udp");
+}
+
+#[test]
 fn the_layers_of_a_message_are_named_and_placed() {
     for (name, layers) in [
         ("qinq.pcap", "eth/vlan/vlan/ipv4/udp"),
@@ -91,7 +135,7 @@ fn hep_gives_time_and_agent() {
         &["messages"],
         &folder().join("../captures/busy-486/capture.pcap"),
     );
-    for name in ["hep3-plain.pcap", "hep3-gzip.pcap"] {
+    for name in ["hep3-plain.pcap", "hep3-gzip.pcap", "hep3-tcp.pcap"] {
         let ours = messages(name);
         assert_eq!(ours.len(), plain.len());
         for (m, p) in ours.iter().zip(&plain) {

@@ -10,6 +10,7 @@ use super::table::{self, Layout};
 use super::{Failure, Outcome};
 use crate::index::IndexView;
 use crate::ingest::FileReport;
+use crate::packet::link_names::link_type_name;
 use crate::present::text;
 use crate::source::{Interface, Skipped};
 
@@ -164,7 +165,12 @@ fn link_type(number: u16) -> String {
         229 => "rawip6",
         252 => "exported-pdu",
         276 => "linux-sll2",
-        other => return format!("linktype-{other}"),
+        other => {
+            return match link_type_name(other) {
+                Some(name) => name.to_lowercase().replace('_', "-"),
+                None => format!("linktype-{other}"),
+            };
+        }
     };
     name.to_owned()
 }

@@ -1,7 +1,5 @@
 //! What needs memory of other packets, in the order of the capture: fragments, TCP, SCTP, ICMP errors.
 
-use std::collections::BTreeMap;
-
 use crate::bytes::{Extent, cut_extents};
 use crate::index::hash_bytes;
 use crate::index::message_store::Transport;
@@ -9,7 +7,7 @@ use crate::packet::ip_fragment::{Datagram, IpFragments};
 use crate::packet::sctp::{self, Associations};
 use crate::packet::tcp_stream::{TcpStreams, Way};
 use crate::packet::{
-    self, Addressing, Fragment, LayerStack, Packet, Payload, Skip, TcpSegment, hep, icmp,
+    self, Addressing, Fragment, LayerStack, Packet, Payload, Skip, TcpSegment, icmp,
 };
 use crate::sip::framing;
 use crate::sip::scan::Framing;
@@ -41,8 +39,6 @@ pub(super) struct Filing {
     tcp: TcpStreams<Filer>,
     fragments: IpFragments,
     sctp: Associations,
-    /// What was passed over inside of datagrams put together.
-    pub skips: BTreeMap<Skip, (u64, u32)>,
     last_time: i64,
 }
 
@@ -110,7 +106,10 @@ impl Filing {
             Payload::Fragment(fragment) => self.fragment(place, &packet, fragment, time),
             Payload::Sctp(chunks) => self.chunks(place, &packet, chunks, time),
             Payload::Icmp { data, v6 } => self.quoted(place, &packet, (data, v6), time),
-            Payload::Udp { data, cut, .. } => self.packed(place, &packet, data, cut),
+            Payload::Udp { data, cut, .. } => {
+                let way = (packet.addressing, packet.layers);
+                self.filer.hep_packet(data, |part| place.of(part), way, cut);
+            }
             Payload::Other { .. } => {}
         }
     }
@@ -151,7 +150,7 @@ impl Filing {
     fn skip(&mut self, skip: Option<Skip>, place: Place<'_>) {
         let frame = place.extents.last().map_or(0, |e| e.frame);
         if let Some(skip) = skip {
-            self.skips.entry(skip).or_insert((0, frame)).0 += 1;
+            self.filer.skip(skip, frame);
         }
     }
 
@@ -173,50 +172,6 @@ impl Filing {
             from,
             (frame.file, frame.frame),
             time,
-        );
-    }
-
-    /// A compressed message in HEP.
-    fn packed(&mut self, place: Place<'_>, packet: &Packet<'_>, data: &[u8], cut: bool) {
-        let Some(Ok(hep)) = hep::read(data) else {
-            return;
-        };
-        let sender = packet.addressing.src.ip;
-        let bytes = match hep::inflate(hep.payload) {
-            Ok(bytes) => bytes,
-            Err(fault) => return self.skip(Some(Skip::Hep(fault, sender)), place),
-        };
-        let way = block::hep_way(&hep, &packet.addressing, packet.layers);
-        let Filer {
-            indexer,
-            pool,
-            wrapped,
-            ..
-        } = &mut self.filer;
-        pool.text.clear();
-        pool.places.clear();
-        let cut = cut || hep.fault.is_some();
-        let found = block::in_hep(&bytes, &hep.note, way, cut, pool);
-        let Some(found) = found else { return };
-        let Some(frame) = place.of(hep.payload).into_iter().next() else {
-            return;
-        };
-        let Some(extent) = wrapped.stored.keep(found.bytes, frame) else {
-            return;
-        };
-        push(
-            indexer,
-            pool,
-            &Filed {
-                decoded: &found.decoded,
-                bytes: found.bytes,
-                extents: &[extent],
-                addressing: found.addressing,
-                transport: found.transport,
-                layers: found.layers,
-                cut: found.cut,
-                hep: found.hep.as_deref(),
-            },
         );
     }
 

@@ -791,7 +791,7 @@ impl Work {
         core.filing.finish();
         let panics = self.panics.load(Ordering::Relaxed);
         // What is behind the first layers is told of the first input that could be read.
-        let mut inner: Vec<Skipped> = std::mem::take(&mut core.filing.skips)
+        let mut inner: Vec<Skipped> = std::mem::take(&mut core.filing.filer.skips)
             .into_iter()
             .map(|(s, (n, f))| skipped(s, n, f))
             .collect();

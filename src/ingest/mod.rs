@@ -6,6 +6,7 @@
 mod block;
 mod filing;
 mod follow;
+mod hep;
 mod icmp;
 mod key_logs;
 mod load;

@@ -1,10 +1,12 @@
 //! Messages out of byte streams, and into the index.
 
+use std::collections::BTreeMap;
+
 use crate::bytes::{Extent, cut_extents};
 use crate::index::message_store::Transport;
 use crate::index::{Incoming, Indexer};
 use crate::packet::tcp_stream::{StreamSink, Verdict, Way};
-use crate::packet::{Addressing, LayerStack, hep};
+use crate::packet::{Addressing, LayerStack, Skip, hep};
 use crate::sip::framing::{self, Framer, StreamItem};
 use crate::sip::method::Method;
 use crate::sip::scan::{ContentLength, Framing, scan};
@@ -37,6 +39,8 @@ pub(super) struct StreamState {
     lost: bool,
     /// What it is wrapped in was looked at: nothing.
     plain: bool,
+    /// It is a sequence of HEP packets.
+    hep: bool,
     /// It is unwrapped before it is read.
     pub link: Option<Link>,
     /// Of the octets in hand, when it is not TCP.
@@ -65,6 +69,11 @@ impl StreamState {
     /// Where the first octet in hand lies.
     pub fn first_extent(&self) -> Option<Extent> {
         self.extents.front().copied()
+    }
+
+    /// Where the first `len` octets in hand lie.
+    pub fn first_extents(&mut self, len: usize) -> Vec<Extent> {
+        cut_extents(self.extents.make_contiguous(), 0, len)
     }
 
     /// Takes all octets out, to be read by others.
@@ -126,6 +135,8 @@ pub(super) struct Filer {
     pub indexer: Indexer,
     pub pool: Pool,
     pub wrapped: Wrapped,
+    /// What was passed over inside of datagrams put together and of streams.
+    pub skips: BTreeMap<Skip, (u64, u32)>,
     /// Beginnings of messages that ended in a hole or with the capture.
     pub incomplete: u64,
     /// Streams that were SIP, or began like it, and were given up.
@@ -351,6 +362,7 @@ impl StreamSink for Filer {
 
     fn starts(&self, data: &[u8]) -> bool {
         wrapped::begins(data)
+            || super::hep::begins(data)
             || framing::looks_like_sip(data)
                 && begins_like_known(data)
                 && !matches!(
@@ -392,6 +404,15 @@ impl StreamSink for Filer {
         let before = state.cost();
         state.buffer.extend_from_slice(data);
         state.extents.push_back(extent);
+        if state.hep || state.is_undecided() && super::hep::may_begin(state.rest()) {
+            state.hep = state.hep || super::hep::begins(state.rest());
+            let verdict = match state.hep {
+                true => self.hep_stream(state, way),
+                false => Verdict::Wanted,
+            };
+            self.account(before, state.cost());
+            return verdict;
+        }
         if state.is_undecided() {
             match wrapped::wrapping(state.rest()) {
                 Wrapping::None => state.decide(),
@@ -423,12 +444,22 @@ impl StreamSink for Filer {
             self.linked_gap(link);
             return;
         }
+        if state.hep {
+            let all = state.rest().len();
+            state.skip(all);
+            return;
+        }
         self.drop_rest(state, way);
     }
 
     fn end(&mut self, state: &mut StreamState, way: &Way, _time: i64) {
         if let Some(link) = state.link {
             self.linked_end(link);
+            return;
+        }
+        if state.hep {
+            self.incomplete += u64::from(!state.rest().is_empty());
+            *state = StreamState::default();
             return;
         }
         self.drop_rest(state, way);

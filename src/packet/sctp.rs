@@ -236,6 +236,11 @@ pub struct Associations {
 }
 
 impl Associations {
+    /// Octets in hand, bookkeeping included.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
     /// Takes one chunk; gives the message when it is whole. `hash` stands for the octets of the chunk.
     pub fn push(
         &mut self,

@@ -508,10 +508,7 @@ fn esp<'a, R: Record<'a>>(
     layers: &mut R,
 ) -> Result<Packet<'a>, Skip> {
     let data = body.data;
-    let security = be32(data, 0).ok_or(Skip::Short)?;
     let payload = data.get(8..).ok_or(Skip::Short)?;
-    let realm = join(way.realm, security);
-    let addressing = Addressing { realm, ..*way };
     // Behind the part that was captured nothing can be checked; a datagram still tells its length.
     let whole = body.sent <= data.len();
     for check in CHECK_VALUES {
@@ -526,8 +523,9 @@ fn esp<'a, R: Record<'a>>(
         layers.enter_tunnel()?;
         layers.passed(Layer::Esp, data, 8);
         return match next {
-            4 | 41 => ip(inside, next == 41, realm, layers),
-            next => transport(next, inside, sent, addressing, layers),
+            4 | 41 => ip(inside, next == 41, pair(way), layers),
+            // Keys are changed while a connection goes on: they make no network of their own.
+            next => transport(next, inside, sent, *way, layers),
         };
     }
     Err(Skip::Payload(Layer::Esp))
