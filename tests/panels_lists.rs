@@ -8,7 +8,9 @@ use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use panel_kit::*;
-use sipscope::gui::action::{Action, Area, CallColumn, CallOrder, PanelName, RawTab};
+use sipscope::gui::action::{
+    Action, Area, CallColumn, CallOrder, MessageColumn, PanelName, RawTab,
+};
 use sipscope::gui::prefs::TimeFormat;
 use sipscope::index::CallKind;
 use sipscope::index::ids::CallId;
@@ -594,4 +596,25 @@ fn whole_messages_are_searched() {
     }
     press(&mut w, Modifiers::NONE, Key::Escape);
     assert!(w.query_by_label("Find in messages:").is_none());
+}
+
+#[test]
+fn the_message_list_has_columns_to_choose_and_times_between_rows() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window_of([3400.0, 900.0], vec![two_calls(folder.path())]);
+    click(&mut w, "All messages");
+    assert!(w.query_by_label("Size").is_none());
+    w.get_by_label("Time (UTC)");
+    w.state_mut()
+        .apply(Action::ShowMessageColumn(MessageColumn::Size, true));
+    settle(&mut w);
+    w.get_by_label("Size");
+    w.state_mut()
+        .apply(Action::ShowMessageColumn(MessageColumn::From, false));
+    w.state_mut()
+        .apply(Action::SetTimeFormat(TimeFormat::Delta));
+    settle(&mut w);
+    w.get_by_label("Time (Δ s)");
+    assert!(w.query_by_label("From").is_none());
+    w.get_by_label("11 200 OK (REGISTER)");
 }

@@ -62,6 +62,8 @@ pub enum Action {
     ShowKind(#[serde(with = "kind_by_name")] CallKind),
     /// Sorts the call list.
     SortCalls(CallOrder),
+    /// Shows or hides a column of the message list.
+    ShowMessageColumn(MessageColumn, bool),
     /// Shows or hides a column of the call list.
     ShowColumn(CallColumn, bool),
     /// Shows only messages and calls that match the expression; empty shows all.
@@ -259,6 +261,41 @@ pub enum CallColumn {
     ContactChanges,
     /// Registrations: times without a binding.
     Gaps,
+}
+
+/// Columns of the message list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum MessageColumn {
+    /// Number.
+    Number,
+    /// Time.
+    Time,
+    /// Since the message before it in the call.
+    Delta,
+    /// Sender.
+    Source,
+    /// Receiver.
+    Destination,
+    /// Method or code.
+    Message,
+    /// CSeq.
+    Cseq,
+    /// From.
+    From,
+    /// To.
+    To,
+    /// Call.
+    Call,
+    /// What is in it.
+    Info,
+    /// Number of the packet.
+    Frame,
+    /// Transport.
+    Transport,
+    /// Octets.
+    Size,
+    /// Call-ID.
+    CallId,
 }
 
 /// Order of the call list.

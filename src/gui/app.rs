@@ -15,7 +15,7 @@ use super::panels::find_bar::{FindBarState, find_bar_ui};
 use super::panels::find_box::find_box_id;
 use super::panels::header_tree::{HeaderTreeState, header_tree_ui};
 use super::panels::ladder::{LadderState, ladder_ui};
-use super::panels::message_list::{MessageListState, message_list_ui};
+use super::panels::message_list::{MessageListState, message_columns_ui, message_list_ui};
 use super::panels::overlays::{OverlayState, overlay_ui};
 use super::panels::raw_bytes::{RawBytesState, raw_bytes_ui};
 use super::panels::status_bar::{notice_ui, status_bar_ui};
@@ -201,10 +201,12 @@ impl SipscopeApp {
             kind: session.kind,
             order: session.order(),
             columns: &session.prefs.columns,
+            message_columns: &session.prefs.message_columns,
             filter: &session.filter_text,
             time: session.prefs.time,
             tab: session.prefs.tab,
             raw: session.prefs.raw,
+            working: session.working(),
             recent: &session.prefs.recent,
             survey: survey.as_deref(),
             history: &session.prefs.history,
@@ -343,16 +345,20 @@ fn ladder_tabs_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, alone: bool, actions: &mut Ve
             actions.push(Action::ShowTab(tab));
         }
     }
-    if alone && ctx.layout.maximised.is_none() {
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+    let show_message = alone && ctx.layout.maximised.is_none();
+    ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+        if ctx.tab != Tab::Ladder {
+            message_columns_ui(ctx, ui, actions);
+        }
+        if show_message {
             let show = ui
                 .button("Show message")
                 .on_hover_text("Opens the message at the right");
             if show.clicked() {
                 actions.push(Action::ShowArea(Area::Details, true));
             }
-        });
-    }
+        }
+    });
 }
 
 /// Text, tree or hexadecimal, and which message it is.

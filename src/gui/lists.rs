@@ -479,7 +479,6 @@ struct RtpByCall {
     /// What it was made from.
     stamp: (usize, u64, usize),
     packets: HashMap<CallId, (u64, u64)>,
-    silent: bool,
 }
 
 impl RtpByCall {
@@ -491,11 +490,7 @@ impl RtpByCall {
             return false;
         }
         self.stamp = stamp;
-        self.silent = view.rtp.is_empty();
         self.packets.clear();
-        if self.silent {
-            return true;
-        }
         for stream in view.streams() {
             let Some(call) = stream.call else { continue };
             let entry = self.packets.entry(call).or_default();
@@ -509,7 +504,7 @@ impl RtpByCall {
         true
     }
 
-    /// None where the capture has no RTP at all, or the call announced no media.
+    /// None where the call announced no media.
     fn of(&self, call: CallId) -> Option<(u64, u64)> {
         self.packets.get(&call).copied()
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::action::{CallOrder, FindText, RawTab, Tab};
+use super::action::{CallOrder, FindText, MessageColumn, RawTab, Tab};
 use super::call_view::CallDetail;
 use super::command::Facts;
 use super::fetch::Detail;
@@ -50,6 +50,8 @@ pub struct PanelCtx<'a> {
     pub ladder: &'a LadderWish,
     /// Kind of calls that is listed.
     pub kind: CallKind,
+    /// Columns of the message list that somebody showed or hid.
+    pub message_columns: &'a [(MessageColumn, bool)],
     /// Columns of the call list that somebody showed or hid.
     pub columns: &'a ColumnChoice,
     /// Their order.
@@ -72,6 +74,8 @@ pub struct PanelCtx<'a> {
     pub found: Option<&'a Found>,
     /// Messages that the search has looked at.
     pub find_looked: u64,
+    /// What workers do for a person right now; empty for nothing.
+    pub working: &'static str,
     /// Captures that were opened, the newest first.
     pub recent: &'a [PathBuf],
     /// What is in a capture without SIP.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::index::CallKind;
 
-use super::action::{CallColumn, CallOrder, RawTab, Tab};
+use super::action::{CallColumn, CallOrder, MessageColumn, RawTab, Tab};
 use super::layout::Layout;
 
 /// Light, dark, or as the system.
@@ -63,6 +63,8 @@ pub struct Prefs {
     pub recent: Vec<PathBuf>,
     /// Columns of the call list that were shown or hidden by choice.
     pub columns: ColumnChoice,
+    /// Columns of the message list that were shown or hidden by choice.
+    pub message_columns: Vec<(MessageColumn, bool)>,
     /// Widths of columns in points, by list and head.
     pub widths: BTreeMap<String, f32>,
     /// Shares of the window.
@@ -83,6 +85,7 @@ impl Default for Prefs {
             history: Vec::new(),
             recent: Vec::new(),
             columns: ColumnChoice::new(),
+            message_columns: Vec::new(),
             widths: BTreeMap::new(),
             layout: Layout::default(),
             window: None,

@@ -308,6 +308,11 @@ impl Session {
                 self.kind_chosen = true;
             }
             Action::SortCalls(order) => self.prefs.order = order,
+            Action::ShowMessageColumn(column, show) => {
+                let chosen = &mut self.prefs.message_columns;
+                chosen.retain(|(known, _)| *known != column);
+                chosen.push((column, show));
+            }
             Action::ShowColumn(column, show) => self.prefs.show_column(self.kind, column, show),
             Action::SetFilter(text) => self.set_filter(text),
             Action::ShowTab(tab) => {
@@ -662,6 +667,15 @@ impl Session {
             || w.survey.is_busy()
             || w.pinned.is_busy()
             || w.following.is_busy())
+    }
+
+    /// What workers do for a person right now, in words; empty for nothing.
+    pub fn working(&self) -> &'static str {
+        match (self.jobs.are_running(), self.workers.lists.is_busy()) {
+            (true, _) => "Saving…",
+            (_, true) if self.is_finished() => "Searching and sorting…",
+            _ => "",
+        }
     }
 
     /// How far loading is.

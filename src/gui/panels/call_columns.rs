@@ -6,6 +6,7 @@ use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::prefs::ColumnChoice;
 use crate::gui::widgets::row_view::{Cell, Column};
 use crate::index::CallKind;
+use crate::index::call::EndReason;
 use crate::packet::Endpoint;
 use crate::present::rows::{self, Outcome, duration_words, state_words, uri_words};
 use crate::present::text::grouped;
@@ -119,10 +120,6 @@ pub static COLUMNS: &[ColumnInfo] = &[
     text(CallColumn::Callee, "Callee", 150.0, SINGLE)
         .hint("User of the first Request-URI; of registrations the address of record"),
     text(CallColumn::Way, "Peers", 250.0, &[CallKind::Options]).hint("Who sends OPTIONS to whom"),
-    text(CallColumn::Contact, "Contact", 220.0, REGISTRATIONS)
-        .hint("The newest contact that was asked for"),
-    text(CallColumn::SeenFrom, "Seen from", 150.0, REGISTRATIONS)
-        .hint("Where the requests came from; behind NAT it is not where the contact says"),
     text(CallColumn::Result, "Code and reason", 170.0, ALL)
         .hint("Final response that the caller got"),
     number(CallColumn::Pdd, "PDD", 70.0, CALLS)
@@ -144,15 +141,6 @@ pub static COLUMNS: &[ColumnInfo] = &[
         &[CallKind::Registration, CallKind::Options],
     )
     .hint("REGISTER with what came of it, challenges included"),
-    number(CallColumn::Expiry, "Granted", 80.0, REGISTRATIONS)
-        .hint("Seconds that the registrar granted last (RFC 3261, 10.3)"),
-    number(
-        CallColumn::Interval,
-        "Interval",
-        80.0,
-        &[CallKind::Registration, CallKind::Options],
-    )
-    .hint("Usual time from one round to the next: the median"),
     number(
         CallColumn::Failures,
         "Failures",
@@ -164,6 +152,19 @@ pub static COLUMNS: &[ColumnInfo] = &[
         .hint("How often another contact was registered than before"),
     text(CallColumn::Gaps, "Gaps", 160.0, REGISTRATIONS)
         .hint("Times without a binding, from the end of one to the next, and the longest of them"),
+    number(CallColumn::Expiry, "Granted", 80.0, REGISTRATIONS)
+        .hint("Seconds that the registrar granted last (RFC 3261, 10.3)"),
+    number(
+        CallColumn::Interval,
+        "Interval",
+        80.0,
+        &[CallKind::Registration, CallKind::Options],
+    )
+    .hint("Usual time from one round to the next: the median"),
+    text(CallColumn::Contact, "Contact", 220.0, REGISTRATIONS)
+        .hint("The newest contact that was asked for"),
+    text(CallColumn::SeenFrom, "Seen from", 150.0, REGISTRATIONS)
+        .hint("Where the requests came from; behind NAT it is not where the contact says"),
     number(CallColumn::Messages, "Messages", 84.0, ALL),
     number(CallColumn::Retransmissions, "Retrans.", 78.0, SINGLE)
         .hint("Messages that were sent again"),
@@ -294,7 +295,16 @@ pub fn cell(ctx: &PanelCtx<'_>, column: CallColumn, line: &Line) -> Cell {
             .map_or_else(Cell::default, |n| some_count(n.into())),
         CallColumn::RtpForward => rtp(ctx, call.rtp.map(|(forward, _)| forward)),
         CallColumn::RtpBackward => rtp(ctx, call.rtp.map(|(_, backward)| backward)),
-        CallColumn::EndedBy => Cell::new(call.ended_words()),
+        CallColumn::EndedBy => {
+            let cell = Cell::new(call.ended_words());
+            // A call that was answered and did not end as its users wanted.
+            match call.end_reason {
+                Some(EndReason::NoAck | EndReason::DialogLost | EndReason::SessionTimer) => {
+                    warned(ctx, cell)
+                }
+                _ => cell,
+            }
+        }
         CallColumn::CallId => Cell::new(call.call_id.clone()),
         CallColumn::UserAgents => match registration {
             Some(registration) => Cell::new(registration.user_agent.clone()),

@@ -32,6 +32,8 @@ pub struct CallListState {
     opened: Vec<(u64, u64)>,
     /// What `opened` was made from.
     opened_for: Option<(u64, CallOrder, Vec<CallId>, usize)>,
+    /// The list was sorted anew: its beginning is to be seen.
+    to_top: bool,
     /// A row below another one that was selected, and the message that went with it.
     below: Option<(CallId, u64, MessageId)>,
     /// Selected call and version of the list for which `row` was found.
@@ -215,6 +217,8 @@ pub fn call_list_ui(
     }
     if let Some(info) = out.sort.and_then(|column| infos.get(column)) {
         let descending = ctx.order.column == info.column && !ctx.order.descending;
+        // Who sorts looks for what comes first.
+        state.to_top = true;
         actions.push(Action::SortCalls(CallOrder {
             column: info.column,
             descending,
@@ -344,6 +348,10 @@ fn selected_row(ctx: &PanelCtx<'_>, state: &mut CallListState) -> Option<u64> {
         state.row = ctx.lists.row_of(call);
         // A growing list must not scroll by itself; another order or another call shall be seen.
         reveal = !same_list;
+        if key.2 == ctx.order && std::mem::take(&mut state.to_top) {
+            state.table.scroll.top = 0.0;
+            reveal = false;
+        }
     }
     let base = state.row?;
     let mut row = state.place(base);

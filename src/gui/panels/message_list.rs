@@ -4,10 +4,11 @@ use egui::Ui;
 
 use super::call_list::uri_cell;
 use super::empty_ui;
-use crate::gui::action::{Action, PanelName, Tab};
+use crate::gui::action::{Action, MessageColumn, PanelName, Tab};
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::widgets::row_view::{Cell, Column, MarkShape, Row, RowView, RowViewState};
-use crate::index::ids::MessageId;
+use crate::index::ids::{CallId, MessageId};
+use crate::packet::Endpoint;
 use crate::present::rows::{self, MessageLine};
 
 /// What belongs to the list alone.
@@ -17,6 +18,105 @@ pub struct MessageListState {
     of_all: RowViewState,
     /// The message that was brought into view last, in which list.
     revealed: Option<(Tab, MessageId)>,
+}
+
+/// A column.
+pub struct ColumnInfo {
+    /// Which.
+    pub column: MessageColumn,
+    /// Its name.
+    pub name: &'static str,
+    hint: &'static str,
+    width: f32,
+    right: bool,
+    usual: bool,
+}
+
+const fn info(column: MessageColumn, name: &'static str, width: f32) -> ColumnInfo {
+    ColumnInfo {
+        column,
+        name,
+        hint: "",
+        width,
+        right: false,
+        usual: true,
+    }
+}
+
+impl ColumnInfo {
+    const fn number(self) -> Self {
+        Self {
+            right: true,
+            ..self
+        }
+    }
+
+    const fn hint(self, hint: &'static str) -> Self {
+        Self { hint, ..self }
+    }
+
+    const fn hidden(self) -> Self {
+        Self {
+            usual: false,
+            ..self
+        }
+    }
+}
+
+/// All columns, in the order they are shown.
+pub static COLUMNS: &[ColumnInfo] = &[
+    info(MessageColumn::Number, "#", 50.0)
+        .number()
+        .hint("Number of the message in this capture"),
+    info(MessageColumn::Time, "Time", 116.0),
+    info(MessageColumn::Delta, "Δ in call", 76.0)
+        .number()
+        .hint("Since the message before it in the same call"),
+    info(MessageColumn::Source, "Source", 132.0),
+    info(MessageColumn::Destination, "Destination", 132.0),
+    info(MessageColumn::Message, "Message", 176.0),
+    info(MessageColumn::Cseq, "CSeq", 100.0),
+    info(MessageColumn::From, "From", 130.0),
+    info(MessageColumn::To, "To", 130.0),
+    info(MessageColumn::Call, "Call", 70.0)
+        .hint("Number of the call; each has its own colour and shape"),
+    info(MessageColumn::Info, "Info", 240.0),
+    info(MessageColumn::Frame, "Packet", 76.0)
+        .number()
+        .hint("Number of the packet in its file, as Wireshark counts")
+        .hidden(),
+    info(MessageColumn::Transport, "Transport", 84.0).hidden(),
+    info(MessageColumn::Size, "Size", 70.0)
+        .number()
+        .hint("Octets of the message")
+        .hidden(),
+    info(MessageColumn::CallId, "Call-ID", 180.0).hidden(),
+];
+
+/// True when the column is shown.
+pub fn is_shown(info: &ColumnInfo, ctx: &PanelCtx<'_>) -> bool {
+    ctx.message_columns
+        .iter()
+        .find(|(column, _)| *column == info.column)
+        .map_or(info.usual, |(_, show)| *show)
+}
+
+/// Which columns are shown.
+pub fn message_columns_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
+    ui.menu_button("Columns", |ui| {
+        for info in COLUMNS {
+            let mut on = is_shown(info, ctx);
+            let fixed = info.column == MessageColumn::Message;
+            if ui
+                .add_enabled(!fixed, egui::Checkbox::new(&mut on, info.name))
+                .clicked()
+            {
+                actions.push(Action::ShowMessageColumn(info.column, on));
+            }
+        }
+    })
+    .response
+    .on_hover_text("Columns of the message list");
 }
 
 /// The messages of the selected call, or all of them.
@@ -73,7 +173,25 @@ pub fn message_list_ui(
             table_state.scroll.reveal(row);
         }
     }
-    let columns = columns(ctx);
+    let infos: Vec<&ColumnInfo> = COLUMNS.iter().filter(|info| is_shown(info, ctx)).collect();
+    let columns: Vec<Column> = infos
+        .iter()
+        .map(|info| {
+            let name = match info.column {
+                MessageColumn::Time => ctx.time_head().to_owned(),
+                _ => info.name.to_owned(),
+            };
+            Column {
+                right: info.right,
+                ..Column::titled(name, info.width)
+            }
+            .hint(info.hint)
+        })
+        .collect();
+    let stretch = infos
+        .iter()
+        .position(|info| info.column == MessageColumn::Info)
+        .unwrap_or(infos.len().saturating_sub(1));
     let table = RowView {
         name: if all {
             "All messages"
@@ -82,16 +200,21 @@ pub fn message_list_ui(
         },
         id: PanelName::Messages.id(),
         columns: &columns,
-        stretch: 10,
+        stretch,
         rows: count as u64,
         selected,
         order: None,
         gutter: false,
     };
     let out = table.show(ui, table_state, |row| {
+        let before = row
+            .checked_sub(1)
+            .and_then(message_at)
+            .and_then(|id| ctx.view.message(id))
+            .map(|row| row.time);
         message_at(row)
             .and_then(|message| MessageLine::of(ctx.view, message))
-            .map(|line| content(ctx, &line))
+            .map(|line| content(ctx, &infos, &line, before))
             .unwrap_or_default()
     });
     if let Some(message) = out.select.and_then(message_at) {
@@ -103,24 +226,34 @@ pub fn message_list_ui(
     }
 }
 
-fn columns(ctx: &PanelCtx<'_>) -> [Column; 11] {
-    [
-        Column::number("#", 58.0).hint("Number of the message in this capture"),
-        Column::titled(ctx.time_head().to_owned(), 118.0),
-        Column::number("Δ in call", 76.0).hint("Since the message before it in the same call"),
-        Column::text("Source", 150.0),
-        Column::text("Destination", 150.0),
-        Column::text("Message", 190.0),
-        Column::text("CSeq", 100.0),
-        Column::text("From", 150.0),
-        Column::text("To", 150.0),
-        Column::text("Call-ID", 150.0),
-        Column::text("Info", 240.0),
-    ]
+fn content(
+    ctx: &PanelCtx<'_>,
+    infos: &[&ColumnInfo],
+    line: &MessageLine,
+    before: Option<i64>,
+) -> Row {
+    let mut label = format!("{} {}", line.message, line.label);
+    if ctx.has_equal(line.message) {
+        label.push_str(", same value");
+    }
+    Row {
+        label,
+        cells: infos
+            .iter()
+            .map(|info| cell(ctx, info.column, line, before))
+            .collect(),
+        faint: line.repeated,
+        ..Row::default()
+    }
 }
 
-fn content(ctx: &PanelCtx<'_>, line: &MessageLine) -> Row {
-    let end = |end: Option<crate::packet::Endpoint>| {
+fn cell(
+    ctx: &PanelCtx<'_>,
+    column: MessageColumn,
+    line: &MessageLine,
+    before: Option<i64>,
+) -> Cell {
+    let end = |end: Option<Endpoint>| {
         let text = end.map(|end| end.to_string()).unwrap_or_default();
         match line.transport {
             Some(transport) => {
@@ -129,32 +262,60 @@ fn content(ctx: &PanelCtx<'_>, line: &MessageLine) -> Row {
             None => Cell::new(text),
         }
     };
-    let time = rows::moment_words(line.time);
-    let delta = line.delta.map(rows::duration_words).unwrap_or_default();
-    let row = ctx.view.message(line.message);
-    let frame = row.map_or(0, |row| row.frame);
-    let mut label = format!("{} {}", line.message, line.label);
-    let mut number = Cell::new(line.message.to_string());
-    if ctx.has_equal(line.message) {
-        label.push_str(", same value");
-        number = number.mark(MarkShape::Disc, ctx.theme.lines.success);
+    let row = || ctx.view.message(line.message);
+    match column {
+        MessageColumn::Number => {
+            let frame = row().map_or(0, |row| row.frame);
+            let mut number = Cell::new(line.message.to_string());
+            if ctx.has_equal(line.message) {
+                number = number.mark(MarkShape::Disc, ctx.theme.lines.success);
+            }
+            number.hover(format!("Packet {frame}"))
+        }
+        MessageColumn::Time => {
+            Cell::new(ctx.time_words_after(line.time, before)).hover(rows::moment_words(line.time))
+        }
+        MessageColumn::Delta => Cell::new(line.delta.map(rows::duration_words).unwrap_or_default()),
+        MessageColumn::Source => end(line.source),
+        MessageColumn::Destination => end(line.destination),
+        MessageColumn::Message => {
+            Cell::new(line.label.clone()).colour(ctx.theme.message(line.class))
+        }
+        MessageColumn::Cseq => Cell::new(line.cseq.clone()),
+        MessageColumn::From => uri_cell(&line.from),
+        MessageColumn::To => uri_cell(&line.to),
+        MessageColumn::Call => call_chip(ctx, line.call),
+        MessageColumn::Info => Cell::new(line.info.clone()),
+        MessageColumn::Frame => {
+            Cell::new(row().map(|row| row.frame.to_string()).unwrap_or_default())
+        }
+        MessageColumn::Transport => Cell::new(line.transport.map(|t| t.name()).unwrap_or_default()),
+        MessageColumn::Size => Cell::new(row().map(|row| row.len.to_string()).unwrap_or_default()),
+        MessageColumn::CallId => Cell::new(line.call_id.clone()),
     }
-    Row {
-        label,
-        cells: vec![
-            number.hover(format!("Packet {frame}")),
-            Cell::new(ctx.time_words(line.time)).hover(time),
-            Cell::new(delta),
-            end(line.source),
-            end(line.destination),
-            Cell::new(line.label.clone()).colour(ctx.theme.message(line.class)),
-            Cell::new(line.cseq.clone()),
-            uri_cell(&line.from),
-            uri_cell(&line.to),
-            Cell::new(line.call_id.clone()),
-            Cell::new(line.info.clone()),
-        ],
-        faint: line.repeated,
-        ..Row::default()
-    }
+}
+
+/// Number of the call with a mark: neighbours differ in colour and in shape.
+fn call_chip(ctx: &PanelCtx<'_>, call: CallId) -> Cell {
+    const SHAPES: [MarkShape; 4] = [
+        MarkShape::Disc,
+        MarkShape::Triangle,
+        MarkShape::Ring,
+        MarkShape::Cross,
+    ];
+    let theme = ctx.theme;
+    let colours = [
+        theme.request,
+        theme.success,
+        theme.redirect,
+        theme.challenge,
+        theme.failure,
+    ];
+    let n = call.index();
+    let shape = SHAPES.get(n % SHAPES.len()).copied();
+    let colour = colours.get(n % colours.len()).copied();
+    Cell::new(call.to_string()).mark(
+        shape.unwrap_or(MarkShape::Disc),
+        colour.unwrap_or(theme.request),
+    )
 }

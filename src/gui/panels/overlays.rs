@@ -57,6 +57,7 @@ pub fn overlay_ui(
         .anchor(Align2::CENTER_TOP, [0.0, room.y * 0.08])
         .max_width(620.0_f32.min(room.x - 40.0))
         .max_height(room.y * 0.8)
+        .default_size([560.0_f32.min(room.x - 40.0), room.y * 0.8])
         .show(ui.ctx(), |ui| match overlay {
             Overlay::Palette => palette_ui(ctx, ui, state, actions),
             Overlay::Keys => keys_ui(ctx, ui),
@@ -164,7 +165,7 @@ fn matching(text: &str) -> Vec<&'static Command> {
 }
 
 fn keys_ui(ctx: &PanelCtx<'_>, ui: &mut Ui) {
-    ScrollArea::vertical().max_height(560.0).show(ui, |ui| {
+    ScrollArea::vertical().show(ui, |ui| {
         for menu in Menu::ALL {
             let listed = || {
                 COMMANDS.iter().filter(move |command| {

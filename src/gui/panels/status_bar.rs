@@ -36,6 +36,9 @@ pub fn status_bar_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>)
                 actions.push(Action::CancelLoad);
             }
         }
+        if !ctx.working.is_empty() {
+            ui.label(RichText::new(ctx.working).color(ctx.theme.request));
+        }
         let view = ctx.view;
         let counts = [
             counted(view.messages().len() as u64, "message", "messages"),

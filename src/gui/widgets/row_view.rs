@@ -458,6 +458,10 @@ impl RowView<'_> {
                 Sense::HOVER
             };
             let mut response = ui.interact(seen, self.id.with(("head", i)), sense);
+            if !column.sorts {
+                let name = || WidgetInfo::labeled(Role::ColumnHeader, true, &*column.name);
+                response.widget_info(name);
+            }
             if column.sorts {
                 response.widget_info(|| {
                     WidgetInfo::labeled(
