@@ -14,7 +14,7 @@ use sipscope::gui::action::{Action, Saving};
 fn the_start_page_has_samples_and_says_what_cannot_be_done() {
     let mut w = window(Vec::new());
     assert!(w.get_by_label("Capture…").accesskit_node().is_disabled());
-    w.get_by_label_contains("There is no live capture yet");
+    w.get_by_label_contains("Not in the window yet");
     for (title, row) in [
         ("Call through a proxy", "Completed"),
         ("Failed call", "Not found"),

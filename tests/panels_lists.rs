@@ -176,7 +176,7 @@ fn menus_come_from_the_same_table() {
     w.get_by_label(ANSWERED);
     let said = press(&mut w, Modifiers::CTRL, Key::E);
     assert!(
-        matches!(said.as_slice(), [Action::Notify(why)] if why.contains("no live capture yet")),
+        matches!(said.as_slice(), [Action::Notify(why)] if why.contains("Not in the window yet")),
         "{said:?}"
     );
     // What was said can be read again.
@@ -185,7 +185,8 @@ fn menus_come_from_the_same_table() {
     click(&mut w, "Help");
     click(&mut w, "Notices");
     assert_eq!(
-        w.query_all_by_label_contains("no live capture yet").count(),
+        w.query_all_by_label_contains("Not in the window yet")
+            .count(),
         1
     );
 }

@@ -282,10 +282,10 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[ctrl(Key::W)])
         .when(open),
     command("capture", "Capture…", (Menu::File, 1), |_| {
-        Action::Notify("There is no live capture yet".to_owned())
+        Action::Nothing
     })
     .keys(&[ctrl(Key::E)])
-    .when(|_| Err("There is no live capture yet: record with tcpdump or dumpcap and open the file"))
+    .when(|_| Err("Not in the window yet: record with sipscope capture, tcpdump or dumpcap and open the file"))
     .hint("Captures from an interface"),
     command("save marked", "Save marked calls…", (Menu::File, 2), |_| {
         Action::AskWhereToSave(Saving::Calls)
