@@ -317,8 +317,7 @@ fn a_pinned_message_stands_beside_the_selected_one() {
     assert_eq!(click(&mut w, "Pin to compare").last(), Some(&pin));
     w.get_by_label("Pinned: #1 INVITE; select another message to compare");
     click(&mut w, "INVITE #2");
-    w.get_by_label_contains("Max-Forwards: 69");
-    w.get_by_label_contains(", pinned 70");
+    w.get_by_label("Max-Forwards: 69, was 70, pinned 70");
     w.get_by_label_contains("not in the pinned message");
     w.get_by_label("Call-ID: hop@example.com");
     assert_eq!(click(&mut w, "Unpin"), [Action::PinToCompare(None)]);
@@ -346,4 +345,23 @@ fn layers_stand_above_the_message() {
     press(&mut w, Modifiers::CTRL, Key::Num3);
     press(&mut w, Modifiers::NONE, Key::ArrowRight);
     w.get_by_label("time to live: 64");
+}
+
+#[test]
+fn what_a_hop_changed_is_marked_with_what_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_hops(folder.path())]);
+    click(&mut w, "INVITE #2");
+    w.get_by_label("Max-Forwards: 69, was 70");
+    w.get_by_label("Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK2, new on this hop");
+    w.get_by_label("Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1");
+    w.get_by_label("Call-ID: hop@example.com");
+    // The answer comes back without the Via of the proxy; nothing else changes.
+    click(&mut w, "486 Busy Here (INVITE) #4");
+    assert_eq!(w.query_all_by_label_contains(", was ").count(), 1);
+    w.get_by_label("Via, was SIP/2.0/UDP 192.0.2.9;branch=z9hG4bK2");
+    w.get_by_label("Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1");
+    // The first hop has none before it.
+    click(&mut w, "INVITE #1");
+    w.get_by_label("Max-Forwards: 70");
 }

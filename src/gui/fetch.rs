@@ -6,9 +6,9 @@ use crate::bytes::MessageBytes;
 use crate::diagnostic::Diagnostic;
 use crate::index::IndexView;
 use crate::index::ids::MessageId;
-use crate::present::differences::Differences;
+use crate::present::differences::{Differences, differences};
 use crate::present::header_tree::{Node, header_tree};
-use crate::present::layers;
+use crate::present::{hop, layers};
 use crate::sip::message::decode;
 use crate::sip::scan::Framing;
 
@@ -86,6 +86,8 @@ pub fn fetch(question: &DetailQuestion) -> Option<Detail> {
             };
             let (decoded, diagnostics) = decode(&octets, framing);
             detail.tree = header_tree(&octets, &decoded);
+            detail.hop = hop::before(view, bytes.as_ref(), *message, &detail.tree)
+                .map(|(earlier, tree)| (earlier, differences(&tree, &detail.tree)));
             detail.diagnostics = diagnostics;
             detail.bytes = octets;
         }

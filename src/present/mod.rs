@@ -4,6 +4,7 @@ pub mod completion;
 pub mod differences;
 pub mod equal;
 pub mod header_tree;
+pub mod hop;
 pub mod ladder;
 pub mod ladder_text;
 pub mod layers;

@@ -369,9 +369,13 @@ impl Row<'_> {
             words.push(remark.clone());
         }
         if let Some(was) = &line.was {
+            let hop = detail
+                .hop
+                .as_ref()
+                .map_or(String::new(), |(id, _)| format!(" (#{id})"));
             words.push(match &was.old {
-                Some(old) => format!("One hop earlier: {}", shown(old, 400)),
-                None => "Not there one hop earlier".to_owned(),
+                Some(old) => format!("One hop earlier{hop}: {}", shown(old, 400)),
+                None => format!("Not there one hop earlier{hop}"),
             });
         }
         if elided || !words.is_empty() {

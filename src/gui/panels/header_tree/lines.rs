@@ -101,6 +101,23 @@ pub(super) fn of(
     for line in lines.iter_mut().skip(first) {
         line.follow = equal::value_at(&detail.tree, &line.path.0);
     }
+    // What was taken away on this hop stands below, without a value.
+    let gone = detail.hop.iter().flat_map(|(_, hop)| &hop.gone);
+    for (name, old) in gone.filter(|_| pinned.is_none()) {
+        let node = Node {
+            name: name.clone(),
+            ..Node::default()
+        };
+        let path = format!("gone {name} {}", lines.len());
+        lines.push(Line {
+            span: None,
+            was: Some(Difference {
+                old: Some(old.clone()),
+                noise: false,
+            }),
+            ..Line::new(path, 0, &node)
+        });
+    }
     for (name, value) in compared.into_iter().flat_map(|compared| compared.gone) {
         let node = Node {
             name,

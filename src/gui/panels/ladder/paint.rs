@@ -6,7 +6,7 @@ use egui::{Align2, Color32, Pos2, Rect, Shape, Stroke, TextFormat, Ui, pos2, vec
 use super::Frame;
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::theme::{ARROW_HEAD_POINTS, Theme};
-use crate::gui::widgets::row_view::{one_line, shown};
+use crate::gui::widgets::row_view::{Mark, MarkShape, one_line, paint_mark, shown};
 use crate::index::ids::CallId;
 use crate::present::ladder::{Arrow, ArrowClass, Bar, Break, LadderItem};
 
@@ -209,6 +209,17 @@ impl Brush<'_> {
             self.painter.circle_filled(pos2(from, y), 2.0, colour);
         }
         self.head(tip, toward, stroke, arrow);
+        if arrow.icmp.is_some() {
+            // It did not arrive, as an ICMP error says: a cross over the head.
+            let colour = if self.selected {
+                colour
+            } else {
+                theme.lines.failure
+            };
+            let centre = pos2(tip.x - toward * 18.0, y);
+            let shape = MarkShape::Cross;
+            paint_mark(&self.painter, centre, 5.0, Mark { shape, colour });
+        }
         let sign = if arrow.fold.is_some() { 18.0 } else { 0.0 };
         let (left, right) = (from.min(to) + 6.0 + sign, from.max(to) - 6.0 - sign);
         let galley = self
