@@ -311,8 +311,9 @@ fn the_registration_that_flaps_is_found_by_its_gaps() {
         let cseq = u32::try_from(n).unwrap() + 1;
         pcap = register(pcap, seconds, "flapping", cseq, port, code);
     }
+    pcap = register(pcap, 1, "gone", 1, 5060, "200 OK");
     let mut w = window(vec![pcap.write(folder.path())]);
-    w.get_by_label("Registrations 2");
+    w.get_by_label("Registrations 3");
     click(&mut w, "Sort by Gaps");
     click(&mut w, "Sort by Gaps");
     let rows = |w: &Window, name: &str| w.get_by_label_contains(name).rect().top();
@@ -335,6 +336,10 @@ fn the_registration_that_flaps_is_found_by_its_gaps() {
     );
     assert_eq!(moving.gap_words(), "1, longest 1:20");
     assert_eq!(moving.granted, Some(60));
+    // Not renewed is another thing than flapping.
+    let gone = line(2);
+    assert_eq!(gone.gaps, 0);
+    assert_eq!(gone.gap_words(), "expired 6:29 before the end");
     // Equal rounds are one row below the registration.
     click(&mut w, steady);
     press(&mut w, Modifiers::NONE, Key::ArrowRight);

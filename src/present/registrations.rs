@@ -40,6 +40,8 @@ pub struct RegistrationLine {
     pub gaps: u32,
     /// The longest of these times.
     pub longest_gap: i64,
+    /// It ran out, and this much of the capture came after it without a new one.
+    pub expired: Option<i64>,
     /// Equal rounds in a row, as one.
     pub folds: Vec<Fold>,
     /// Rounds that were not read, for there were too many.
@@ -141,7 +143,7 @@ impl RegistrationLine {
         // It ran out, and nobody renewed it while the capture went on.
         let over = out.folds.last().is_some_and(|fold| fold.removed);
         if let Some(until) = bound.filter(|until| !over && *until < view.totals.last_time) {
-            out.gap(view.totals.last_time.saturating_sub(until));
+            out.expired = Some(view.totals.last_time.saturating_sub(until));
         }
         Some(out)
     }
@@ -183,15 +185,21 @@ impl RegistrationLine {
         });
     }
 
-    /// The times without a binding in words: `3, longest 41.0 s`.
+    /// The times without a binding in words: `3, longest 41.0 s`, `expired 2:26 before the end`.
     pub fn gap_words(&self) -> String {
-        match self.gaps {
-            0 => String::new(),
-            gaps => format!(
-                "{gaps}, longest {}",
-                super::rows::duration_words(self.longest_gap)
-            ),
-        }
+        let words = super::rows::duration_words;
+        let gaps = match self.gaps {
+            0 => None,
+            gaps => Some(format!("{gaps}, longest {}", words(self.longest_gap))),
+        };
+        let expired = self
+            .expired
+            .map(|nanos| format!("expired {} before the end", words(nanos)));
+        [gaps, expired]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 }
 

@@ -19,12 +19,26 @@ pub struct FindBoxState {
     chosen: Option<usize>,
     /// Esc has closed the suggestions, until something is typed.
     closed: bool,
+    /// What was understood last, and what is wrong with it.
+    judged: Option<(String, Option<FilterError>)>,
 }
 
 impl FindBoxState {
     /// What stands in the box.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// What is wrong with it; found out once for each text.
+    fn wrong(&mut self) -> Option<FilterError> {
+        match &self.judged {
+            Some((text, wrong)) if *text == self.text => wrong.clone(),
+            _ => {
+                let wrong = Query::parse(&self.text).err();
+                self.judged = Some((self.text.clone(), wrong.clone()));
+                wrong
+            }
+        }
     }
 }
 
@@ -52,7 +66,7 @@ pub fn find_box_ui(
         state.text = ctx.filter.to_owned();
     }
     let label = ui.label("Find:");
-    let wrong = Query::parse(&state.text).err();
+    let wrong = state.wrong();
     let focused = ui.memory(|memory| memory.has_focus(find_box_id()));
     let offers = match focused && !state.closed {
         true => offers(ctx, &state.text),
