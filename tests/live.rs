@@ -4,8 +4,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use sipscope::index::call::summary;
+use sipscope::index::ids::CallId;
+use sipscope::index::{CallKind, IndexView};
+use sipscope::ingest::{self, Feed, GrowingFile};
+use sipscope::source::Growth;
 
 /// Sends so many OPTIONS to port 5062, so many a second (0: as fast as it goes).
 const SENDER: &str = r#"
@@ -339,7 +346,7 @@ fn presets_of_the_filter_are_understood() {
     use sipscope::source::live;
     // The library looks for the program beside the test, one folder up.
     let program = env!("CARGO_BIN_EXE_sipscope-capture");
-    for filter in [live::sip_filter(), live::sip_and_media_filter()] {
+    for filter in [live::sip_filter(true), live::sip_and_media_filter(true)] {
         let output = Command::new(program)
             .args(["--check-filter", &filter])
             .output()
@@ -352,4 +359,132 @@ fn presets_of_the_filter_are_understood() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("syntax error"));
+}
+
+/// A proxy and registrar (Kamailio), two kinds of clients (SIPp, baresip), all in one namespace.
+const LAB: &str = r#"
+ip link add d0 type veth peer name d1
+ip link set d0 up; ip link set d1 up
+for a in 1 10 20 30 31; do ip addr add 192.0.2.$a/24 dev d0; done
+$S capture -i lo -o out.pcapng --capture-filter 'port 5060' 2>log & c=$!
+@READY@
+mkdir run
+kamailio -DD -E -m 16 -M 4 -Y "$PWD/run" -f "$R/kamailio/proxy.cfg" -A 'DOMAIN="example.com"' \
+    -l udp:192.0.2.1:5060 -l tcp:192.0.2.1:5060 >kamailio.log 2>&1 & k=$!
+i=0; until ss -lnuH | grep -q '192.0.2.1:5060'; do i=$((i+1)); [ $i -lt 100 ]; sleep 0.1; done
+sleep 0.5
+sipp -nostdin -sf "$R/sipp/register.xml" -i 192.0.2.20 -p 5060 -s bob -key domain example.com -key me bob \
+    -m 1 -t u1 192.0.2.1:5060 >register.log 2>&1
+sipp -nostdin -sf "$R/sipp/uas-call.xml" -i 192.0.2.20 -mi 192.0.2.20 -p 5060 -s bob -key me bob \
+    -key domain example.com -m 20 -t u1 >uas.log 2>&1 & u=$!
+for who in carol:30 dave:31; do
+    name=${who%:*}; address=192.0.2.${who#*:}; mkdir "$name"
+    sed "s/@ADDRESS@/$address/; s|^audio_source.*|audio_source aubridge,mic|; /^net_interface/d; /aufile/d
+        s/^cons_listen.*/cons_listen $address:5555/" "$R/baresip/config" >"$name/config"
+    echo "<sip:$name@example.com>;outbound=\"sip:192.0.2.1:5060\";regint=60;answermode=auto;audio_codecs=PCMU/8000/1" >"$name/accounts"
+    : >"$name/contacts"
+    baresip -f "$name" -t 8 </dev/null >"$name/log" 2>&1 &
+done
+sleep 1
+sipp -nostdin -sf "$R/sipp/uac-call.xml" -i 192.0.2.10 -mi 192.0.2.10 -p 5060 -s bob -key me alice \
+    -key domain example.com -m 20 -r 10 -d 300 -t u1 -trace_stat -stf stat.csv 192.0.2.1:5060 >uac.log 2>&1
+python3 -c '
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for line, pause in (b"/dial sip:dave@example.com\n", 1.5), (b"/hangup\n", 0.8):
+    s.sendto(line, ("192.0.2.30", 5555)); time.sleep(pause)
+'
+wait $u
+kill $k; sleep 0.3
+kill -INT $c; wait $c
+"#;
+
+#[test]
+fn calls_of_real_programs_seen_live_are_those_of_the_file() {
+    let needed = ["kamailio", "sipp", "baresip", "ss"];
+    let Some(place) = Place::new(&needed) else {
+        return;
+    };
+    if !Path::new("/usr/lib/baresip/modules/aubridge.so").exists() {
+        eprintln!("skipped: baresip has no module aubridge");
+        return;
+    }
+    let recording = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/recording");
+    let script = LAB
+        .replace("@READY@", READY)
+        .replace("$R", &recording.to_string_lossy());
+    // The file is followed from here while the programs talk in their namespace.
+    let path = place.path("out.pcapng");
+    let growth = Growth::default();
+    let (live, output) = std::thread::scope(|scope| {
+        let running = scope.spawn(|| place.shell(&script));
+        let begin = Instant::now();
+        let file = loop {
+            match std::fs::File::open(&path) {
+                Ok(file) => break Some(file),
+                Err(_) if running.is_finished() => break None,
+                Err(_) => assert!(begin.elapsed() < Duration::from_secs(20)),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let loading = file.map(|file| {
+            let feed = Feed::of(GrowingFile {
+                path: path.clone(),
+                file,
+                growth: growth.clone(),
+            });
+            let always = Box::new(|| true);
+            ingest::follow(
+                vec![feed],
+                ingest::Options::default(),
+                always,
+                Arc::new(|| ()),
+            )
+        });
+        (loading, running.join().unwrap())
+    });
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let live = live.unwrap();
+    // Nothing but the end of the file is missing.
+    let all = ingest::load(std::slice::from_ref(&path), &ingest::Options::default());
+    let begin = Instant::now();
+    while live.view().messages().len() < all.view.messages().len() {
+        assert!(
+            begin.elapsed() < Duration::from_secs(5),
+            "messages are missing"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    growth.finish();
+    while !live.progress().finished {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let (live, file) = (live.view(), all.view);
+    assert_eq!(live.dialogs().len(), file.dialogs().len());
+    assert_eq!(live.calls().len(), file.calls().len());
+    let mut answered = 0;
+    for at in 0..file.calls().len() {
+        let id = CallId::at(at);
+        let (seen, expected) = (live.call(id).unwrap(), file.call(id).unwrap());
+        assert_eq!(
+            (seen.kind, seen.messages),
+            (expected.kind, expected.messages)
+        );
+        let words = |view: &IndexView| format!("{:?}", summary(view, id));
+        assert_eq!(words(&live), words(&file));
+        answered += usize::from(expected.kind == CallKind::Call);
+    }
+    // SIPp counts its calls in the 16th column (SuccessfulCall, cumulative); baresip made one more.
+    let stat = std::fs::read_to_string(place.path("stat.csv")).unwrap();
+    let (head, last) = (stat.lines().next().unwrap(), stat.lines().last().unwrap());
+    let column = head
+        .split(';')
+        .position(|name| name == "SuccessfulCall(C)")
+        .unwrap();
+    let successful: usize = last.split(';').nth(column).unwrap().parse().unwrap();
+    assert_eq!(successful, 20);
+    let carol = std::fs::read_to_string(place.path("carol/log")).unwrap();
+    assert!(carol.contains("Call established"), "{carol}");
+    assert_eq!(answered, successful + 1);
 }

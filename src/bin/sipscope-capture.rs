@@ -154,6 +154,7 @@ fn arguments(mut args: impl Iterator<Item = String>) -> Result<Options, String> 
 
 /// Understands a filter without opening anything, so without any right.
 fn check_filter(filter: &str, link_type: i32) -> Result<(), String> {
+    let link_type = if link_type == 101 { 12 } else { link_type };
     let dead = Capture::dead(Linktype(link_type)).map_err(plain)?;
     dead.compile(filter, true).map(drop).map_err(plain)
 }

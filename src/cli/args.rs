@@ -36,6 +36,9 @@ pub struct Cli {
     /// Captures to open in the window
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Let the window capture although it runs as root
+    #[arg(long)]
+    allow_root: bool,
 }
 
 /// What to do.
@@ -413,8 +416,8 @@ impl Common {
 
 /// What the arguments ask for.
 pub enum Invocation {
-    /// The window, with these captures.
-    Window(Vec<PathBuf>),
+    /// The window, with these captures; and whether it may capture as root.
+    Window(Vec<PathBuf>, bool),
     /// A command.
     Command(Box<Command>),
     /// Nothing more: help was shown, or the arguments were wrong. The exit code.
@@ -428,7 +431,9 @@ pub fn parse() -> Invocation {
             command: Some(command),
             ..
         }) => Invocation::Command(Box::new(command)),
-        Ok(Cli { files, .. }) => Invocation::Window(files),
+        Ok(Cli {
+            files, allow_root, ..
+        }) => Invocation::Window(files, allow_root),
         Err(error) => {
             // A closed pipe is no reason to fail.
             let _ = error.print();

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::capturing::CaptureAction;
 use super::prefs::{ThemeChoice, TimeFormat};
 use crate::index::CallKind;
 use crate::index::ids::{CallId, MessageId};
@@ -146,6 +147,8 @@ pub enum Action {
     Notify(String),
     /// The notice was read.
     DismissNotice,
+    /// Live capture.
+    Capture(CaptureAction),
     /// Ends the program.
     Quit,
 }

@@ -10,6 +10,7 @@ use super::command::{self, Reach};
 use super::layout::{divide, halves, is_narrow, within};
 use super::panel_ctx::{PanelCtx, time_title};
 use super::panels::call_list::{CallListState, call_list_ui};
+use super::panels::capture::{CaptureState, capture_bar_ui, capture_picker_ui, has_capture_bar};
 use super::panels::explanation::{ExplanationState, explanation_ui};
 use super::panels::find_bar::{FindBarState, find_bar_ui};
 use super::panels::find_box::find_box_id;
@@ -40,6 +41,7 @@ pub struct SipscopeApp {
     explanation: ExplanationState,
     overlays: OverlayState,
     find: FindBarState,
+    capture: CaptureState,
     theme: Option<super::prefs::ThemeChoice>,
     /// Size of text that was set last.
     text_size: u16,
@@ -69,6 +71,7 @@ impl SipscopeApp {
             explanation: ExplanationState,
             overlays: OverlayState::default(),
             find: FindBarState::default(),
+            capture: CaptureState::default(),
             text_size: 0,
             theme: None,
             recorded: None,
@@ -175,6 +178,7 @@ impl SipscopeApp {
             explanation,
             overlays,
             find,
+            capture,
             ..
         } = self;
         session.narrow = is_narrow(ui.max_rect().width());
@@ -225,6 +229,7 @@ impl SipscopeApp {
             notice: session.notice.as_deref(),
             notices: &session.notices,
             reveal_message: session.reveal_message,
+            capture: session.capturing.facts(session.paths()),
         };
         let bar = Frame::new()
             .fill(theme.head)
@@ -259,6 +264,11 @@ impl SipscopeApp {
             Panel::top("notice")
                 .frame(frame)
                 .show(ui, |ui| notice_ui(&ctx, ui, actions));
+        }
+        if has_capture_bar(&ctx) {
+            Panel::top("capture")
+                .frame(bar)
+                .show(ui, |ui| capture_bar_ui(&ctx, ui, capture, actions));
         }
         Panel::bottom("status")
             .frame(bar)
@@ -318,6 +328,7 @@ impl SipscopeApp {
                 });
             }
         });
+        capture_picker_ui(&ctx, ui, capture, actions);
         drop_overlay_ui(ui, theme);
         if let Some(overlay) = session.overlay {
             overlay_ui(&ctx, ui, overlay, overlays, actions);

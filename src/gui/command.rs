@@ -6,6 +6,7 @@
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::action::{Action, Area, Overlay, PanelName, RawTab, Saving, Tab};
+use super::capturing::CaptureAction;
 use super::prefs::{Prefs, TEXT_SIZES, ThemeChoice, TimeFormat};
 use crate::index::ids::{CallId, MessageId};
 
@@ -282,11 +283,17 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[ctrl(Key::W)])
         .when(open),
     command("capture", "Capture…", (Menu::File, 1), |_| {
-        Action::Nothing
+        Action::Capture(CaptureAction::Pick(true))
     })
     .keys(&[ctrl(Key::E)])
-    .when(|_| Err("Not in the window yet: record with sipscope capture, tcpdump or dumpcap and open the file"))
-    .hint("Captures from an interface"),
+    .hint("Captures from one or several interfaces"),
+    command("mark capture", "Mark this moment of the capture", (Menu::File, 1), |_| {
+        Action::Capture(CaptureAction::Mark(String::new()))
+    })
+    .keys(&[plain(Key::M)])
+    .reach(Reach::OutsideText)
+    .when(open)
+    .hint("Puts a comment on the next packet that is captured"),
     command("save marked", "Save marked calls…", (Menu::File, 2), |_| {
         Action::AskWhereToSave(Saving::Calls)
     })

@@ -6,6 +6,7 @@
 pub mod action;
 pub mod app;
 pub mod call_view;
+pub mod capturing;
 pub mod command;
 pub mod driver;
 pub mod equal;
@@ -18,6 +19,7 @@ pub mod ladder_wish;
 pub mod latest;
 pub mod layout;
 pub mod lists;
+pub mod live;
 pub mod panel_ctx;
 pub mod panels;
 pub mod prefs;
@@ -36,7 +38,11 @@ use prefs::Prefs;
 ///
 /// # Errors
 /// A sentence for the user: there is no display or no OpenGL.
-pub fn run(files: Vec<PathBuf>, command_line: jobs::CommandLine) -> Result<(), String> {
+pub fn run(
+    files: Vec<PathBuf>,
+    allow_root: bool,
+    command_line: jobs::CommandLine,
+) -> Result<(), String> {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if cfg!(target_os = "linux") && !set("DISPLAY") && !set("WAYLAND_DISPLAY") {
         return Err(
@@ -62,6 +68,10 @@ pub fn run(files: Vec<PathBuf>, command_line: jobs::CommandLine) -> Result<(), S
         if let Some(notice) = notice {
             app.apply(action::Action::Notify(notice));
         }
+        app.session.capturing.allow_root = allow_root;
+        let ctx = cc.egui_ctx.clone();
+        let wake: session::Wake = std::sync::Arc::new(move || ctx.request_repaint());
+        app.session.capturing.look_for_unsaved(wake);
         app.apply(action::Action::OpenFiles(files));
         Ok(Box::new(app))
     };

@@ -10,6 +10,7 @@ use super::find::Found;
 use super::ladder_wish::LadderWish;
 use super::layout::Layout;
 use super::lists::{Lists, Rows};
+use super::panels::capture::CaptureFacts;
 use super::prefs::{ColumnChoice, TimeFormat};
 use super::selection::Selection;
 use super::session::Completion;
@@ -102,6 +103,8 @@ pub struct PanelCtx<'a> {
     pub notices: &'a [String],
     /// The selected message is to be brought into view.
     pub reveal_message: bool,
+    /// Live capture.
+    pub capture: CaptureFacts,
 }
 
 impl PanelCtx<'_> {

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::action::{Action, FindText, Overlay, PanelName, RawTab, Saving};
 use super::call_view::{self, CallDetail, CallQuestion, CallStamp};
+use super::capturing::Capturing;
 use super::command::Facts;
 use super::equal::Following;
 use super::fetch::{self, Detail, DetailQuestion};
@@ -33,7 +34,7 @@ use crate::ingest::{self, FileReport, Loading, Progress};
 use crate::present::completion::{self, Suggestion};
 
 /// The index is published at the latest after this time.
-const PACE: Duration = Duration::from_millis(50);
+pub(super) const PACE: Duration = Duration::from_millis(50);
 const KEPT_NOTICES: usize = 100;
 const KEPT_HISTORY: usize = 20;
 const KEPT_RECENT: usize = 12;
@@ -162,6 +163,8 @@ pub struct Session {
     pub reveal_message: bool,
     /// The window is to be closed.
     pub quit: bool,
+    /// Live capture.
+    pub capturing: Capturing,
     /// The window is too narrow for ladder and message side by side.
     pub narrow: bool,
     /// Marked calls, in the order they were marked.
@@ -220,6 +223,7 @@ impl Session {
             focused: PanelName::Calls,
             reveal_message: false,
             quit: false,
+            capturing: Capturing::default(),
             narrow: false,
             marked: Vec::new(),
             reference: None,
@@ -372,12 +376,14 @@ impl Session {
             Action::SetTimeFormat(format) => self.prefs.time = format,
             Action::Notify(text) => self.notify(text),
             Action::DismissNotice => self.notice = None,
+            Action::Capture(wish) => super::capturing::apply(self, wish),
             Action::Quit => self.quit = true,
         }
     }
 
     /// Takes the newest index and what workers delivered, and asks them for what is missing.
     pub fn begin_frame(&mut self) {
+        super::capturing::begin_frame(self);
         match self.dialogs.chosen() {
             None => {}
             Some(Chosen::Files(paths)) => self.apply(Action::OpenFiles(paths)),
@@ -415,7 +421,7 @@ impl Session {
                 self.version += 1;
             }
             let newest = capture.loading.view();
-            if !Arc::ptr_eq(&newest, &self.view) {
+            if !Arc::ptr_eq(&newest, &self.view) && !self.capturing.is_paused() {
                 self.view = newest;
                 self.version += 1;
             }
@@ -725,7 +731,34 @@ impl Session {
         });
     }
 
+    /// Shows what is being captured.
+    pub(super) fn show_growing(&mut self, names: Vec<PathBuf>, loading: Loading) {
+        self.close_capture();
+        self.path_field = false;
+        self.capture = Some(Capture {
+            paths: names,
+            loading,
+            files: None,
+        });
+    }
+
+    /// The files of the capture lie there now.
+    pub(super) fn renamed(&mut self, paths: Vec<PathBuf>) {
+        if let Some(capture) = &mut self.capture {
+            capture.paths = paths;
+        }
+    }
+
+    pub(super) fn wake(&self) -> Wake {
+        Arc::clone(&self.wake)
+    }
+
+    pub(super) fn close_capture(&mut self) {
+        self.close();
+    }
+
     fn close(&mut self) {
+        self.capturing.forget();
         self.capture = None;
         self.serial += 1;
         self.version += 1;
@@ -1071,7 +1104,7 @@ impl Session {
         self.reveal_message = true;
     }
 
-    fn notify(&mut self, text: String) {
+    pub(super) fn notify(&mut self, text: String) {
         if self.notices.len() >= KEPT_NOTICES {
             self.notices.remove(0);
         }

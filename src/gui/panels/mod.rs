@@ -3,6 +3,7 @@
 
 pub mod call_columns;
 pub mod call_list;
+pub mod capture;
 pub mod explanation;
 pub mod find_bar;
 pub mod find_box;

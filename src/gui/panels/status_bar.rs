@@ -17,7 +17,7 @@ pub fn status_bar_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>)
             notices_ui(ctx, ui);
             return;
         };
-        if !progress.finished {
+        if !progress.finished && ctx.capture.status.is_none() {
             let share = if progress.total == 0 {
                 0.0
             } else {

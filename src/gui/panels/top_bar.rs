@@ -204,7 +204,7 @@ pub fn path_field_hidden(state: &mut TopBarState) {
 }
 
 /// `~/` is what people type.
-fn home(path: &str) -> PathBuf {
+pub(super) fn home(path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
         (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
         _ => PathBuf::from(path),

@@ -5,6 +5,7 @@ use egui::{RichText, Ui};
 use crate::gui::action::{Action, Overlay};
 use crate::gui::command::{Command, by_id};
 use crate::gui::panel_ctx::PanelCtx;
+use crate::gui::panels::capture::unsaved_ui;
 use crate::gui::samples::SAMPLES;
 use crate::present::rows::counted;
 use crate::present::text::grouped;
@@ -25,6 +26,7 @@ pub fn welcome_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
                     command_button_ui(ctx, ui, command, actions);
                 }
             }
+            unsaved_ui(ctx, ui, actions);
             recent_ui(ctx, ui, actions);
             samples_ui(ctx, ui, actions);
             ui.add_space(14.0);

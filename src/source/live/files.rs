@@ -167,6 +167,12 @@ fn private(path: &Path) -> std::io::Result<File> {
     // Whatever happens, each write goes to the end.
     let options = options.read(true).create(true).append(true).mode(0o600);
     let file = options.open(path)?;
+    // Kept by the program that writes, for as long as it does: a file in use is not offered as one
+    // that was left behind. Where there are no locks, there is nothing to be refused.
+    if matches!(file.try_lock(), Err(fs::TryLockError::WouldBlock)) {
+        let why = "another capture writes it";
+        return Err(std::io::Error::other(why));
+    }
     if file.metadata()?.is_file() {
         file.set_len(0)?;
     }

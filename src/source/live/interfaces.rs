@@ -1,6 +1,6 @@
 //! What can be captured on.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
 /// An interface of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,19 @@ pub fn interfaces() -> Vec<NetworkInterface> {
         link_type: Some(113),
     });
     list
+}
+
+/// Packets that each interface has received and sent, since it exists.
+pub fn packet_counters() -> BTreeMap<String, u64> {
+    let text = std::fs::read_to_string("/proc/net/dev").unwrap_or_default();
+    let line = |line: &str| {
+        let (name, numbers) = line.split_once(':')?;
+        let mut numbers = numbers.split_ascii_whitespace();
+        let received: u64 = numbers.nth(1)?.parse().ok()?;
+        let sent: u64 = numbers.nth(7)?.parse().ok()?;
+        Some((name.trim().to_owned(), received.saturating_add(sent)))
+    };
+    text.lines().filter_map(line).collect()
 }
 
 /// A number that the kernel tells of an interface.

@@ -29,7 +29,7 @@ use rustix::{
 };
 
 pub use files::{Ring, Target};
-pub use interfaces::{NetworkInterface, interfaces};
+pub use interfaces::{NetworkInterface, interfaces, packet_counters};
 
 /// Name of the program that captures.
 pub const PROGRAM: &str = "sipscope-capture";
@@ -433,6 +433,19 @@ pub fn permit_command() -> Option<String> {
     Some(format!("sudo setcap cap_net_raw=ep '{quoted}'"))
 }
 
+/// True while somebody writes a capture of ours.
+pub fn is_in_use(path: &Path) -> bool {
+    let file = File::open(path);
+    file.is_ok_and(|file| matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
+}
+
+/// Octets that an ordinary user may still write beside a file.
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    let file = File::open(path).ok()?;
+    let system = rustix::fs::fstatvfs(file).ok()?;
+    Some(system.f_bavail.saturating_mul(system.f_frsize))
+}
+
 /// Whether this process has the rights of root.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
@@ -461,20 +474,24 @@ pub fn check_filter(filter: &str, link_type: u16) -> Result<(), LiveError> {
     Err(LiveError::Filter { why })
 }
 
-/// Keeps SIP on its usual ports with the fragments and tagged frames that belong to it: what a
-/// plain `port 5060` loses.
-pub fn sip_filter() -> String {
-    with_tags("port 5060 or port 5061 or (ip[6:2] & 0x1fff != 0) or (ip6 and ip6[6] = 44)")
+/// Keeps SIP on its usual ports with the fragments and, where the link has `tags`, the tagged frames
+/// that belong to it: what a plain `port 5060` loses.
+pub fn sip_filter(tags: bool) -> String {
+    let plain = "port 5060 or port 5061 or (ip[6:2] & 0x1fff != 0) or (ip6 and ip6[6] = 44)";
+    with_tags(plain, tags)
 }
 
 /// [`sip_filter`] and all UDP from port 1024 on: RTP with its voice as well.
-pub fn sip_and_media_filter() -> String {
-    with_tags(
-        "port 5060 or port 5061 or (udp and portrange 1024-65535) or (ip[6:2] & 0x1fff != 0) or (ip6 and ip6[6] = 44)",
-    )
+pub fn sip_and_media_filter(tags: bool) -> String {
+    let plain = "port 5060 or port 5061 or (udp and portrange 1024-65535) or (ip[6:2] & 0x1fff != 0) \
+                 or (ip6 and ip6[6] = 44)";
+    with_tags(plain, tags)
 }
 
 /// The same behind one and two VLAN tags: `vlan` shifts all that stands behind it.
-fn with_tags(plain: &str) -> String {
+fn with_tags(plain: &str, tags: bool) -> String {
+    if !tags {
+        return plain.to_owned();
+    }
     format!("({plain}) or (vlan and (({plain}) or (vlan and ({plain}))))")
 }

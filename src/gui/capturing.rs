@@ -1,0 +1,257 @@
+//! What a person can ask of live capture, and what of it the session remembers.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
+
+use super::live::{self, CaptureWish, LiveCapture, Phase};
+use super::panels::capture::CaptureFacts;
+use super::session::{PACE, Session, Wake};
+use crate::ingest;
+
+/// Wishes about live capture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum CaptureAction {
+    /// Shows or hides the picker of interfaces.
+    Pick(bool),
+    /// Begins a capture.
+    Start(CaptureWish),
+    /// Ends it; what is there stays.
+    Stop,
+    /// Lets the view stand still while the capture goes on.
+    Pause(bool),
+    /// Puts a comment on the next packet.
+    Mark(String),
+    /// Saves the capture there.
+    Save(PathBuf),
+    /// Deletes a capture of earlier that was not saved.
+    DeleteUnsaved(PathBuf),
+}
+
+/// What was saved where, or why not.
+type SaveOutcome = Result<Vec<PathBuf>, String>;
+
+/// State of live capture.
+#[derive(Default)]
+pub struct Capturing {
+    picker: bool,
+    live: Option<LiveCapture>,
+    /// The end of the capture was noticed.
+    ended: bool,
+    paused: bool,
+    refused: Option<(String, Option<String>)>,
+    /// Somebody insists on capturing as root.
+    pub allow_root: bool,
+    unsaved: Arc<ArcSwap<Vec<PathBuf>>>,
+    saves: Arc<Mutex<Vec<SaveOutcome>>>,
+    saved: bool,
+    marks: u32,
+}
+
+impl Capturing {
+    /// The view stands still.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// The capture that is open was closed.
+    pub fn forget(&mut self) {
+        // It ends its files in its own thread.
+        self.live = None;
+        (self.paused, self.ended, self.saved, self.marks) = (false, false, false, 0);
+    }
+
+    /// Looks for captures that were not saved, in the background.
+    pub fn look_for_unsaved(&self, wake: Wake) {
+        let list = Arc::clone(&self.unsaved);
+        std::thread::spawn(move || {
+            list.store(Arc::new(live::unsaved_captures()));
+            wake();
+        });
+    }
+
+    /// For the panels; `paths` are those of the open capture.
+    pub fn facts(&self, paths: &[PathBuf]) -> CaptureFacts {
+        let status = self.live.as_ref().map(LiveCapture::status);
+        let to_save = match &status {
+            _ if self.saved => Vec::new(),
+            Some(status) if status.unsaved => status.files.clone(),
+            Some(_) => Vec::new(),
+            None => {
+                let folder = live::live_folder();
+                let inside =
+                    |path: &&PathBuf| folder.as_deref().is_some_and(|f| path.starts_with(f));
+                paths.iter().filter(inside).cloned().collect()
+            }
+        };
+        CaptureFacts {
+            picker: self.picker,
+            status,
+            paused: self.paused,
+            refused: self.refused.clone(),
+            allow_root: self.allow_root,
+            unsaved: self.unsaved.load_full(),
+            to_save,
+        }
+    }
+}
+
+/// Carries out a wish.
+pub(super) fn apply(session: &mut Session, action: CaptureAction) {
+    match action {
+        CaptureAction::Pick(show) => {
+            session.capturing.picker = show;
+            if show {
+                session.capturing.look_for_unsaved(session.wake());
+            } else {
+                session.capturing.refused = None;
+            }
+        }
+        CaptureAction::Start(wish) => start(session, wish),
+        CaptureAction::Stop => {
+            if let Some(live) = &session.capturing.live {
+                live.stop();
+            }
+        }
+        CaptureAction::Pause(paused) => {
+            session.capturing.paused = paused && session.capturing.live.is_some();
+        }
+        CaptureAction::Mark(text) => {
+            let capturing = &mut session.capturing;
+            let Some(live) = &capturing.live else {
+                return session.notify("There is no capture to be marked".to_owned());
+            };
+            capturing.marks += 1;
+            let text = match text.trim() {
+                "" => format!("Mark {}", capturing.marks),
+                text => text.to_owned(),
+            };
+            // The bar of the capture counts it.
+            live.mark(text);
+        }
+        CaptureAction::Save(path) => save(session, path),
+        CaptureAction::DeleteUnsaved(path) => {
+            // Nothing but what is listed is deleted.
+            let listed = session.capturing.unsaved.load().contains(&path);
+            if listed {
+                if let Err(error) = std::fs::remove_file(&path) {
+                    session.notify(format!("{} was not deleted: {error}", path.display()));
+                }
+                session.capturing.look_for_unsaved(session.wake());
+            }
+        }
+    }
+}
+
+fn start(session: &mut Session, wish: CaptureWish) {
+    if crate::source::live::is_root() && !session.capturing.allow_root {
+        session.notify("Nothing is captured while the window runs as root".to_owned());
+        return;
+    }
+    session.capturing.refused = None;
+    let pace = {
+        let mut last: Option<Instant> = None;
+        Box::new(move || {
+            let due = last.is_none_or(|last| last.elapsed() >= PACE);
+            if due {
+                last = Some(Instant::now());
+            }
+            due
+        })
+    };
+    let names = wish.interfaces.iter().map(PathBuf::from).collect();
+    let (live, feeds) = LiveCapture::start(wish, session.wake());
+    let loading = ingest::follow(feeds, ingest::Options::default(), pace, session.wake());
+    session.show_growing(names, loading);
+    session.capturing.live = Some(live);
+    session.capturing.picker = false;
+}
+
+/// Takes in how a capture goes.
+pub(super) fn begin_frame(session: &mut Session) {
+    let outcomes = {
+        let mut saves = session
+            .capturing
+            .saves
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *saves)
+    };
+    for outcome in outcomes {
+        match outcome {
+            Ok(paths) => {
+                let shown: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+                session.notify(format!("Saved: {}", shown.join(", ")));
+                session.capturing.saved = true;
+                session.renamed(paths);
+            }
+            Err(why) => session.notify(why),
+        }
+    }
+    let Some(live) = &session.capturing.live else {
+        return;
+    };
+    let status = live.status();
+    if status.phase != Phase::Over || session.capturing.ended {
+        return;
+    }
+    session.capturing.ended = true;
+    session.capturing.paused = false;
+    if status.refused {
+        let words = status.words.clone().unwrap_or_default();
+        session.capturing.refused = Some((words, status.permit.clone()));
+        session.close_capture();
+        session.capturing.picker = true;
+    } else {
+        session.renamed(status.files.clone());
+    }
+}
+
+fn save(session: &mut Session, to: PathBuf) {
+    let from = session.capturing.facts(session.paths()).to_save;
+    if from.is_empty() {
+        return;
+    }
+    let (saves, wake) = (Arc::clone(&session.capturing.saves), session.wake());
+    std::thread::spawn(move || {
+        let mut done = Vec::new();
+        let mut outcome = Ok(());
+        for (at, file) in from.iter().enumerate() {
+            let target = numbered(&to, at);
+            outcome = live::save_copy(file, &target);
+            if outcome.is_err() {
+                break;
+            }
+            done.push(target);
+        }
+        if outcome.is_ok() {
+            // The copies are on the disk: those in the private folder are not needed any more.
+            for file in &from {
+                let _ = std::fs::remove_file(file);
+            }
+        }
+        let outcome = outcome.map(|()| done);
+        saves
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(outcome);
+        wake();
+    });
+}
+
+/// `calls.pcapng`, then `calls-2.pcapng` …
+fn numbered(path: &Path, at: usize) -> PathBuf {
+    if at == 0 {
+        return path.to_path_buf();
+    }
+    let mut name = std::ffi::OsString::from(path.file_stem().unwrap_or_default());
+    name.push(format!("-{}", at + 1));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}

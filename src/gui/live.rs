@@ -1,0 +1,588 @@
+//! A running capture behind the window: a thread of its own drives the capture programs.
+//!
+//! The window sees a [`Status`] that is replaced as a whole, and the packets by way of
+//! [`ingest::follow`](crate::ingest::follow). Files lie in the user's private folder until they are
+//! saved; what was not saved is offered again at the next start.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
+
+use super::session::Wake;
+use crate::ingest::{Feed, GrowingFile};
+use crate::present::text;
+use crate::source::live::{
+    self, Counts, Event, LiveError, NetworkInterface, Options, Recording, Ring, Target,
+};
+use crate::source::{Growth, private_folder};
+
+/// Events are looked for this often.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// The programs get this long to end their files.
+const ENDING: Duration = Duration::from_secs(10);
+/// Counters of interfaces are read this often while the picker is shown.
+const WATCH: Duration = Duration::from_millis(500);
+/// Points of a small chart.
+const HISTORY: usize = 60;
+/// The capture ends when so little room is left on the disk of its file.
+const SPARE_BYTES: u64 = 512 << 20;
+
+/// Which packets are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Kept {
+    /// SIP on its usual ports, with fragments and tagged frames.
+    #[default]
+    Sip,
+    /// SIP, and all UDP that may be RTP.
+    SipAndMedia,
+    /// Everything.
+    All,
+    /// What a filter in the language of libpcap says.
+    Filter(String),
+}
+
+impl Kept {
+    /// The filter for an interface.
+    pub fn filter(&self, link_type: Option<u16>) -> String {
+        // libpcap knows VLAN tags behind Ethernet only, and takes the word nowhere else.
+        let tags = link_type == Some(1);
+        match self {
+            Self::Sip => live::sip_filter(tags),
+            Self::SipAndMedia => live::sip_and_media_filter(tags),
+            Self::All => String::new(),
+            Self::Filter(text) => text.trim().to_owned(),
+        }
+    }
+}
+
+/// A capture that a person asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct CaptureWish {
+    /// Names of the interfaces.
+    pub interfaces: Vec<String>,
+    /// Which packets.
+    pub kept: Kept,
+    /// Also packets meant for others.
+    pub promiscuous: bool,
+    /// Ends after so many seconds.
+    pub seconds: Option<u64>,
+    /// Ends after so many packets.
+    pub packets: Option<u64>,
+    /// Ends after so many MiB.
+    pub mebibytes: Option<u64>,
+    /// Folder for the files; none is the private one.
+    pub folder: Option<PathBuf>,
+    /// A ring of so many files of so many MiB.
+    pub ring: Option<(usize, u64)>,
+}
+
+/// How far a capture is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Interfaces are being opened.
+    #[default]
+    Starting,
+    /// Packets are taken.
+    Running,
+    /// Asked to end.
+    Ending,
+    /// It is over.
+    Over,
+}
+
+/// What is to be shown of a capture.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// How far it is.
+    pub phase: Phase,
+    /// Interfaces with their filters.
+    pub interfaces: Vec<(String, String)>,
+    /// Counters of all of them.
+    pub counts: Counts,
+    /// Packets in each of the last seconds.
+    pub history: Vec<u64>,
+    /// Seconds since it began.
+    pub seconds: u64,
+    /// Why it ended, or what did not go well.
+    pub words: Option<String>,
+    /// It could not begin.
+    pub refused: bool,
+    /// The command that gives the right to capture, when that is what is missing.
+    pub permit: Option<String>,
+    /// The files, as far as they are kept.
+    pub files: Vec<PathBuf>,
+    /// They lie in the private folder.
+    pub unsaved: bool,
+    /// Marks set so far.
+    pub marks: u32,
+}
+
+#[derive(Default)]
+struct Shared {
+    status: ArcSwap<Status>,
+    stop: AtomicBool,
+    marks: Mutex<Vec<String>>,
+}
+
+/// A capture in a thread of its own; goes on in the file when nobody looks, ends when dropped.
+pub struct LiveCapture {
+    shared: Arc<Shared>,
+}
+
+impl LiveCapture {
+    /// Begins; the feeds are for the index.
+    pub fn start(wish: CaptureWish, wake: Wake) -> (Self, Vec<Feed>) {
+        let shared: Arc<Shared> = Arc::default();
+        let mut senders = Vec::new();
+        let mut feeds = Vec::new();
+        for interface in &wish.interfaces {
+            let (send, files): (Sender<GrowingFile>, Receiver<GrowingFile>) = mpsc::channel();
+            senders.push(send);
+            feeds.push(Feed {
+                name: interface.into(),
+                files,
+            });
+        }
+        let job = {
+            let shared = Arc::clone(&shared);
+            move || {
+                let mut driver = Driver::new(wish, senders, &shared);
+                driver.run(&shared, &wake);
+                wake();
+            }
+        };
+        if thread::Builder::new()
+            .name("live".to_owned())
+            .spawn(job)
+            .is_err()
+        {
+            shared.status.store(Arc::new(Status {
+                phase: Phase::Over,
+                refused: true,
+                words: Some("No thread could be started for the capture".to_owned()),
+                ..Status::default()
+            }));
+        }
+        (Self { shared }, feeds)
+    }
+
+    /// What is to be shown.
+    pub fn status(&self) -> Arc<Status> {
+        self.shared.status.load_full()
+    }
+
+    /// Ends it; what is captured stays.
+    pub fn stop(&self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Puts a comment on the next packet.
+    pub fn mark(&self, text: String) {
+        let marks = &self.shared.marks;
+        marks
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(text);
+    }
+}
+
+impl Drop for LiveCapture {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// What the thread keeps.
+struct Driver {
+    wish: CaptureWish,
+    recordings: Vec<Recording>,
+    senders: Vec<Sender<GrowingFile>>,
+    growing: Vec<Option<Growth>>,
+    status: Status,
+    ready: usize,
+    begun: Option<Instant>,
+    stopped: Option<Instant>,
+    /// Packets when the last second ended.
+    counted: u64,
+}
+
+impl Driver {
+    fn new(wish: CaptureWish, senders: Vec<Sender<GrowingFile>>, shared: &Shared) -> Self {
+        let mut driver = Self {
+            recordings: Vec::new(),
+            growing: senders.iter().map(|_| None).collect(),
+            senders,
+            status: Status {
+                unsaved: wish.folder.is_none(),
+                ..Status::default()
+            },
+            wish,
+            ready: 0,
+            begun: None,
+            stopped: None,
+            counted: 0,
+        };
+        if let Err(error) = driver.open() {
+            driver.refuse(&error);
+        }
+        shared.status.store(Arc::new(driver.status.clone()));
+        driver
+    }
+
+    fn open(&mut self) -> Result<(), LiveError> {
+        let folder = match &self.wish.folder {
+            Some(folder) => folder.clone(),
+            None => live_folder().ok_or(LiveError::Output {
+                path: "the private folder".into(),
+                why: "set HOME, XDG_STATE_HOME or SIPSCOPE_HOME".to_owned(),
+            })?,
+        };
+        make_private(&folder).map_err(|error| LiveError::Output {
+            path: folder.clone(),
+            why: error.to_string(),
+        })?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = i64::try_from(now.map_or(0, |t| t.as_nanos())).unwrap_or(0);
+        // 2026-11-21T03:40:01.123456789Z becomes 20261121-034001.
+        let stamp: String = text::rfc3339(now)
+            .chars()
+            .take(19)
+            .filter_map(|c| match c {
+                'T' => Some('-'),
+                c => c.is_ascii_digit().then_some(c),
+            })
+            .collect();
+        let known = live::interfaces();
+        for interface in &self.wish.interfaces {
+            let link_type = known.iter().find(|i| i.name == *interface);
+            let filter = self.wish.kept.filter(link_type.and_then(|i| i.link_type));
+            let safe = |c: char| {
+                if c.is_ascii_alphanumeric() || "._-".contains(c) {
+                    c
+                } else {
+                    '_'
+                }
+            };
+            let name: String = interface.chars().map(safe).collect();
+            let ring = self.wish.ring.map(|(files, mebibytes)| Ring {
+                files,
+                octets: mebibytes.max(1) << 20,
+            });
+            let path = folder.join(format!("live-{stamp}-{name}.pcapng"));
+            let options = Options {
+                interface: interface.clone(),
+                filter: filter.clone(),
+                packets: self.wish.packets,
+                snap_octets: None,
+                promiscuous: self.wish.promiscuous,
+            };
+            self.status.interfaces.push((interface.clone(), filter));
+            self.recordings
+                .push(Recording::start(options, Target::new(path, ring))?);
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, error: &LiveError) {
+        if matches!(error, LiveError::NotPermitted { .. }) {
+            self.status.permit = live::permit_command();
+        }
+        self.status.refused |= self.begun.is_none();
+        self.status.words.get_or_insert_with(|| error.to_string());
+        self.stopped.get_or_insert_with(Instant::now);
+    }
+
+    fn run(&mut self, shared: &Shared, wake: &Wake) {
+        while self.step(shared) {
+            self.publish(shared, wake);
+        }
+        // Whoever follows waits for no further file.
+        self.growing.iter().flatten().for_each(Growth::finish);
+        self.senders.clear();
+        self.status.phase = Phase::Over;
+        // Programs that did not end by themselves are waited for here, not in the window.
+        self.recordings.clear();
+        self.status.files.retain(|file| file.exists());
+        shared.status.store(Arc::new(self.status.clone()));
+    }
+
+    /// Takes in what happened; false when all is over.
+    fn step(&mut self, shared: &Shared) -> bool {
+        let count = u32::try_from(self.recordings.len()).unwrap_or(1).max(1);
+        let mut over = true;
+        let mut failures = Vec::new();
+        for (at, recording) in self.recordings.iter_mut().enumerate() {
+            let mut wait = PATIENCE / count;
+            while let Some(event) = recording.next_event(wait) {
+                wait = Duration::ZERO;
+                match event {
+                    Event::Ready => {
+                        self.ready += 1;
+                        self.status.files.push(recording.path().to_path_buf());
+                    }
+                    Event::Counted | Event::Ended => {}
+                    Event::File(path) => self.status.files.push(path),
+                    Event::RingStuck => {
+                        let path = recording.path().display();
+                        let words = format!("No further file could be begun: {path} grows on");
+                        self.status.words = Some(words);
+                    }
+                    Event::Failed(error) => failures.push(error),
+                }
+            }
+            while let Some(file) = recording.next_file() {
+                let growth = Growth::default();
+                if let Some(send) = self.senders.get(at) {
+                    // Nobody reads any more when the capture was closed.
+                    let _ = send.send(GrowingFile {
+                        path: recording.path().to_path_buf(),
+                        file,
+                        growth: growth.clone(),
+                    });
+                }
+                let before = self.growing.get_mut(at).and_then(|g| g.replace(growth));
+                before.inspect(Growth::finish);
+            }
+            over &= recording.is_over();
+        }
+        for error in &failures {
+            self.refuse(error);
+        }
+        if self.ready == self.recordings.len() && self.begun.is_none() {
+            self.begun = Some(Instant::now());
+            self.status.phase = Phase::Running;
+        }
+        if over {
+            return false;
+        }
+        self.limits(shared.stop.load(Ordering::Relaxed));
+        let marks =
+            std::mem::take(&mut *shared.marks.lock().unwrap_or_else(PoisonError::into_inner));
+        for mark in marks {
+            self.status.marks += 1;
+            self.recordings
+                .iter()
+                .for_each(|recording| recording.mark(&mark));
+        }
+        if let Some(since) = self.stopped {
+            self.status.phase = Phase::Ending;
+            self.recordings
+                .iter()
+                .filter(|r| !r.is_over())
+                .for_each(Recording::stop);
+            return since.elapsed() < ENDING;
+        }
+        true
+    }
+
+    fn limits(&mut self, asked: bool) {
+        let mut counts = Counts::default();
+        for recording in &self.recordings {
+            counts += recording.counts();
+        }
+        self.status.counts = counts;
+        let seconds = self.begun.map_or(0, |begun| begun.elapsed().as_secs());
+        let second_over = seconds > self.status.seconds;
+        self.status.seconds = seconds;
+        if second_over {
+            self.status
+                .history
+                .push(counts.packets.saturating_sub(self.counted));
+            self.counted = counts.packets;
+            let more = self.status.history.len().saturating_sub(HISTORY);
+            self.status.history.drain(..more);
+        }
+        let wish = &self.wish;
+        let reached = if asked {
+            Some(String::new())
+        } else if wish.seconds.is_some_and(|most| seconds >= most) {
+            Some("The capture ended after the time that was set".to_owned())
+        } else if wish.packets.is_some_and(|most| counts.packets >= most) {
+            Some("The capture ended after the number of packets that was set".to_owned())
+        } else if wish
+            .mebibytes
+            .is_some_and(|most| counts.octets >> 20 >= most)
+        {
+            Some("The capture ended at the size that was set".to_owned())
+        } else if second_over && self.status.files.last().is_some_and(|file| is_full(file)) {
+            Some("The capture ended: less than 512 MiB are left on the disk".to_owned())
+        } else {
+            None
+        };
+        if let Some(words) = reached.filter(|_| self.stopped.is_none()) {
+            self.stopped = Some(Instant::now());
+            if !words.is_empty() {
+                self.status.words = Some(words);
+            }
+        }
+    }
+
+    fn publish(&self, shared: &Shared, wake: &Wake) {
+        let shown = shared.status.load();
+        let (old, new) = (&**shown, &self.status);
+        if (old.phase, old.counts, old.seconds, old.marks)
+            != (new.phase, new.counts, new.seconds, new.marks)
+            || old.words != new.words
+            || old.files.len() != new.files.len()
+        {
+            shared.status.store(Arc::new(new.clone()));
+            wake();
+        }
+    }
+}
+
+fn is_full(file: &Path) -> bool {
+    live::free_bytes(file).is_some_and(|free| free < SPARE_BYTES)
+}
+
+/// Where captures lie until they are saved.
+pub fn live_folder() -> Option<PathBuf> {
+    private_folder().map(|folder| folder.join("live"))
+}
+
+fn make_private(folder: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+}
+
+/// Captures in the private folder that nobody writes any more, the newest first: those of windows
+/// that were killed, and those that were not saved.
+pub fn unsaved_captures() -> Vec<PathBuf> {
+    let Some(folder) = live_folder() else {
+        return Vec::new();
+    };
+    let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| {
+            // Ended by a crash of everything, it may have kept the name it had before its first packet.
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let ours = name.ends_with(".pcapng") || name.ends_with(".pcapng.next");
+            ours && path.is_file() && !live::is_in_use(path)
+        })
+        .collect();
+    // An empty one holds nothing to be saved.
+    found.retain(|path| {
+        let holds = std::fs::metadata(path).is_ok_and(|m| m.len() > 0);
+        if !holds {
+            let _ = std::fs::remove_file(path);
+        }
+        holds
+    });
+    found.sort();
+    found.reverse();
+    found
+}
+
+/// Copies a capture to where a person wants it; an existing file is not replaced.
+///
+/// # Errors
+/// A sentence for people.
+pub fn save_copy(from: &Path, to: &Path) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("{} was not saved: {error}", to.display());
+    let mut source = File::open(from).map_err(failed)?;
+    let mut options = File::options();
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    let mut target = options
+        .write(true)
+        .create_new(true)
+        .open(to)
+        .map_err(failed)?;
+    std::io::copy(&mut source, &mut target).map_err(failed)?;
+    target.sync_all().map_err(failed)
+}
+
+/// An interface with its traffic.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// The interface.
+    pub interface: NetworkInterface,
+    /// Packets in each of the last half seconds.
+    pub history: Vec<u64>,
+}
+
+/// Looks at the interfaces of this machine for as long as it is kept.
+pub struct InterfaceWatch {
+    list: Arc<ArcSwap<Vec<Watched>>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl InterfaceWatch {
+    /// Begins to look.
+    pub fn start(wake: Wake) -> Self {
+        let watch = Self {
+            list: Arc::default(),
+            stop: Arc::default(),
+        };
+        let (list, stop) = (Arc::clone(&watch.list), Arc::clone(&watch.stop));
+        let job = move || {
+            let mut before: BTreeMap<String, u64> = live::packet_counters();
+            let mut histories: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+            while !stop.load(Ordering::Relaxed) {
+                let now = live::packet_counters();
+                let mut watched = Vec::new();
+                for interface in live::interfaces() {
+                    let grown = match interface.name.as_str() {
+                        "any" => growth_of_all(&before, &now),
+                        name => growth_of(&before, &now, name),
+                    };
+                    let history = histories.entry(interface.name.clone()).or_default();
+                    history.push(grown);
+                    let more = history.len().saturating_sub(HISTORY);
+                    history.drain(..more);
+                    watched.push(Watched {
+                        interface,
+                        history: history.clone(),
+                    });
+                }
+                before = now;
+                list.store(Arc::new(watched));
+                wake();
+                thread::sleep(WATCH);
+            }
+        };
+        // Without the thread the list stays empty, and a name can be typed.
+        let _ = thread::Builder::new()
+            .name("interfaces".to_owned())
+            .spawn(job);
+        watch
+    }
+
+    /// What was seen last.
+    pub fn list(&self) -> Arc<Vec<Watched>> {
+        self.list.load_full()
+    }
+}
+
+impl Drop for InterfaceWatch {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+fn growth_of(before: &BTreeMap<String, u64>, now: &BTreeMap<String, u64>, name: &str) -> u64 {
+    match (before.get(name), now.get(name)) {
+        (Some(before), Some(now)) => now.saturating_sub(*before),
+        _ => 0,
+    }
+}
+
+fn growth_of_all(before: &BTreeMap<String, u64>, now: &BTreeMap<String, u64>) -> u64 {
+    now.keys().map(|name| growth_of(before, now, name)).sum()
+}

@@ -1,0 +1,596 @@
+//! The picker of interfaces, and the bar of a running capture.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use egui::{Align2, Color32, Id, Key, RichText, ScrollArea, Sense, Ui};
+
+use crate::gui::action::Action;
+use crate::gui::capturing::CaptureAction;
+use crate::gui::latest::Latest;
+use crate::gui::live::{CaptureWish, InterfaceWatch, Kept, Phase, Status, Watched};
+use crate::gui::panel_ctx::PanelCtx;
+use crate::gui::theme::Theme;
+use crate::packet::link_names::link_type_name;
+use crate::present::rows::{counted, sentence};
+use crate::present::text::grouped;
+use crate::source::live;
+
+/// What is known of the capture, for the panels.
+#[derive(Clone, Default)]
+pub struct CaptureFacts {
+    /// The picker is shown.
+    pub picker: bool,
+    /// The capture that is open is, or was, live.
+    pub status: Option<Arc<Status>>,
+    /// The view stands still.
+    pub paused: bool,
+    /// Why the last one could not begin, and the command that gives the right to.
+    pub refused: Option<(String, Option<String>)>,
+    /// A capture as root was insisted on.
+    pub allow_root: bool,
+    /// Captures that were not saved.
+    pub unsaved: Arc<Vec<PathBuf>>,
+    /// Files of the open capture that were not saved.
+    pub to_save: Vec<PathBuf>,
+}
+
+/// What belongs to picker and bar alone.
+#[derive(Default)]
+pub struct CaptureState {
+    shown: bool,
+    wish: CaptureWish,
+    own: String,
+    typed: String,
+    seconds: String,
+    packets: String,
+    mebibytes: String,
+    folder: String,
+    ring: bool,
+    ring_files: String,
+    ring_mebibytes: String,
+    watch: Option<InterfaceWatch>,
+    check: Option<Latest<(String, u16), (String, Option<String>)>>,
+    asked: Option<(String, u16)>,
+    mark: String,
+    save_to: String,
+}
+
+/// The window in which a capture is begun.
+pub fn capture_picker_ui(
+    ctx: &PanelCtx<'_>,
+    ui: &mut Ui,
+    state: &mut CaptureState,
+    actions: &mut Vec<Action>,
+) {
+    if !ctx.capture.picker {
+        if state.shown {
+            // Nobody looks at the interfaces any more.
+            (state.shown, state.watch) = (false, None);
+        }
+        return;
+    }
+    let wake = {
+        let context = ui.ctx().clone();
+        Arc::new(move || context.request_repaint())
+    };
+    if !state.shown {
+        state.shown = true;
+        state.wish.promiscuous = true;
+        state.watch = Some(InterfaceWatch::start(wake.clone()));
+        if state.ring_files.is_empty() {
+            state.ring_files = "10".to_owned();
+            state.ring_mebibytes = "100".to_owned();
+        }
+    }
+    state.check.get_or_insert_with(|| {
+        Latest::spawn("filter", wake, |(filter, link_type): (String, u16), _| {
+            let found = live::check_filter(&filter, link_type);
+            Some((filter, found.err().map(|error| error.to_string())))
+        })
+    });
+    let list = state
+        .watch
+        .as_ref()
+        .map(InterfaceWatch::list)
+        .unwrap_or_default();
+    let mut open = true;
+    let room = ui.ctx().content_rect().size();
+    egui::Window::new("Capture")
+        .id(Id::unique("capture picker"))
+        .open(&mut open)
+        .collapsible(false)
+        .resizable(false)
+        .anchor(Align2::CENTER_TOP, [0.0, room.y * 0.06])
+        .default_size([760.0_f32.min(room.x - 40.0), room.y * 0.84])
+        .max_height(room.y * 0.86)
+        .show(ui.ctx(), |ui| {
+            refusal_ui(ctx, ui, actions);
+            ScrollArea::vertical()
+                .max_height(room.y * 0.78)
+                .show(ui, |ui| {
+                    interfaces_ui(ctx, ui, state, &list);
+                    ui.separator();
+                    kept_ui(ctx, ui, state, &list);
+                    ui.separator();
+                    limits_ui(ctx, ui, state);
+                    ui.separator();
+                    buttons_ui(ctx, ui, state, actions);
+                    unsaved_ui(ctx, ui, actions);
+                });
+        });
+    if !open || ui.input(|input| input.key_pressed(Key::Escape)) {
+        actions.push(Action::Capture(CaptureAction::Pick(false)));
+    }
+}
+
+/// Why nothing can be captured, and what helps.
+fn refusal_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
+    let as_root = live::is_root() && !ctx.capture.allow_root;
+    let told = match &ctx.capture.refused {
+        _ if as_root => Some((
+            "This window runs as root. Live packets are not decoded with the rights of root: anyone on the wire \
+             may have made them. Start it as an ordinary user, or with --allow-root.".to_owned(),
+            None,
+        )),
+        Some(refused) => Some(refused.clone()),
+        None if live::program().is_none() => {
+            Some((sentence(&live::LiveError::NoProgram.to_string()), None))
+        }
+        None => None,
+    };
+    let Some((words, permit)) = told else { return };
+    egui::Frame::new()
+        .fill(ctx.theme.alert_ground)
+        .inner_margin(6)
+        .show(ui, |ui| {
+            ui.label(RichText::new(sentence(&words)).color(ctx.theme.text));
+            if let Some(command) = permit {
+                ui.label("This gives the capture program (not the window) the one right that it needs. Everyone who may \
+                          start that program can then take packets from all interfaces; it drops the right before the first one:");
+                ui.horizontal(|ui| {
+                    ui.code(&command);
+                    if ui.button("Copy").on_hover_text("Copies the command").clicked() {
+                        actions.push(Action::CopyText(command.clone()));
+                    }
+                });
+            }
+        });
+    ui.add_space(4.0);
+}
+
+fn interfaces_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState, list: &[Watched]) {
+    ui.strong("Interfaces");
+    if list.is_empty() {
+        ui.label(RichText::new("Looking for interfaces…").color(ctx.theme.faint));
+    }
+    egui::Grid::new("interfaces")
+        .num_columns(5)
+        .striped(true)
+        .show(ui, |ui| {
+            for watched in list {
+                let interface = &watched.interface;
+                let mut chosen = state.wish.interfaces.contains(&interface.name);
+                if ui.checkbox(&mut chosen, &interface.name).changed() {
+                    state.wish.interfaces.retain(|name| *name != interface.name);
+                    if chosen {
+                        state.wish.interfaces.push(interface.name.clone());
+                    }
+                }
+                sparkline_ui(ui, ctx.theme, &watched.history)
+                    .on_hover_text("Packets in the last seconds, SIP or not");
+                let state_words = match (interface.up, interface.running) {
+                    (true, true) => RichText::new("up").color(ctx.theme.success),
+                    (true, false) => RichText::new("no carrier").color(ctx.theme.challenge),
+                    _ => RichText::new("down").color(ctx.theme.faint),
+                };
+                ui.label(state_words);
+                let addresses: Vec<String> = interface
+                    .addresses
+                    .iter()
+                    .map(|(ip, bits)| format!("{ip}/{bits}"))
+                    .collect();
+                let link = interface
+                    .link_type
+                    .and_then(link_type_name)
+                    .unwrap_or("unknown link type");
+                let shown = match addresses.as_slice() {
+                    [] => String::new(),
+                    [only] => only.clone(),
+                    [first, more @ ..] => format!("{first} and {} more", more.len()),
+                };
+                ui.label(shown).on_hover_text(addresses.join("\n"));
+                let description = match interface.description.as_str() {
+                    "" => link.to_owned(),
+                    words => format!("{words} ({link})"),
+                };
+                ui.add(
+                    egui::Label::new(RichText::new(description).color(ctx.theme.faint)).truncate(),
+                );
+                ui.end_row();
+            }
+        });
+    ui.horizontal(|ui| {
+        let label = ui.label("Another one:");
+        let field = egui::TextEdit::singleline(&mut state.typed)
+            .hint_text("name")
+            .desired_width(120.0);
+        ui.add(field).labelled_by(label.id);
+        let name = state.typed.trim().to_owned();
+        if ui
+            .add_enabled(!name.is_empty(), egui::Button::new("Add"))
+            .clicked()
+        {
+            if !state.wish.interfaces.contains(&name) {
+                state.wish.interfaces.push(name);
+            }
+            state.typed.clear();
+        }
+        let unlisted = state.wish.interfaces.iter();
+        for name in unlisted.filter(|name| list.iter().all(|w| w.interface.name != **name)) {
+            ui.label(name);
+        }
+    });
+}
+
+/// A line of counts, the newest at the right.
+fn sparkline_ui(ui: &mut Ui, theme: &Theme, history: &[u64]) -> egui::Response {
+    let (rect, response) = ui.allocate_exact_size(egui::vec2(90.0, 16.0), Sense::hover());
+    let most = history.iter().max().copied().unwrap_or(0).max(1) as f32;
+    let step = rect.width() / 59.0;
+    let points: Vec<egui::Pos2> = history
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(at, count)| {
+            let height = (*count as f32 / most) * (rect.height() - 3.0);
+            egui::pos2(
+                rect.right() - at as f32 * step,
+                rect.bottom() - 1.0 - height,
+            )
+        })
+        .collect();
+    let colour = if history.iter().all(|count| *count == 0) {
+        theme.line
+    } else {
+        theme.success
+    };
+    ui.painter()
+        .add(egui::Shape::line(points, egui::Stroke::new(1.0, colour)));
+    response
+}
+
+fn kept_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState, list: &[Watched]) {
+    ui.strong("Keep");
+    for (kept, words) in [
+        (
+            Kept::Sip,
+            "SIP on ports 5060 and 5061, with fragments and VLANs",
+        ),
+        (Kept::SipAndMedia, "SIP and RTP (all UDP from port 1024 on)"),
+        (Kept::All, "Everything"),
+    ] {
+        ui.radio_value(&mut state.wish.kept, kept, words);
+    }
+    let own = matches!(state.wish.kept, Kept::Filter(_));
+    ui.horizontal(|ui| {
+        if ui.radio(own, "Own filter:").clicked() {
+            state.wish.kept = Kept::Filter(state.own.clone());
+        }
+        let field = egui::TextEdit::singleline(&mut state.own)
+            .hint_text("port 5060 or host 192.0.2.1")
+            .desired_width(f32::INFINITY);
+        let response = ui.add(field);
+        response.widget_info(|| {
+            egui::WidgetInfo::labeled(egui::accesskit::Role::TextInput, true, "Own filter text")
+        });
+        if response.changed() {
+            state.wish.kept = Kept::Filter(state.own.clone());
+        }
+    });
+    if matches!(state.wish.kept, Kept::SipAndMedia | Kept::All) {
+        let words = "Recording RTP records what people say: make sure that you may.";
+        ui.label(RichText::new(words).color(ctx.theme.challenge));
+    }
+    let link_type = state
+        .wish
+        .interfaces
+        .first()
+        .and_then(|name| list.iter().find(|w| w.interface.name == *name))
+        .map_or(Some(1), |watched| watched.interface.link_type);
+    let filter = state.wish.kept.filter(link_type);
+    let question = (filter.clone(), link_type.unwrap_or(1));
+    let Some(check) = &state.check else { return };
+    if state.asked.as_ref() != Some(&question) && live::program().is_some() {
+        state.asked = Some(question.clone());
+        check.ask(question, true);
+    }
+    let shown = if filter.is_empty() {
+        "no filter"
+    } else {
+        filter.as_str()
+    };
+    ui.add(egui::Label::new(RichText::new(shown).monospace().color(ctx.theme.faint)).wrap());
+    match check.answer().filter(|answer| answer.0 == filter) {
+        Some(answer) => match &answer.1 {
+            Some(why) => ui.label(RichText::new(sentence(why)).color(ctx.theme.failure)),
+            None => ui.label(RichText::new("The filter is understood").color(ctx.theme.success)),
+        },
+        None => ui.label(RichText::new("…").color(ctx.theme.faint)),
+    };
+}
+
+fn number(text: &str) -> Option<u64> {
+    text.trim().parse().ok().filter(|n| *n > 0)
+}
+
+fn limits_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState) {
+    ui.horizontal(|ui| {
+        ui.strong("Stop after");
+        for (text, unit) in [
+            (&mut state.seconds, "seconds"),
+            (&mut state.packets, "packets"),
+            (&mut state.mebibytes, "MiB"),
+        ] {
+            let wrong = !text.trim().is_empty() && number(text).is_none();
+            let mut field = egui::TextEdit::singleline(text)
+                .desired_width(60.0)
+                .hint_text("never");
+            if wrong {
+                field = field.text_color(ctx.theme.failure);
+            }
+            let field = ui.add(field);
+            field.labelled_by(ui.label(unit).id);
+        }
+    });
+    ui.horizontal(|ui| {
+        ui.strong("Files");
+        let label = ui.label("Folder:");
+        let field = egui::TextEdit::singleline(&mut state.folder)
+            .hint_text("private, until saved")
+            .desired_width(220.0);
+        ui.add(field).labelled_by(label.id);
+        ui.checkbox(&mut state.ring, "Ring of");
+        let files = ui.add_enabled(
+            state.ring,
+            egui::TextEdit::singleline(&mut state.ring_files).desired_width(40.0),
+        );
+        files.labelled_by(ui.label("files of").id);
+        let size = ui.add_enabled(
+            state.ring,
+            egui::TextEdit::singleline(&mut state.ring_mebibytes).desired_width(50.0),
+        );
+        size.labelled_by(ui.label("MiB each").id);
+    });
+    ui.checkbox(
+        &mut state.wish.promiscuous,
+        "Packets for other machines too (promiscuous)",
+    );
+}
+
+fn buttons_ui(
+    ctx: &PanelCtx<'_>,
+    ui: &mut Ui,
+    state: &mut CaptureState,
+    actions: &mut Vec<Action>,
+) {
+    let as_root = live::is_root() && !ctx.capture.allow_root;
+    ui.horizontal(|ui| {
+        let ready = !state.wish.interfaces.is_empty() && !as_root;
+        let start = ui.add_enabled(ready, egui::Button::new("Start capture"));
+        let start = start.on_disabled_hover_text(if as_root {
+            "This window runs as root"
+        } else {
+            "Choose an interface"
+        });
+        if start.clicked() {
+            let folder = state.folder.trim();
+            let mut wish = state.wish.clone();
+            wish.seconds = number(&state.seconds);
+            wish.packets = number(&state.packets);
+            wish.mebibytes = number(&state.mebibytes);
+            wish.folder = (!folder.is_empty()).then(|| PathBuf::from(folder));
+            wish.ring = None;
+            if state.ring {
+                let files = number(&state.ring_files).and_then(|n| usize::try_from(n).ok());
+                wish.ring = files.zip(number(&state.ring_mebibytes));
+            }
+            actions.push(Action::Capture(CaptureAction::Start(wish)));
+        }
+        if ui.button("Cancel").clicked() {
+            actions.push(Action::Capture(CaptureAction::Pick(false)));
+        }
+    });
+}
+
+/// Captures of earlier that were not saved, also of a window that was killed.
+pub fn unsaved_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
+    let unsaved = &ctx.capture.unsaved;
+    if unsaved.is_empty() {
+        return;
+    }
+    ui.add_space(6.0);
+    ui.strong("Captures of earlier that were not saved");
+    // Of a width of its own, so that it stands in the middle where its surroundings do.
+    let size = egui::vec2(
+        430.0_f32.min(ui.available_width()),
+        ui.spacing().interact_size.y,
+    );
+    let row = egui::Layout::left_to_right(egui::Align::Center);
+    for path in unsaved.iter().take(8) {
+        ui.allocate_ui_with_layout(size, row, |ui| {
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            ui.label(&name).on_hover_text(path.display().to_string());
+            if ui
+                .button("Open")
+                .on_hover_text(format!("Open {name}"))
+                .clicked()
+            {
+                actions.push(Action::OpenFiles(vec![path.clone()]));
+                actions.push(Action::Capture(CaptureAction::Pick(false)));
+            }
+            if ui
+                .button("Delete")
+                .on_hover_text(format!("Delete {name} for ever"))
+                .clicked()
+            {
+                actions.push(Action::Capture(CaptureAction::DeleteUnsaved(path.clone())));
+            }
+        });
+    }
+    if unsaved.len() > 8 {
+        ui.label(format!("and {} more", unsaved.len() - 8));
+    }
+}
+
+/// Whether [`capture_bar_ui`] has something to show.
+pub fn has_capture_bar(ctx: &PanelCtx<'_>) -> bool {
+    ctx.capture.status.is_some() || !ctx.capture.to_save.is_empty()
+}
+
+/// One line while a capture runs, and until it is saved.
+pub fn capture_bar_ui(
+    ctx: &PanelCtx<'_>,
+    ui: &mut Ui,
+    state: &mut CaptureState,
+    actions: &mut Vec<Action>,
+) {
+    ui.horizontal_wrapped(|ui| {
+        if let Some(status) = &ctx.capture.status {
+            running_ui(ctx, ui, state, status, actions);
+        }
+        let over = ctx
+            .capture
+            .status
+            .as_ref()
+            .is_none_or(|s| s.phase == Phase::Over);
+        if over && !ctx.capture.to_save.is_empty() {
+            save_ui(ctx, ui, state, actions);
+        }
+    });
+}
+
+fn running_ui(
+    ctx: &PanelCtx<'_>,
+    ui: &mut Ui,
+    state: &mut CaptureState,
+    status: &Status,
+    actions: &mut Vec<Action>,
+) {
+    let theme = ctx.theme;
+    let names: Vec<&str> = status
+        .interfaces
+        .iter()
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let names = names.join(", ");
+    let (words, colour): (String, Color32) = match status.phase {
+        Phase::Starting => (format!("Opening {names}…"), theme.faint),
+        Phase::Running => (format!("Capturing on {names}"), theme.failure),
+        Phase::Ending => ("Ending…".to_owned(), theme.challenge),
+        Phase::Over => (format!("Captured on {names}"), theme.faint),
+    };
+    let dot = if status.phase == Phase::Running {
+        "● "
+    } else {
+        ""
+    };
+    let label = ui.label(
+        RichText::new(format!("{dot}{words}"))
+            .color(colour)
+            .strong(),
+    );
+    let filters: Vec<String> = status
+        .interfaces
+        .iter()
+        .map(|(name, filter)| match filter.as_str() {
+            "" => format!("{name}: everything"),
+            filter => format!("{name}: {filter}"),
+        })
+        .collect();
+    label.on_hover_text(filters.join("\n"));
+    let counts = &status.counts;
+    let time = format!("{}:{:02}", status.seconds / 60, status.seconds % 60);
+    ui.label(format!(
+        "{time}   {}",
+        counted(counts.packets, "packet", "packets")
+    ));
+    sparkline_ui(ui, theme, &status.history).on_hover_text("Packets in each second");
+    for (count, by) in [
+        (counts.dropped_by_kernel, "kernel"),
+        (counts.dropped_by_interface, "interface"),
+    ] {
+        let text = format!("{} dropped by the {by}", grouped(count));
+        let colour = if count > 0 {
+            theme.failure
+        } else {
+            theme.faint
+        };
+        ui.label(RichText::new(text).color(colour));
+    }
+    if status.phase == Phase::Running && counts.packets == 0 && status.seconds >= 5 {
+        let words = "Nothing matches the filter yet";
+        ui.label(RichText::new(words).color(theme.challenge))
+            .on_hover_text(filters.join("\n"));
+    }
+    if let Some(words) = &status.words {
+        ui.label(RichText::new(sentence(words)).color(theme.challenge));
+    }
+    if status.phase == Phase::Over {
+        return;
+    }
+    if ui
+        .button("Stop")
+        .on_hover_text("Ends the capture; what is there stays")
+        .clicked()
+    {
+        actions.push(Action::Capture(CaptureAction::Stop));
+    }
+    let pause = if ctx.capture.paused {
+        "Go on"
+    } else {
+        "Pause view"
+    };
+    let hint = "The capture goes on in its file, only the view stands still";
+    if ui.button(pause).on_hover_text(hint).clicked() {
+        actions.push(Action::Capture(CaptureAction::Pause(!ctx.capture.paused)));
+    }
+    let label = ui.label("Mark:");
+    let field = egui::TextEdit::singleline(&mut state.mark)
+        .hint_text("customer dials now")
+        .desired_width(140.0);
+    let field = ui.add(field).labelled_by(label.id);
+    let entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    let set = ui
+        .button("Set")
+        .on_hover_text("Puts a comment on the next packet (M)");
+    if set.clicked() || entered {
+        actions.push(Action::Capture(CaptureAction::Mark(std::mem::take(
+            &mut state.mark,
+        ))));
+    }
+    if status.marks > 0 {
+        let marks = counted(status.marks.into(), "mark", "marks");
+        ui.label(RichText::new(marks).color(theme.faint));
+    }
+}
+
+fn save_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState, actions: &mut Vec<Action>) {
+    let label = ui.label(RichText::new("Not saved yet. Save as:").color(ctx.theme.challenge));
+    let field = egui::TextEdit::singleline(&mut state.save_to)
+        .hint_text("/home/me/calls.pcapng")
+        .desired_width(240.0);
+    let field = ui.add(field).labelled_by(label.id);
+    let entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    let path = state.save_to.trim().to_owned();
+    let save = ui.add_enabled(!path.is_empty(), egui::Button::new("Save"));
+    if (save.clicked() || entered) && !path.is_empty() {
+        actions.push(Action::Capture(CaptureAction::Save(super::top_bar::home(
+            &path,
+        ))));
+    }
+}
