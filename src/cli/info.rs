@@ -238,6 +238,24 @@ fn interface(object: &mut Object<'_>, interface: &Interface) {
     object.number("received", statistics.and_then(|s| s.received));
     object.number("dropped", statistics.and_then(|s| s.dropped));
     object.boolean("guessed", interface.guessed);
+    object.number("dropped_by_system", statistics.and_then(|s| s.os_dropped));
+}
+
+/// What the capture lost there, as far as the file says so.
+fn lost(interface: &Interface) -> String {
+    let Some(statistics) = interface.statistics else {
+        return String::new();
+    };
+    let mut words = String::new();
+    for (count, by) in [
+        (statistics.os_dropped, "system"),
+        (statistics.dropped, "interface"),
+    ] {
+        if let Some(count) = count.filter(|n| *n > 0) {
+            words.push_str(&format!(", {} dropped by the {by}", text::grouped(count)));
+        }
+    }
+    words
 }
 
 fn name_of(interface: &Interface) -> String {
@@ -281,7 +299,11 @@ fn words(file: &FileReport, counts: &Counts) -> String {
         if let Some(name) = &interface.name {
             line(
                 "interface",
-                format!("{name} ({} packets)", text::grouped(interface.packets)),
+                format!(
+                    "{name} ({} packets{})",
+                    text::grouped(interface.packets),
+                    lost(interface)
+                ),
             );
         }
     }

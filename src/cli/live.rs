@@ -64,7 +64,13 @@ pub(super) fn messages(args: &MessagesArgs) -> Outcome {
     );
     let mut ending = None;
     loop {
-        let stop = interrupted.load(Ordering::Relaxed) || printer.left == 0;
+        let full = ingest::is_memory_full(&loading.view());
+        if full && ending.is_none() {
+            complain(
+                "512 MiB of messages are in memory: stopped (`sipscope capture` has no such limit)",
+            );
+        }
+        let stop = interrupted.load(Ordering::Relaxed) || printer.left == 0 || full;
         live.step(stop)?;
         printer.print(&loading, &mut out)?;
         if loading.progress().finished {

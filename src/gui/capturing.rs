@@ -7,6 +7,7 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
+use super::action::Action;
 use super::live::{self, CaptureWish, LiveCapture, Phase};
 use super::panels::capture::CaptureFacts;
 use super::session::{PACE, Session, Wake};
@@ -48,6 +49,8 @@ pub struct Capturing {
     unsaved: Arc<ArcSwap<Vec<PathBuf>>>,
     saves: Arc<Mutex<Vec<SaveOutcome>>>,
     saved: bool,
+    /// The view ended because of its size.
+    full: bool,
     marks: u32,
 }
 
@@ -61,7 +64,8 @@ impl Capturing {
     pub fn forget(&mut self) {
         // It ends its files in its own thread.
         self.live = None;
-        (self.paused, self.ended, self.saved, self.marks) = (false, false, false, 0);
+        (self.paused, self.ended, self.saved, self.full) = (false, false, false, false);
+        self.marks = 0;
     }
 
     /// Looks for captures that were not saved, in the background.
@@ -195,6 +199,15 @@ pub(super) fn begin_frame(session: &mut Session) {
         return;
     };
     let status = live.status();
+    if !session.capturing.full && ingest::is_memory_full(&session.view) {
+        session.capturing.full = true;
+        session.apply(Action::CancelLoad);
+        session.notify(
+            "512 MiB of calls are in memory: the view ends here. The capture goes on in its file, \
+             which can be opened when it has ended"
+                .to_owned(),
+        );
+    }
     if status.phase != Phase::Over || session.capturing.ended {
         return;
     }

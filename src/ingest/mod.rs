@@ -14,7 +14,7 @@ mod streams;
 pub mod survey;
 mod wrapped;
 
-pub use follow::{Feed, GrowingFile};
+pub use follow::{Feed, GrowingFile, is_memory_full};
 pub use key_logs::{KeyLogOrigin, KeyLogReport};
 pub use load::{
     FileReport, Loaded, Loading, Options, Pace, Progress, follow, load, load_open, spawn,

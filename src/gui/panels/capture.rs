@@ -35,6 +35,9 @@ pub struct CaptureFacts {
     pub to_save: Vec<PathBuf>,
 }
 
+/// A filter, and why it is not understood.
+type Checked = (String, Option<String>);
+
 /// What belongs to picker and bar alone.
 #[derive(Default)]
 pub struct CaptureState {
@@ -50,7 +53,7 @@ pub struct CaptureState {
     ring_files: String,
     ring_mebibytes: String,
     watch: Option<InterfaceWatch>,
-    check: Option<Latest<(String, u16), (String, Option<String>)>>,
+    check: Option<Latest<(String, u16), Checked>>,
     asked: Option<(String, u16)>,
     mark: String,
     save_to: String,
