@@ -11,10 +11,9 @@ use panel_kit::*;
 use sipscope::gui::action::{Action, Saving};
 
 #[test]
-fn the_start_page_has_samples_and_says_what_cannot_be_done() {
+fn the_start_page_has_samples_and_ways_to_begin() {
     let mut w = window(Vec::new());
-    assert!(w.get_by_label("Capture…").accesskit_node().is_disabled());
-    w.get_by_label_contains("Not in the window yet");
+    assert!(!w.get_by_label("Capture…").accesskit_node().is_disabled());
     for (title, row) in [
         ("Call through a proxy", "Completed"),
         ("Failed call", "Not found"),
@@ -138,4 +137,35 @@ fn wireshark_gets_the_packets_of_the_call() {
     w.state_mut().apply(Action::OpenInWireshark);
     settle(&mut w);
     w.get_by_label_contains("Wireshark was not opened: there is no program");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_picker_lists_interfaces_and_begins_when_one_is_chosen() {
+    use sipscope::gui::capturing::CaptureAction;
+    let mut w = window(Vec::new());
+    w.state_mut().session.capturing.allow_root = true;
+    w.state_mut()
+        .apply(Action::Capture(CaptureAction::Pick(true)));
+    // A worker looks for the interfaces.
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while w.query_by_label("lo").is_none() {
+        w.run_steps(2);
+        assert!(std::time::Instant::now() < until, "no interface is listed");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(
+        w.get_by_label("Start capture")
+            .accesskit_node()
+            .is_disabled()
+    );
+    w.get_by_label("lo").click();
+    w.run_steps(3);
+    w.get_by_label_contains("ip[6:2] & 0x1fff != 0");
+    // Not clicked: it would capture.
+    assert!(
+        !w.get_by_label("Start capture")
+            .accesskit_node()
+            .is_disabled()
+    );
 }
