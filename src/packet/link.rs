@@ -103,6 +103,7 @@ pub struct LayerStack(u128);
 
 impl LayerStack {
     /// Adds an inner layer.
+    #[inline]
     pub fn push(&mut self, layer: Layer) {
         if self.0 >> 112 == 0 {
             self.0 = (self.0 << 8) | layer as u128;
@@ -178,7 +179,7 @@ pub(super) trait Record<'a> {
 }
 
 impl<'a> Record<'a> for LayerStack {
-    #[inline]
+    #[inline(always)]
     fn passed(&mut self, layer: Layer, _from: &'a [u8], _len: usize) {
         self.push(layer);
     }

@@ -219,6 +219,7 @@ fn sctp_link<'a, R: Record<'a>>(frame: &'a [u8], layers: &mut R) -> Result<Packe
 }
 
 /// An IP packet inside of another.
+#[inline(never)]
 fn ip<'a, R: Record<'a>>(
     bytes: &'a [u8],
     v6: bool,
@@ -242,6 +243,8 @@ fn be32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(four))
 }
 
+// Nearly every packet comes this way, once.
+#[inline(always)]
 fn ipv4<'a, R: Record<'a>>(
     bytes: &'a [u8],
     realm: u32,
