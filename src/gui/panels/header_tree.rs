@@ -509,10 +509,10 @@ impl Row<'_> {
         }
         let was = line.was.as_ref().and_then(|was| was.old.as_deref());
         let mut behind = String::new();
-        if let Some(old) = was.filter(|old| !line.parent && !old.is_empty()) {
+        if let Some(old) = was.filter(|old| !(line.parent && self.open) && !old.is_empty()) {
             behind = format!("was {}", shown(old, 200));
-        } else if !self.open && !line.glance.is_empty() {
-            behind.clone_from(&line.glance);
+        } else if line.was.as_ref().is_some_and(|was| was.old.is_none()) {
+            "new on this hop".clone_into(&mut behind);
         }
         if !behind.is_empty() && right - x > 40.0 && !self.pinned {
             put(&behind, pick(theme.faint), x, right);

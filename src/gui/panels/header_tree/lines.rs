@@ -34,8 +34,6 @@ pub(super) struct Line {
     /// Its octets in the message; none for what is in the packet or in another message.
     pub span: Option<Span>,
     pub parent: bool,
-    /// What it is, in one line.
-    pub glance: String,
     /// Words and severity of the diagnostics that lie in it and in no child that is seen.
     pub remark: Option<(Severity, String)>,
     /// What was different one hop earlier.
@@ -62,7 +60,6 @@ impl Line {
             value: node.value.clone(),
             span: Some(node.span),
             parent: !node.children.is_empty(),
-            glance: String::new(),
             remark: None,
             was: None,
             beside: Beside::Nothing,
