@@ -546,3 +546,22 @@ fn a_message_that_the_snap_length_cut_says_so() {
         assert!(kinds.iter().any(|d| d["kind"] == "not-all-captured"));
     }
 }
+
+#[test]
+fn what_came_again_is_folded_unless_all_is_asked_for() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/testdata/captures/no-ack/capture.pcap"
+    );
+    let folded = text(&["ladder", path, "--all"]);
+    assert!(folded.contains("[×10, 0.5–31.6 s]"), "{folded}");
+    let unfolded = text(&["ladder", path, "--all", "--unfold"]);
+    assert_eq!(unfolded.matches("[again after ").count(), 10, "{unfolded}");
+    // Every message is an arrow of its own in JSON, with the row that shows it.
+    let data = json(&["ladder", path, "--all", "--format", "json"]);
+    let arrows = data[0]["arrows"].as_array().unwrap();
+    assert_eq!(arrows.len(), 15);
+    let again = arrows.iter().filter(|a| a["retransmission"] == true);
+    let rows: Vec<_> = again.map(|a| a["row"].as_u64().unwrap()).collect();
+    assert_eq!(rows, [6; 10]);
+}

@@ -509,7 +509,7 @@ impl Row<'_> {
         }
         let was = line.was.as_ref().and_then(|was| was.old.as_deref());
         let mut behind = String::new();
-        if let Some(old) = was.filter(|old| !(line.parent && self.open) && !old.is_empty()) {
+        if let Some(old) = was.filter(|old| !(old.is_empty() || line.parent && self.open)) {
             behind = format!("was {}", shown(old, 200));
         } else if line.was.as_ref().is_some_and(|was| was.old.is_none()) {
             "new on this hop".clone_into(&mut behind);
