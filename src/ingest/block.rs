@@ -181,6 +181,7 @@ impl Block {
     }
 }
 
+#[inline(always)]
 fn flow_hash(way: &Addressing) -> u64 {
     crate::index::mix(media::endpoint_key(way.src), media::endpoint_key(way.dst))
 }

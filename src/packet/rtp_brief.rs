@@ -77,6 +77,7 @@ impl RtpTallies {
     }
 
     /// Counts one packet whose flow has the hash `flow`.
+    #[inline(always)]
     pub fn add(
         &mut self,
         flow: u64,
