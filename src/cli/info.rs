@@ -9,10 +9,13 @@ use super::record::{Object, Record};
 use super::table::{self, Layout};
 use super::{Failure, Outcome};
 use crate::index::IndexView;
-use crate::ingest::FileReport;
+use crate::ingest::{FileReport, KeyLogReport};
 use crate::packet::link_names::link_type_name;
+use crate::packet::tls::{CertificateInfo, TlsConnection, alert_name, version_name};
+use crate::present::rows::counted;
 use crate::present::text;
-use crate::source::{Interface, Skipped};
+use crate::present::tls::{self, TlsState};
+use crate::source::{FileInfo, Interface, Skipped};
 
 pub(super) const FIELDS: &[&str] = &[
     "file",
@@ -37,7 +40,14 @@ pub(super) const FIELDS: &[&str] = &[
     "truncated_at",
     "secrets",
     "truncated_why",
+    "key_logs",
+    "tls",
 ];
+
+/// Secrets type of a TLS key log in a pcapng.
+const TLS_KEY_LOG: u32 = 0x544c_534b;
+/// TLS connections told to people one by one.
+const MAX_TLS_LINES: usize = 20;
 
 /// Counts of one file.
 #[derive(Default)]
@@ -74,24 +84,26 @@ pub(super) fn list(capture: &Capture, args: &List, out: &mut Output) -> Outcome 
             counts.rtp_streams += 1;
         }
     }
-    let readable = files
+    let readable: Vec<(&FileReport, &Counts, TlsOf<'_>)> = files
         .iter()
         .zip(&counts)
-        .filter(|(file, _)| file.error.is_none());
+        .enumerate()
+        .filter(|(_, (file, _))| file.error.is_none())
+        .map(|(index, (file, counts))| (file, counts, TlsOf::input(capture, index)))
+        .collect();
     if args.format == Format::Table {
-        for (file, counts) in readable {
-            out.write(text::visible_lines(&words(file, counts)).as_bytes())?;
+        for (file, counts, tls) in &readable {
+            out.write(text::visible_lines(&words(file, counts, tls)).as_bytes())?;
         }
         return Ok(());
     }
-    let readable: Vec<(&FileReport, &Counts)> = readable.collect();
     let layout = Layout {
         fields: FIELDS,
         columns: &[],
     };
     table::write(&layout, args, out, 1, |_, batch| {
-        for (file, counts) in &readable {
-            batch.row(|record| fields(file, counts, record), Vec::new);
+        for (file, counts, tls) in &readable {
+            batch.row(|record| fields(file, counts, tls, record), Vec::new);
         }
     })
 }
@@ -175,7 +187,7 @@ fn link_type(number: u16) -> String {
     name.to_owned()
 }
 
-fn fields(file: &FileReport, counts: &Counts, record: &mut Record) {
+fn fields(file: &FileReport, counts: &Counts, tls: &TlsOf<'_>, record: &mut Record) {
     let info = &file.info;
     record.text("file", Some(&file.path.to_string_lossy()));
     record.text("format", Some(info.format.name()));
@@ -216,11 +228,131 @@ fn fields(file: &FileReport, counts: &Counts, record: &mut Record) {
         "truncated_at",
         info.truncated_at.as_ref().map(|(offset, _)| *offset),
     );
-    record.number("secrets", Some(info.secrets.len() as u64));
+    record.number("secrets", Some(secrets(info, tls.key_logs.as_slice())));
     record.text(
         "truncated_why",
         info.truncated_at.as_ref().map(|(_, why)| why.as_str()),
     );
+    record.objects(
+        "key_logs",
+        &tls.key_logs,
+        |o, log| key_log(o, log),
+        |log| log.path.to_string_lossy().into_owned(),
+    );
+    record.objects(
+        "tls",
+        &tls.connections,
+        |o, connection| tls_connection(o, connection),
+        |connection| tls::line(connection),
+    );
+}
+
+/// The part of one input in what is known of TLS.
+struct TlsOf<'a> {
+    key_logs: Vec<&'a KeyLogReport>,
+    connections: Vec<&'a TlsConnection>,
+}
+
+impl<'a> TlsOf<'a> {
+    fn input(capture: &'a Capture, index: usize) -> Self {
+        let loaded = &capture.loaded;
+        let own = |input: Option<u16>| input.is_none_or(|input| usize::from(input) == index);
+        Self {
+            key_logs: loaded
+                .key_logs
+                .iter()
+                .filter(|log| own(log.input))
+                .collect(),
+            connections: loaded
+                .tls
+                .iter()
+                .filter(|c| usize::from(c.file) == index)
+                .collect(),
+        }
+    }
+}
+
+/// Secrets for this input: of TLS by their number, others by their blocks.
+fn secrets(info: &FileInfo, key_logs: &[&KeyLogReport]) -> u64 {
+    let count = |log: &&KeyLogReport| log.added.secrets + log.added.rsa_keys;
+    let lines: usize = key_logs.iter().map(count).sum();
+    let others = info
+        .secrets
+        .iter()
+        .filter(|s| s.kind != TLS_KEY_LOG)
+        .count();
+    (lines + others) as u64
+}
+
+fn key_log(object: &mut Object<'_>, log: &KeyLogReport) {
+    object.text("file", Some(&log.path.to_string_lossy()));
+    object.text("origin", Some(log.origin.name()));
+    object.number("secrets", Some(log.added.secrets as u64));
+    object.number("rsa_keys", Some(log.added.rsa_keys as u64));
+    object.number("lines_ignored", Some(log.added.ignored as u64));
+    object.text("error", log.error.as_deref());
+    object.boolean("open_to_others", log.open_to_others);
+}
+
+fn tls_connection(object: &mut Object<'_>, connection: &TlsConnection) {
+    let facts = &connection.facts;
+    let names = |list: &[u16]| list.iter().map(|v| version_name(*v)).collect::<Vec<_>>();
+    object.text("client", Some(&connection.client.to_string()));
+    object.text("server", Some(&connection.server.to_string()));
+    object.number("first_frame", Some(connection.first_frame));
+    object.time("time", Some(connection.time));
+    object.text("state", Some(TlsState::of(connection).name()));
+    object.text("why", tls::why(connection).as_deref());
+    object.number("messages", Some(connection.messages));
+    object.boolean("websocket", connection.websocket);
+    object.boolean("probably_sip", connection.probably_sip());
+    object.text("version", facts.version.map(version_name).as_deref());
+    object.texts("versions_offered", names(&facts.versions_offered));
+    object.text("cipher_suite", facts.suite.map(tls::suite).as_deref());
+    object.texts(
+        "cipher_suites_offered",
+        facts.suites_offered.iter().map(|s| tls::suite(*s)),
+    );
+    object.text("sni", facts.sni.as_deref());
+    object.text("alpn", facts.alpn.as_deref());
+    object.texts("alpn_offered", &facts.alpn_offered);
+    object.boolean("resumed", facts.resumed);
+    object.boolean("hello_retry", facts.retried);
+    object.number("key_updates", Some(facts.key_updates));
+    object.number("records_client", facts.opened.first().copied());
+    object.number("records_server", facts.opened.get(1).copied());
+    object.number("holes", Some(facts.holes));
+    object.number("holes_passed", Some(facts.rejoined));
+    object.objects("certificates", &facts.certificates, certificate);
+    object.objects(
+        "client_certificates",
+        &facts.client_certificates,
+        certificate,
+    );
+    object.objects("alerts", &facts.alerts, |o, alert| {
+        let (name, meaning) = alert_name(alert.number);
+        o.text(
+            "from",
+            Some(if alert.from_server {
+                "server"
+            } else {
+                "client"
+            }),
+        );
+        o.text("name", Some(name));
+        o.text("meaning", Some(meaning));
+        o.boolean("fatal", alert.fatal);
+        o.number("frame", Some(alert.frame));
+    });
+}
+
+fn certificate(object: &mut Object<'_>, certificate: &&CertificateInfo) {
+    let nanos = |seconds: i64| Some(seconds.saturating_mul(1_000_000_000));
+    object.text("subject", Some(&certificate.subject));
+    object.text("issuer", Some(&certificate.issuer));
+    object.texts("names", &certificate.names);
+    object.time("not_before", nanos(certificate.not_before));
+    object.time("not_after", nanos(certificate.not_after));
 }
 
 fn interface(object: &mut Object<'_>, interface: &Interface) {
@@ -275,7 +407,7 @@ fn skipped(object: &mut Object<'_>, skipped: &Skipped) {
 }
 
 /// The same for people.
-fn words(file: &FileReport, counts: &Counts) -> String {
+fn words(file: &FileReport, counts: &Counts, tls: &TlsOf<'_>) -> String {
     let info = &file.info;
     let mut out = format!("{}\n", text::visible(&file.path.to_string_lossy()));
     let mut line = |name: &str, value: String| {
@@ -359,8 +491,33 @@ fn words(file: &FileReport, counts: &Counts) -> String {
     if let Some((offset, why)) = &info.truncated_at {
         line("cut", format!("reading ended at offset {offset}: {why}"));
     }
-    if !info.secrets.is_empty() {
-        line("secrets", info.secrets.len().to_string());
+    let known = secrets(info, &tls.key_logs);
+    if known > 0 {
+        line("secrets", text::grouped(known));
+    }
+    for log in &tls.key_logs {
+        let what = match &log.error {
+            Some(error) => error.clone(),
+            None => format!(
+                "{} of TLS, {}",
+                counted(log.added.secrets as u64, "secret", "secrets"),
+                log.origin.name()
+            ),
+        };
+        line("key log", format!("{}: {what}", log.path.to_string_lossy()));
+    }
+    for connection in tls.connections.iter().take(MAX_TLS_LINES) {
+        line("TLS", tls::line(connection));
+    }
+    let more = tls.connections.len().saturating_sub(MAX_TLS_LINES);
+    if more > 0 {
+        line(
+            "TLS",
+            format!(
+                "{} more connections; --format json lists all",
+                text::grouped(more as u64)
+            ),
+        );
     }
     out
 }

@@ -13,11 +13,11 @@ use super::block::Block;
 use super::filing::{Filing, Losses};
 use super::follow::{Feed, FileTable, Follower, Source};
 use super::key_logs::{self, KeyLogReport};
-use super::wrapped::{TlsConnection, Wrapped};
+use super::wrapped::Wrapped;
 use crate::bytes::MessageBytes;
 use crate::index::IndexView;
 use crate::packet::link_names::link_type_name;
-use crate::packet::tls::Secrets;
+use crate::packet::tls::{Secrets, TlsConnection};
 use crate::packet::{Layer, MAX_TUNNELS, Skip, hep};
 use crate::source::{CaptureBytes, CaptureFile, FileInfo, Next, OpenOptions, Skipped, SourceError};
 

@@ -19,4 +19,3 @@ pub use key_logs::{KeyLogOrigin, KeyLogReport};
 pub use load::{
     FileReport, Loaded, Loading, Options, Pace, Progress, follow, load, load_open, spawn,
 };
-pub use wrapped::TlsConnection;

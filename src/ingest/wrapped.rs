@@ -14,7 +14,7 @@ use super::streams::{Filed, Filer, StreamState, push};
 use crate::bytes::{Extent, cut_extents};
 use crate::index::message_store::Transport;
 use crate::packet::tcp_stream::{Verdict, Way};
-use crate::packet::tls::{self, CLIENT, Obstacle, SERVER, Secrets, TlsFacts};
+use crate::packet::tls::{self, CLIENT, Obstacle, SERVER, Secrets, TlsConnection, TlsFacts};
 use crate::packet::websocket::{self, Deflate, Upgrade};
 use crate::packet::{Endpoint, Layer};
 use crate::sip::framing;
@@ -31,39 +31,6 @@ const MAX_ODD_MESSAGES: u32 = 16;
 const MAX_SPREAD: usize = 16;
 /// Longest line of the PROXY protocol, version 1.
 const MAX_PROXY_LINE: usize = 108;
-
-/// What is to be said of one TLS connection.
-#[derive(Clone, Debug)]
-pub struct TlsConnection {
-    /// Index of the input file.
-    pub file: u16,
-    /// Who opened it.
-    pub client: Endpoint,
-    /// The other side.
-    pub server: Endpoint,
-    /// Packet in which it was first seen.
-    pub first_frame: u32,
-    /// Time of that packet, nanoseconds since 1970-01-01 UTC.
-    pub time: i64,
-    /// What its handshake said.
-    pub facts: TlsFacts,
-    /// SIP messages found in it.
-    pub messages: u32,
-    /// They stand in WebSocket frames.
-    pub websocket: bool,
-}
-
-impl TlsConnection {
-    /// True when there is reason to think that it carries SIP that could not be read.
-    pub fn probably_sip(&self) -> bool {
-        let alpn = |name: &String| name == "sip" || name.starts_with("sip/");
-        self.messages == 0
-            && !self.facts.is_decrypted()
-            && (self.server.port == 5061
-                || self.client.port == 5061
-                || self.facts.alpn_offered.iter().any(alpn))
-    }
-}
 
 type Ends = (Endpoint, Endpoint, u32);
 

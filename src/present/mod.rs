@@ -11,3 +11,4 @@ pub mod layers;
 pub mod registrations;
 pub mod rows;
 pub mod text;
+pub mod tls;

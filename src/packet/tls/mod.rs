@@ -21,6 +21,8 @@ pub use connection::{Connection, looks_like_handshake, looks_like_record};
 pub use keylog::{Added, Secrets};
 pub use suite::suite_name;
 
+use super::Endpoint;
+
 /// Version numbers on the wire.
 const TLS11: u16 = 0x0302;
 const TLS12: u16 = 0x0303;
@@ -145,5 +147,38 @@ impl TlsFacts {
     /// What stood in the way first.
     pub fn obstacle(&self) -> Option<Obstacle> {
         self.obstacles.iter().flatten().next().copied()
+    }
+}
+
+/// What is to be said of one TLS connection.
+#[derive(Clone, Debug)]
+pub struct TlsConnection {
+    /// Index of the input file.
+    pub file: u16,
+    /// Who opened it.
+    pub client: Endpoint,
+    /// The other side.
+    pub server: Endpoint,
+    /// Packet in which it was first seen.
+    pub first_frame: u32,
+    /// Time of that packet, nanoseconds since 1970-01-01 UTC.
+    pub time: i64,
+    /// What its handshake said.
+    pub facts: TlsFacts,
+    /// SIP messages found in it.
+    pub messages: u32,
+    /// They stand in WebSocket frames.
+    pub websocket: bool,
+}
+
+impl TlsConnection {
+    /// True when there is reason to think that it carries SIP that could not be read.
+    pub fn probably_sip(&self) -> bool {
+        let alpn = |name: &String| name == "sip" || name.starts_with("sip/");
+        self.messages == 0
+            && !self.facts.is_decrypted()
+            && (self.server.port == 5061
+                || self.client.port == 5061
+                || self.facts.alpn_offered.iter().any(alpn))
     }
 }
