@@ -146,7 +146,7 @@ fn the_palette_finds_commands_by_their_words() {
     assert!(w.query_by_label("Command:").is_none());
     press(&mut w, Modifiers::CTRL, Key::P);
     assert!(
-        w.get_by_label("Command Capture…")
+        w.get_by_label("Command Mark this moment of the capture")
             .accesskit_node()
             .is_disabled()
     );

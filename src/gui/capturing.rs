@@ -55,6 +55,11 @@ pub struct Capturing {
 }
 
 impl Capturing {
+    /// Packets are being captured.
+    pub fn is_running(&self) -> bool {
+        self.live.is_some() && !self.ended
+    }
+
     /// The view stands still.
     pub fn is_paused(&self) -> bool {
         self.paused

@@ -34,6 +34,8 @@ pub struct Facts<'a> {
     pub searched: bool,
     /// Times are counted from a message.
     pub reference: bool,
+    /// Packets are being captured.
+    pub capturing: bool,
     /// Preferences.
     pub prefs: &'a Prefs,
 }
@@ -292,7 +294,10 @@ pub const COMMANDS: &[Command] = &[
     })
     .keys(&[plain(Key::M)])
     .reach(Reach::OutsideText)
-    .when(open)
+    .when(|facts| match facts.capturing {
+        true => Ok(()),
+        false => Err("Nothing is being captured"),
+    })
     .hint("Puts a comment on the next packet that is captured"),
     command("save marked", "Save marked calls…", (Menu::File, 2), |_| {
         Action::AskWhereToSave(Saving::Calls)

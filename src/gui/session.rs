@@ -811,6 +811,7 @@ impl Session {
             filtered: !self.filter_text.is_empty(),
             searched: !self.find_text.text.is_empty(),
             reference: self.reference.is_some(),
+            capturing: self.capturing.is_running(),
             prefs: &self.prefs,
         }
     }
