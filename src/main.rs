@@ -9,7 +9,7 @@ use sipscope::cli::{self, Invocation};
 fn main() -> ExitCode {
     return_freed_memory();
     match cli::parse() {
-        Invocation::Window(files, allow_root) => window(files, allow_root),
+        Invocation::Window(files, allow_root, key_logs) => window(files, allow_root, key_logs),
         Invocation::Command(command) => ExitCode::from(cli::run(*command)),
         Invocation::Over(code) => ExitCode::from(code),
     }
@@ -35,8 +35,12 @@ fn return_freed_memory() {
 fn return_freed_memory() {}
 
 #[cfg(feature = "gui")]
-fn window(files: Vec<std::path::PathBuf>, allow_root: bool) -> ExitCode {
-    match sipscope::gui::run(files, allow_root, cli::carry_out) {
+fn window(
+    files: Vec<std::path::PathBuf>,
+    allow_root: bool,
+    key_logs: Vec<std::path::PathBuf>,
+) -> ExitCode {
+    match sipscope::gui::run(files, allow_root, key_logs, cli::carry_out) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("sipscope: {why}");
@@ -47,7 +51,11 @@ fn window(files: Vec<std::path::PathBuf>, allow_root: bool) -> ExitCode {
 }
 
 #[cfg(not(feature = "gui"))]
-fn window(_files: Vec<std::path::PathBuf>, _allow_root: bool) -> ExitCode {
+fn window(
+    _files: Vec<std::path::PathBuf>,
+    _allow_root: bool,
+    _key_logs: Vec<std::path::PathBuf>,
+) -> ExitCode {
     eprintln!("sipscope: this program was built without the window (feature `gui`)");
     eprintln!("{}", cli::WITHOUT_DISPLAY);
     ExitCode::from(cli::exit::USAGE)

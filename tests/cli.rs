@@ -356,6 +356,8 @@ fn an_exported_call_is_whole() {
         ("lab-udp4-fragments.pcap", "pcap"),
         ("lab-udp6-fragments.pcap", "pcapng"),
         ("lab-tcp-one-connection.pcap", "pcapng"),
+        ("lab-tls12-dsb.pcapng", "pcapng"),
+        ("lab-websocket-80.pcap", "pcap"),
         ("sip-rtp-g711.pcap", "pcapng"),
     ] {
         let path = captures.join(name);

@@ -39,6 +39,9 @@ pub struct Cli {
     /// Let the window capture although it runs as root
     #[arg(long)]
     allow_root: bool,
+    /// TLS key log (SSLKEYLOGFILE) or RSA private key (PEM) for the window to decrypt with
+    #[arg(long, value_name = "FILE")]
+    keylog: Vec<PathBuf>,
 }
 
 /// What to do.
@@ -416,8 +419,8 @@ impl Common {
 
 /// What the arguments ask for.
 pub enum Invocation {
-    /// The window, with these captures; and whether it may capture as root.
-    Window(Vec<PathBuf>, bool),
+    /// The window, with these captures; whether it may capture as root; key logs.
+    Window(Vec<PathBuf>, bool, Vec<PathBuf>),
     /// A command.
     Command(Box<Command>),
     /// Nothing more: help was shown, or the arguments were wrong. The exit code.
@@ -432,8 +435,11 @@ pub fn parse() -> Invocation {
             ..
         }) => Invocation::Command(Box::new(command)),
         Ok(Cli {
-            files, allow_root, ..
-        }) => Invocation::Window(files, allow_root),
+            files,
+            allow_root,
+            keylog,
+            ..
+        }) => Invocation::Window(files, allow_root, keylog),
         Err(error) => {
             // A closed pipe is no reason to fail.
             let _ = error.print();

@@ -11,12 +11,13 @@ use super::args::{ExportArgs, PacketFormat};
 use super::input::Capture;
 use super::output::{complain, refuse_input, unwritable};
 use super::{Failure, Outcome, exit};
-use crate::export::packets::{ExportError, PacketRef, write_pcap, write_pcapng};
+use crate::export::packets::{ExportError, PacketRef, write_pcap, write_pcapng_with};
 use crate::export::save::{Existing, save};
 use crate::index::ids::{CallId, MessageId};
+use crate::index::message_store::Transport;
 use crate::index::stream::Stream;
 use crate::packet::{Endpoint, Payload, dissect};
-use crate::source::{CaptureBytes, CaptureFile, Chunk, FrameRecord, OpenOptions};
+use crate::source::{CaptureBytes, CaptureFile, Chunk, FrameRecord, OpenOptions, Secret};
 
 /// Octets read at a time.
 const CHUNK: usize = 1 << 20;
@@ -57,7 +58,8 @@ pub(super) fn write(capture: &Capture, args: &ExportArgs) -> Outcome {
     if messages.is_empty() && media.flows.is_empty() {
         return Err(Failure::nothing("nothing to export: no message is chosen"));
     }
-    let packets = pick(capture, args, &frames(capture, &messages), &media);
+    let wrapped = wrapped(capture, &messages);
+    let packets = pick(capture, args, &frames(capture, &messages), &media, &wrapped);
     if packets.is_empty() {
         return Err(Failure::nothing("nothing to export: no packet is chosen"));
     }
@@ -68,9 +70,21 @@ pub(super) fn write(capture: &Capture, args: &ExportArgs) -> Outcome {
         .iter()
         .map(|r| r.clone().unwrap_or_else(none))
         .collect();
+    // Embedded secrets go along with what they decrypt.
+    let decrypted = |id: &MessageId| {
+        let flow = view.message(*id).and_then(|row| view.ends(row));
+        flow.is_some_and(|flow| matches!(flow.transport, Transport::Tls | Transport::Wss))
+    };
+    let secrets: Vec<Secret> = match messages.iter().any(decrypted) {
+        true => {
+            let files = capture.loaded.files.iter();
+            files.flat_map(|file| file.info.secrets.clone()).collect()
+        }
+        false => Vec::new(),
+    };
     let format = args.format.unwrap_or_else(|| by_name(output));
     let to = |out: &mut dyn Write| match format {
-        PacketFormat::Pcapng => write_pcapng(&packets, &files, out),
+        PacketFormat::Pcapng => write_pcapng_with(&packets, &files, &secrets, out),
         PacketFormat::Pcap => write_pcap(&packets, &files, out),
     };
     let name = output.to_string_lossy();
@@ -92,6 +106,9 @@ pub(super) fn write(capture: &Capture, args: &ExportArgs) -> Outcome {
     if !args.common.quiet {
         let noun = if count == 1 { "packet" } else { "packets" };
         complain(&format!("{count} {noun} written to {name}"));
+        if !secrets.is_empty() && format == PacketFormat::Pcapng {
+            complain("the TLS secrets that were in the capture are in it, too");
+        }
     }
     Ok(())
 }
@@ -115,6 +132,36 @@ fn frames(capture: &Capture, messages: &[MessageId]) -> HashSet<(u16, u32)> {
         .flat_map(|row| view.extents(row))
         .map(|extent| (extent.file, extent.frame))
         .collect()
+}
+
+/// Connections whose messages can only be read with all that came before: TLS and WebSocket.
+fn wrapped(capture: &Capture, messages: &[MessageId]) -> HashSet<(Endpoint, Endpoint)> {
+    let view = capture.view();
+    messages
+        .iter()
+        .filter_map(|id| view.ends(view.message(*id)?))
+        .filter(|flow| {
+            matches!(
+                flow.transport,
+                Transport::Tls | Transport::Ws | Transport::Wss
+            )
+        })
+        .map(|flow| (flow.src.min(flow.dst), flow.src.max(flow.dst)))
+        .collect()
+}
+
+fn is_wrapped(chunk: &Chunk, frame: &FrameRecord, wrapped: &HashSet<(Endpoint, Endpoint)>) -> bool {
+    if wrapped.is_empty() {
+        return false;
+    }
+    match dissect(frame.link_type, frame.of(chunk), frame.original) {
+        Ok(packet) => {
+            let (src, dst) = (packet.addressing.src, packet.addressing.dst);
+            matches!(packet.payload, Payload::Tcp(_))
+                && wrapped.contains(&(src.min(dst), src.max(dst)))
+        }
+        Err(_) => false,
+    }
 }
 
 /// Between which times a pair of addresses carries chosen media, by SSRC.
@@ -198,6 +245,7 @@ fn pick(
     args: &ExportArgs,
     frames: &HashSet<(u16, u32)>,
     media: &Media,
+    wrapped: &HashSet<(Endpoint, Endpoint)>,
 ) -> Vec<PacketRef> {
     let mut packets = Vec::new();
     let options = OpenOptions {
@@ -221,7 +269,10 @@ fn pick(
         let mut chunk = Chunk::default();
         while input.next_chunk_into(CHUNK, &mut chunk) {
             for frame in &chunk.frames {
-                if frames.contains(&(file, frame.number)) || carries_media(&chunk, frame, media) {
+                if frames.contains(&(file, frame.number))
+                    || is_wrapped(&chunk, frame, wrapped)
+                    || carries_media(&chunk, frame, media)
+                {
                     packets.push(PacketRef {
                         number: frame.number,
                         time: frame.time,

@@ -1,14 +1,15 @@
 //! Chosen packets as a new capture: pcapng, or pcap where one link type is enough.
 //!
-//! Octets are copied as they were captured; what the capture says about itself (comments, names,
-//! secrets) is left out, so that nothing goes along that nobody chose.
+//! Octets are copied as they were captured; what the capture says about itself (comments, names) is
+//! left out, so that nothing goes along that nobody chose. Decryption secrets go along with packets
+//! that cannot be read without them.
 
 use std::{
     collections::HashMap,
     io::{self, Write},
 };
 
-use crate::source::{CaptureBytes, MAX_PACKET_BYTES};
+use crate::source::{CaptureBytes, MAX_PACKET_BYTES, Secret};
 
 /// One packet to write, and where its octets are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,19 @@ pub enum ExportError {
 pub fn write_pcapng(
     packets: &[PacketRef],
     files: &[CaptureBytes],
+    out: impl Write,
+) -> Result<u64, ExportError> {
+    write_pcapng_with(packets, files, &[], out)
+}
+
+/// The same, with decryption secrets in front of the packets that need them.
+///
+/// # Errors
+/// As [`write_pcapng`].
+pub fn write_pcapng_with(
+    packets: &[PacketRef],
+    files: &[CaptureBytes],
+    secrets: &[Secret],
     mut out: impl Write,
 ) -> Result<u64, ExportError> {
     // Section header: byte order, version 1.0, length not stated.
@@ -84,6 +98,14 @@ pub fn write_pcapng(
     );
     put(&mut section, &[0]);
     block(&mut out, 0x0a0d_0d0a, &section)?;
+    for secret in secrets {
+        let len = u32::try_from(secret.data.len()).unwrap_or(u32::MAX);
+        let mut body = Vec::new();
+        put(&mut body, &[secret.kind, len]);
+        body.extend_from_slice(&secret.data);
+        body.resize(body.len().next_multiple_of(4), 0);
+        block(&mut out, 10, &body)?;
+    }
 
     let mut interfaces = HashMap::new();
     let mut bytes = Vec::new();

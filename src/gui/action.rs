@@ -20,6 +20,10 @@ pub enum Action {
     OpenFiles(Vec<PathBuf>),
     /// Shows the system's file dialog.
     AskForFiles,
+    /// Asks for a TLS key log.
+    AskForKeyLog,
+    /// Decrypts TLS with these key logs and RSA keys, and reads the same files again.
+    UseKeyLogs(Vec<PathBuf>),
     /// Shows or hides the field for typing a path.
     ShowPathField(bool),
     /// Opens a built-in capture by its number.

@@ -15,6 +15,7 @@ use super::panels::explanation::{ExplanationState, explanation_ui};
 use super::panels::find_bar::{FindBarState, find_bar_ui};
 use super::panels::find_box::find_box_id;
 use super::panels::header_tree::{HeaderTreeState, header_tree_ui};
+use super::panels::keylog_bar::keylog_bar_ui;
 use super::panels::ladder::{LadderState, ladder_ui};
 use super::panels::message_list::{MessageListState, message_columns_ui, message_list_ui};
 use super::panels::overlays::{OverlayState, overlay_ui};
@@ -273,6 +274,11 @@ impl SipscopeApp {
         Panel::bottom("status")
             .frame(bar)
             .show(ui, |ui| status_bar_ui(&ctx, ui, actions));
+        if let Some(status) = session.key_log_status() {
+            Panel::bottom("key log")
+                .frame(bar)
+                .show(ui, |ui| keylog_bar_ui(status, theme, ui, actions));
+        }
         let mut layout = session.prefs.layout;
         let ground = Frame::new().fill(theme.ground);
         CentralPanel::default().frame(ground).show(ui, |ui| {

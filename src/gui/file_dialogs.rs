@@ -14,6 +14,8 @@ use super::session::Wake;
 pub enum Chosen {
     /// These files.
     Files(Vec<PathBuf>),
+    /// Decrypt with these key logs.
+    KeyLogs(Vec<PathBuf>),
     /// Cancelled, or there is no dialog on this system: nobody can tell which.
     Nothing,
     /// This is to be saved there.
@@ -60,6 +62,26 @@ impl FileDialogs {
             .spawn(job)
             .is_ok()
         {
+            self.pending = Some(receive);
+        }
+    }
+
+    /// Asks for a key log, unless a dialog is open.
+    pub fn ask_key_log(&mut self) {
+        if self.pending.is_some() {
+            return;
+        }
+        let (send, receive) = channel();
+        let wake = std::sync::Arc::clone(&self.wake);
+        let job = move || {
+            let chosen = rfd::FileDialog::new()
+                .set_title("Choose key log")
+                .pick_files();
+            drop(send.send(chosen.map_or(Chosen::NoPlace, Chosen::KeyLogs)));
+            wake();
+        };
+        let thread = std::thread::Builder::new().name("dialog".to_owned());
+        if thread.spawn(job).is_ok() {
             self.pending = Some(receive);
         }
     }

@@ -41,6 +41,7 @@ use prefs::Prefs;
 pub fn run(
     files: Vec<PathBuf>,
     allow_root: bool,
+    key_logs: Vec<PathBuf>,
     command_line: jobs::CommandLine,
 ) -> Result<(), String> {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -72,6 +73,7 @@ pub fn run(
         let ctx = cc.egui_ctx.clone();
         let wake: session::Wake = std::sync::Arc::new(move || ctx.request_repaint());
         app.session.capturing.look_for_unsaved(wake);
+        app.session.key_logs = key_logs;
         app.apply(action::Action::OpenFiles(files));
         Ok(Box::new(app))
     };

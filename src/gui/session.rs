@@ -23,15 +23,18 @@ use super::latest::{Latest, Wanted};
 use super::layout::Layout;
 use super::lists::{ListMaker, Lists, ListsQuestion, RowMaker, Rows, RowsQuestion};
 use super::panels::call_columns::columns_of;
+use super::panels::keylog_bar::KeyLogStatus;
 use super::prefs::{Prefs, TEXT_SIZES};
 use super::samples;
 use super::selection::Selection;
 use crate::index::ids::{CallId, MessageId};
 use crate::index::query::Query;
 use crate::index::{CallKind, IndexView};
+use crate::ingest::KeyLogReport;
 use crate::ingest::survey::{Survey, survey};
 use crate::ingest::{self, FileReport, Loading, Progress};
 use crate::present::completion::{self, Suggestion};
+use crate::present::tls;
 
 /// The index is published at the latest after this time.
 pub(super) const PACE: Duration = Duration::from_millis(50);
@@ -50,6 +53,8 @@ struct Capture {
     loading: Loading,
     /// Reports on the inputs, once all is loaded.
     files: Option<Vec<FileReport>>,
+    /// What became of TLS.
+    tls: KeyLogStatus,
 }
 
 /// Workers, and what they were asked last.
@@ -125,6 +130,8 @@ pub struct Session {
     serial: u64,
     workers: Workers,
     dialogs: FileDialogs,
+    /// Key logs and RSA keys that were chosen; none: those beside the captures are taken.
+    pub key_logs: Vec<PathBuf>,
     /// What is saved in the background.
     pub jobs: Jobs,
     /// The index of this frame.
@@ -199,6 +206,7 @@ impl Session {
         Self {
             workers: Workers::new(&wake),
             dialogs: FileDialogs::new(Arc::clone(&wake)),
+            key_logs: Vec::new(),
             jobs: Jobs::new(Arc::clone(&wake)),
             export: LadderExport::new(Arc::clone(&wake)),
             ladder: LadderWish::default(),
@@ -262,6 +270,11 @@ impl Session {
         match action {
             Action::OpenFiles(paths) => self.open(paths),
             Action::AskForFiles => self.dialogs.ask(),
+            Action::AskForKeyLog => self.dialogs.ask_key_log(),
+            Action::UseKeyLogs(paths) => {
+                self.key_logs = paths;
+                self.reload();
+            }
             Action::ShowPathField(show) => self.path_field = show,
             Action::CloseCapture => self.close(),
             Action::CancelLoad => {
@@ -387,6 +400,7 @@ impl Session {
         match self.dialogs.chosen() {
             None => {}
             Some(Chosen::Files(paths)) => self.apply(Action::OpenFiles(paths)),
+            Some(Chosen::KeyLogs(paths)) => self.apply(Action::UseKeyLogs(paths)),
             Some(Chosen::Place(saving, path)) => {
                 self.overlay = None;
                 self.save(saving, path);
@@ -411,13 +425,21 @@ impl Session {
         }
         if let Some(capture) = &mut self.capture {
             if capture.files.is_none() && capture.loading.progress().finished {
-                capture.files = Some(
-                    capture
-                        .loading
-                        .loaded()
-                        .map(|l| l.files)
-                        .unwrap_or_default(),
-                );
+                let loaded = capture.loading.loaded();
+                if let Some(loaded) = &loaded {
+                    let added = |log: &KeyLogReport| log.added.secrets + log.added.rsa_keys;
+                    let secrets = loaded.key_logs.iter().map(added).sum();
+                    let failed = loaded.key_logs.iter().filter_map(|log| {
+                        let error = log.error.as_ref()?;
+                        Some(format!("{}: {error}", log.path.display()))
+                    });
+                    let connections = loaded.tls.iter().map(tls::line);
+                    capture.tls = KeyLogStatus {
+                        summary: tls::summary(secrets, &loaded.tls),
+                        lines: failed.chain(connections).collect(),
+                    };
+                }
+                capture.files = Some(loaded.map(|l| l.files).unwrap_or_default());
                 self.version += 1;
             }
             let newest = capture.loading.view();
@@ -699,6 +721,12 @@ impl Session {
             .unwrap_or_default()
     }
 
+    /// What became of TLS, once all is loaded.
+    pub fn key_log_status(&self) -> Option<&KeyLogStatus> {
+        let capture = self.capture.as_ref()?;
+        capture.tls.summary.is_some().then_some(&capture.tls)
+    }
+
     /// What is to be said of the inputs; none while they are loaded.
     pub fn files(&self) -> Option<&[FileReport]> {
         self.capture.as_ref()?.files.as_deref()
@@ -722,12 +750,16 @@ impl Session {
                 due
             })
         };
-        let options = ingest::Options::default();
+        let options = ingest::Options {
+            key_logs: self.key_logs.clone(),
+            ..ingest::Options::default()
+        };
         let loading = ingest::spawn(paths.clone(), options, pace, Arc::clone(&self.wake));
         self.capture = Some(Capture {
             paths,
             loading,
             files: None,
+            tls: KeyLogStatus::default(),
         });
     }
 
@@ -739,6 +771,7 @@ impl Session {
             paths: names,
             loading,
             files: None,
+            tls: KeyLogStatus::default(),
         });
     }
 

@@ -8,6 +8,7 @@ pub mod explanation;
 pub mod find_bar;
 pub mod find_box;
 pub mod header_tree;
+pub mod keylog_bar;
 pub mod ladder;
 pub mod message_list;
 pub mod overlays;
