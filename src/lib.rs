@@ -4,6 +4,7 @@
 pub mod bytes;
 pub mod cli;
 pub mod diagnostic;
+pub mod explain;
 pub mod export;
 #[cfg(feature = "gui")]
 pub mod gui;

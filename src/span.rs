@@ -22,6 +22,14 @@ impl Span {
         }
     }
 
+    /// The empty range at its first byte.
+    pub fn start_point(self) -> Self {
+        Self {
+            start: self.start,
+            end: self.start,
+        }
+    }
+
     /// Number of bytes.
     pub fn len(self) -> usize {
         (self.end - self.start) as usize

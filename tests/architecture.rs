@@ -20,20 +20,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("packet", &[]),
     ("source", &["packet"]),
     ("index", &["sip", "sdp", "packet"]),
+    ("explain", &["sip", "sdp", "packet", "index"]),
     ("ingest", &["source", "packet", "sip", "sdp", "index"]),
-    ("present", &["sip", "sdp", "packet", "index"]),
+    ("present", &["sip", "sdp", "packet", "index", "explain"]),
     // Packets are exported from the reader of the capture.
     ("export", &["present", "index", "sip", "sdp", "source"]),
     (
         "cli",
         &[
-            "export", "index", "ingest", "packet", "present", "sdp", "sip", "source",
+            "explain", "export", "index", "ingest", "packet", "present", "sdp", "sip", "source",
         ],
     ),
     (
         "gui",
         &[
-            "export", "index", "ingest", "packet", "present", "sdp", "sip", "source",
+            "explain", "export", "index", "ingest", "packet", "present", "sdp", "sip", "source",
         ],
     ),
 ];
@@ -148,7 +149,7 @@ fn only_the_window_names_egui() {
 #[test]
 fn the_model_reads_no_clock_and_starts_no_thread() {
     let modules = modules();
-    for module in ["sip", "sdp", "packet", "index", "present"] {
+    for module in ["sip", "sdp", "packet", "index", "explain", "present"] {
         for (file, text) in &modules[module] {
             let code = text.split("#[cfg(test)]").next().unwrap_or("");
             for word in ["SystemTime", "Instant::now", "std::fs", "File::open"] {

@@ -148,6 +148,9 @@ pub struct Show {
     /// Number of the message, as `sipscope messages` shows it
     #[arg(short, long, value_name = "N")]
     pub message: u32,
+    /// Say what each part is, and what it means in this capture
+    #[arg(long)]
+    pub explain: bool,
     /// How to write the tree
     #[arg(long, value_enum, default_value_t = TreeFormat::Table)]
     pub format: TreeFormat,

@@ -353,6 +353,17 @@ impl Object<'_> {
         self.out.push(b']');
     }
 
+    /// One object.
+    pub fn object(&mut self, name: &str, write: impl Fn(&mut Object<'_>)) {
+        self.name(name);
+        self.out.push(b'{');
+        write(&mut Object {
+            out: self.out,
+            first: true,
+        });
+        self.out.push(b'}');
+    }
+
     /// A list of texts.
     pub fn texts<S: AsRef<str>>(&mut self, name: &str, values: impl IntoIterator<Item = S>) {
         self.name(name);

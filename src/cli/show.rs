@@ -5,6 +5,7 @@ use super::input::Capture;
 use super::output::Output;
 use super::record::{Object, object_line};
 use super::{Failure, Outcome, message_text};
+use crate::explain::{Depth, Explanation, Scene, Target, explain};
 use crate::index::ids::MessageId;
 use crate::index::message_store::MessageRow;
 use crate::packet::{Layer, LayerNode};
@@ -41,10 +42,21 @@ pub(super) fn show(capture: &Capture, args: &Show, out: &mut Output) -> Outcome 
         &link_types(capture, row),
     );
     let layers = layers(capture, row, &nodes);
+    let scene = match args.explain {
+        true => Scene::new(view, id, &octets, &message, &*capture.loaded.bytes),
+        false => None,
+    };
+    let explain = |node: &Node| {
+        let target = Target {
+            topic: node.topic,
+            span: node.span,
+        };
+        explain(scene.as_ref()?, target, Depth::Normal)
+    };
     match args.format {
         TreeFormat::Json => out.write(&object_line(|object| {
             object.number("message", Some(id.get()));
-            object.objects("tree", &tree, |o, node| json(o, node));
+            object.objects("tree", &tree, |o, node| json(o, node, &explain));
             object.objects("layers", &layers, |o, (name, value, span)| {
                 object_layer(o, name, value, *span);
             });
@@ -63,7 +75,7 @@ pub(super) fn show(capture: &Capture, args: &Show, out: &mut Output) -> Outcome 
                 words.push_str(&format!("{name}: {value}\n"));
             }
             for node in &tree {
-                indented(node, 0, &mut words);
+                indented(node, 0, &explain, &mut words);
             }
             out.write(words.as_bytes())
         }
@@ -77,13 +89,28 @@ fn link_types(capture: &Capture, row: &MessageRow) -> Vec<u16> {
     types.into_iter().map(|(number, _)| number).collect()
 }
 
-fn json(object: &mut Object<'_>, node: &Node) {
+type Explain<'a> = dyn Fn(&Node) -> Option<Explanation> + 'a;
+
+fn json(object: &mut Object<'_>, node: &Node, explain: &Explain<'_>) {
     object.text("name", Some(&node.name));
     object.text("value", Some(&node.value));
     object.number("offset", Some(node.span.start));
     object.number("length", Some(node.span.len() as u64));
-    object.text("explain", None);
-    object.objects("children", &node.children, |o, child| json(o, child));
+    match explain(node) {
+        Some(found) => object.object("explain", |o| explanation(o, &found)),
+        None => object.text("explain", None),
+    }
+    object.objects("children", &node.children, |o, child| {
+        json(o, child, explain)
+    });
+}
+
+fn explanation(object: &mut Object<'_>, found: &Explanation) {
+    let some = |text: String| Some(text).filter(|text| !text.is_empty());
+    object.text("glance", Some(&found.glance));
+    object.text("here", some(found.here_text()).as_deref());
+    object.text("watch_out", some(found.watch_out_text()).as_deref());
+    object.text("source", some(found.source.clone()).as_deref());
 }
 
 fn object_layer(object: &mut Object<'_>, name: &str, value: &str, span: Option<Span>) {
@@ -93,17 +120,29 @@ fn object_layer(object: &mut Object<'_>, name: &str, value: &str, span: Option<S
     object.number("length", span.map(|s| s.len() as u64));
 }
 
-fn indented(node: &Node, depth: usize, out: &mut String) {
+fn indented(node: &Node, depth: usize, explain: &Explain<'_>, out: &mut String) {
     // The depth of a tree is bounded where it is made.
-    out.extend(std::iter::repeat_n("  ", depth));
+    let indent = "  ".repeat(depth);
+    out.push_str(&indent);
     out.push_str(&text::visible(&node.name));
     if !node.value.is_empty() {
         out.push_str(": ");
         out.push_str(&text::visible(&node.value));
     }
     out.push('\n');
+    if let Some(found) = explain(node) {
+        let mut line = |head: &str, words: &str| {
+            if !words.is_empty() {
+                out.push_str(&format!("{indent}    {head}{}\n", text::visible(words)));
+            }
+        };
+        line("", &found.glance);
+        line("Here: ", &found.here_text());
+        line("Watch out: ", &found.watch_out_text());
+        line("Source: ", &found.source);
+    }
     for child in &node.children {
-        indented(child, depth + 1, out);
+        indented(child, depth + 1, explain, out);
     }
 }
 

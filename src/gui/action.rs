@@ -87,6 +87,10 @@ pub enum Action {
     ResetLayout,
     /// Size of text in percent.
     SetTextSize(u16),
+    /// Explanations off, one line, in full, and so on.
+    CycleExplanations,
+    /// How much an explanation tells.
+    SetDepth(crate::explain::Depth),
     /// Back to what was selected before.
     Back,
     /// Forward again.

@@ -187,6 +187,7 @@ impl SipscopeApp {
         let (lists, rows) = (session.lists(), session.rows());
         let (call, detail) = (session.call_detail(), session.detail());
         let (pinned, equal) = (session.pinned_detail(), session.following().answer());
+        let explained = session.explained();
         let theme = Theme::of(ui.visuals().dark_mode);
         let survey = session.survey();
         let (completion, found) = (session.completion(top.typed()), session.found());
@@ -203,6 +204,9 @@ impl SipscopeApp {
             value: session.following().value(),
             equal: equal.as_deref(),
             ladder: &session.ladder,
+            explained: explained.as_deref(),
+            depth: session.prefs.depth,
+            glances: session.prefs.glances,
             kind: session.kind,
             order: session.order(),
             columns: &session.prefs.columns,

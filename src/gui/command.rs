@@ -476,6 +476,13 @@ pub const COMMANDS: &[Command] = &[
         Action::ShowArea(Area::Explanation, !facts.prefs.layout.show_explanation)
     })
     .on(|facts| facts.prefs.layout.show_explanation),
+    command(
+        "explanations",
+        "Explanations: off, one line, in full",
+        (Menu::View, 0),
+        |_| Action::CycleExplanations,
+    )
+    .keys(&[plain(Key::F2)]),
     command("both", "Tree and bytes at once", (Menu::View, 0), |facts| {
         Action::ShowBoth(!facts.prefs.layout.both)
     })

@@ -10,6 +10,7 @@ pub mod capturing;
 pub mod command;
 pub mod driver;
 pub mod equal;
+pub mod explaining;
 pub mod fetch;
 pub mod file_dialogs;
 pub mod find;

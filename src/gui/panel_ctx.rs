@@ -49,6 +49,12 @@ pub struct PanelCtx<'a> {
     pub equal: Option<&'a Equal>,
     /// The arrangement of lanes.
     pub ladder: &'a LadderWish,
+    /// The explanation of the selected field, as far as it was made.
+    pub explained: Option<&'a super::explaining::Explained>,
+    /// How much it tells.
+    pub depth: crate::explain::Depth,
+    /// One line of explanation beside each row of the header tree.
+    pub glances: bool,
     /// Kind of calls that is listed.
     pub kind: CallKind,
     /// Columns of the message list that somebody showed or hid.

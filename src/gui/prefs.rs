@@ -67,6 +67,10 @@ pub struct Prefs {
     pub message_columns: Vec<(MessageColumn, bool)>,
     /// Widths of columns in points, by list and head.
     pub widths: BTreeMap<String, f32>,
+    /// One line of explanation beside each row of the header tree.
+    pub glances: bool,
+    /// How much the explanation tells.
+    pub depth: crate::explain::Depth,
     /// Shares of the window.
     pub layout: Layout,
     /// Window in points, while it is not maximised.
@@ -87,6 +91,8 @@ impl Default for Prefs {
             columns: ColumnChoice::new(),
             message_columns: Vec::new(),
             widths: BTreeMap::new(),
+            glances: true,
+            depth: crate::explain::Depth::default(),
             layout: Layout::default(),
             window: None,
         }

@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::action::{Action, FindText, Overlay, PanelName, RawTab, Saving};
+use super::action::{Action, Area, FieldPath, FindText, Overlay, PanelName, RawTab, Saving};
 use super::call_view::{self, CallDetail, CallQuestion, CallStamp};
 use super::capturing::Capturing;
 use super::command::Facts;
 use super::equal::Following;
+use super::explaining::{self, ExplainQuestion, Explained};
 use super::fetch::{self, Detail, DetailQuestion};
 use super::file_dialogs::{Chosen, FileDialogs};
 use super::find::{self, FindQuestion, Found};
@@ -57,6 +58,14 @@ struct Capture {
     tls: KeyLogStatus,
 }
 
+/// Capture, message, field and depth of an explanation.
+type AskedField = (
+    u64,
+    crate::index::ids::MessageId,
+    Option<FieldPath>,
+    crate::explain::Depth,
+);
+
 /// Workers, and what they were asked last.
 struct Workers {
     lists: Latest<ListsQuestion, Lists>,
@@ -75,6 +84,8 @@ struct Workers {
     asked_call: Option<CallStamp>,
     asked_detail: Option<(u64, MessageId, bool)>,
     asked_pinned: Option<MessageId>,
+    explain: Latest<ExplainQuestion, Explained>,
+    asked_explain: Option<(AskedField, u64)>,
 }
 
 impl Workers {
@@ -102,6 +113,8 @@ impl Workers {
             following: Following::new(wake),
             asked_detail: None,
             asked_pinned: None,
+            explain: Latest::spawn("explain", Arc::clone(wake), |q, _| explaining::make(&q)),
+            asked_explain: None,
         }
     }
 }
@@ -385,6 +398,8 @@ impl Session {
             Action::FocusFilter => self.focus_filter = true,
             Action::FocusPanel(panel) => self.focus_panel(panel),
             Action::FocusNext { back } => self.focus_next(back),
+            Action::CycleExplanations => self.cycle_explanations(),
+            Action::SetDepth(depth) => self.prefs.depth = depth,
             Action::SetTheme(theme) => self.prefs.theme = theme,
             Action::SetTimeFormat(format) => self.prefs.time = format,
             Action::Notify(text) => self.notify(text),
@@ -465,6 +480,7 @@ impl Session {
         }
         self.follow();
         self.ask();
+        self.ask_explanation();
     }
 
     /// Something is always selected, and a kind that exists is shown, until a person chooses.
@@ -607,6 +623,65 @@ impl Session {
         }
     }
 
+    /// Asks for the explanation of the selected field, once its message has been read.
+    fn ask_explanation(&mut self) {
+        let Some(detail) = self
+            .detail()
+            .filter(|d| Some(d.message) == self.selection.message)
+        else {
+            return;
+        };
+        let Some(bytes) = self.capture.as_ref().and_then(|c| c.loading.bytes()) else {
+            return;
+        };
+        if !self.prefs.layout.show_explanation || detail.error.is_some() {
+            return;
+        }
+        let field = self.selection.field.clone();
+        let asked: AskedField = (self.serial, detail.message, field.clone(), self.prefs.depth);
+        let known = &self.workers.asked_explain;
+        if known
+            .as_ref()
+            .is_some_and(|(a, version)| *a == asked && *version == self.version)
+        {
+            return;
+        }
+        // A newer index is no reason to hurry.
+        let urgent = known.as_ref().is_none_or(|(a, _)| *a != asked) || self.is_finished();
+        self.workers.asked_explain = Some((asked, self.version));
+        let view = Arc::clone(&self.view);
+        let depth = self.prefs.depth;
+        let question = ExplainQuestion {
+            view,
+            bytes,
+            detail,
+            field,
+            depth,
+        };
+        self.workers.explain.ask(question, urgent);
+    }
+
+    /// The newest explanation; while it is being made, that of another field.
+    pub fn explained(&self) -> Option<Arc<Explained>> {
+        self.workers
+            .explain
+            .answer()
+            .filter(|e| e.capture == self.serial)
+    }
+
+    /// From off to one line to full and back (F2).
+    fn cycle_explanations(&mut self) {
+        let layout = &mut self.prefs.layout;
+        match (self.prefs.glances, layout.show_explanation) {
+            (false, false) => self.prefs.glances = true,
+            (true, false) => layout.show(Area::Explanation, true),
+            _ => {
+                self.prefs.glances = false;
+                layout.show(Area::Explanation, false);
+            }
+        }
+    }
+
     /// Asks for the rows of calls that are seen.
     pub fn want_rows(&mut self, calls: Vec<CallId>) {
         let finished = self.is_finished();
@@ -690,6 +765,7 @@ impl Session {
             || w.call.is_busy()
             || self.export.is_busy()
             || w.detail.is_busy()
+            || w.explain.is_busy()
             || w.find.is_busy()
             || w.completion.is_busy()
             || w.survey.is_busy()

@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use super::topics;
+use crate::explain::Topic;
 use crate::sdp::attribute::Meaning;
 use crate::sdp::session::{Content, Line, SessionDescription};
 use crate::sip::headers::{Address, Value, Via};
@@ -24,6 +26,8 @@ pub struct Node {
     pub span: Span,
     /// What it consists of.
     pub children: Vec<Node>,
+    /// Which explanation it has.
+    pub topic: Topic,
 }
 
 /// Builds the tree of a decoded message.
@@ -40,6 +44,7 @@ pub fn header_tree(bytes: &[u8], message: &Message) -> Vec<Node> {
     if !message.trailing.is_empty() {
         nodes.push(tree.leaf("trailing octets", message.trailing));
     }
+    topics::assign(&mut nodes, bytes, message);
     nodes
 }
 
@@ -84,6 +89,23 @@ pub fn path_of<'a>(above: &str, node: &'a Node, counts: &mut HashMap<&'a str, us
     }
 }
 
+/// The node with this path.
+pub fn node_at<'n>(nodes: &'n [Node], path: &str) -> Option<&'n Node> {
+    let (mut level, mut above) = (nodes, String::new());
+    loop {
+        let mut counts = HashMap::new();
+        let (node, here) = level.iter().find_map(|node| {
+            let here = path_of(&above, node, &mut counts);
+            let below = path.strip_prefix(here.as_str())?;
+            (below.is_empty() || below.starts_with(" > ")).then_some((node, here))
+        })?;
+        if here == path {
+            return Some(node);
+        }
+        (level, above) = (&node.children, here);
+    }
+}
+
 fn write_nodes(nodes: &[Node], depth: usize, text: &mut String) {
     for node in nodes {
         text.extend(std::iter::repeat_n("  ", depth));
@@ -120,6 +142,7 @@ impl Tree<'_> {
             value: self.text(span),
             span,
             children,
+            ..Node::default()
         }
     }
 
@@ -166,6 +189,7 @@ impl Tree<'_> {
             value: self.text(field.value),
             span: field.line,
             children,
+            ..Node::default()
         }
     }
 
@@ -226,7 +250,7 @@ impl Tree<'_> {
                     .map(|value| self.text(value))
                     .unwrap_or_default(),
                 span,
-                children: Vec::new(),
+                ..Node::default()
             }
         };
         params.iter().map(param).collect()
@@ -307,6 +331,7 @@ impl Tree<'_> {
             value,
             span: message.body,
             children,
+            ..Node::default()
         }
     }
 
@@ -329,6 +354,7 @@ impl Tree<'_> {
             value: String::new(),
             span: part.span,
             children,
+            ..Node::default()
         }
     }
 

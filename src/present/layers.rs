@@ -49,6 +49,7 @@ pub fn tree(layers: &[LayerNode]) -> Vec<Node> {
         value: value.to_owned(),
         span,
         children,
+        ..Node::default()
     };
     let line = |layer: &LayerNode| {
         let fields = layer.fields.iter();

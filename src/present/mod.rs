@@ -12,3 +12,4 @@ pub mod registrations;
 pub mod rows;
 pub mod text;
 pub mod tls;
+mod topics;

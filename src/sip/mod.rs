@@ -18,7 +18,7 @@ mod check;
 mod lex;
 mod lines;
 pub(crate) mod multipart;
-mod registry;
+pub(crate) mod registry;
 mod sink;
 
 pub use sink::Param;

@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-#[cfg(test)]
+/// Methods.
 pub(crate) const METHODS: &str = include_str!("../../assets/registry/sip_methods.csv");
 /// Header names, compact forms, grammar classes.
-pub(super) const HEADERS: &str = include_str!("../../assets/registry/sip_headers.csv");
+pub(crate) const HEADERS: &str = include_str!("../../assets/registry/sip_headers.csv");
 /// Status codes and reason phrases.
-pub(super) const STATUS_CODES: &str = include_str!("../../assets/registry/sip_status_codes.csv");
-const OPTION_TAGS: &str = include_str!("../../assets/registry/sip_option_tags.csv");
-const AUTH_SCHEMES: &str = include_str!("../../assets/registry/sip_auth_schemes.csv");
+pub(crate) const STATUS_CODES: &str = include_str!("../../assets/registry/sip_status_codes.csv");
+pub(crate) const OPTION_TAGS: &str = include_str!("../../assets/registry/sip_option_tags.csv");
+pub(crate) const AUTH_SCHEMES: &str = include_str!("../../assets/registry/sip_auth_schemes.csv");
 const BODY_TYPES: &str = include_str!("../../assets/registry/sip_body_types.csv");
 
 /// Names of a table's first column in lower case, since most of them are compared so.
@@ -47,7 +47,7 @@ fn first_column(csv: &'static str) -> HashSet<String> {
 }
 
 /// The rows of a table without its heading (RFC 4180; our tables have no line end within quotes).
-pub(super) fn rows(csv: &'static str) -> impl Iterator<Item = Vec<Cow<'static, str>>> {
+pub(crate) fn rows(csv: &'static str) -> impl Iterator<Item = Vec<Cow<'static, str>>> {
     csv.lines().skip(1).map(columns)
 }
 

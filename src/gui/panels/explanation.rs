@@ -1,11 +1,14 @@
-//! What the selected field means, in full.
+//! What the selected field means, in full: a strip that quotes values and links frames.
 
-use egui::Ui;
+use egui::text::{LayoutJob, TextFormat};
+use egui::{FontFamily, RichText, ScrollArea, TextStyle, Ui};
 
 use super::empty_ui;
+use crate::explain::{Depth, Explanation, FrameLink, Piece};
 use crate::gui::action::{Action, Area};
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::widgets::panel_head::panel_head;
+use crate::gui::widgets::row_view::shown;
 
 /// What belongs to the explanation alone.
 #[derive(Default)]
@@ -18,13 +21,109 @@ pub fn explanation_ui(
     _state: &mut ExplanationState,
     actions: &mut Vec<Action>,
 ) {
-    panel_head(ctx, ui, Area::Explanation, actions, |ui, _| {
+    panel_head(ctx, ui, Area::Explanation, actions, |ui, actions| {
         ui.strong("Explanation");
-        if let Some(field) = &ctx.selection.field {
-            ui.label(&field.0);
+        for (depth, words) in [
+            (Depth::Beginner, "Beginner"),
+            (Depth::Normal, "Normal"),
+            (Depth::Expert, "Expert"),
+        ] {
+            if ui.selectable_label(ctx.depth == depth, words).clicked() {
+                actions.push(Action::SetDepth(depth));
+            }
+        }
+        if let Some(found) = ctx.explained.filter(|e| !e.title.is_empty()) {
+            let title = format!("of {}", shown(&found.title, 300));
+            let title = RichText::new(title).color(ctx.theme.faint);
+            ui.add(egui::Label::new(title).truncate());
         }
     });
-    if ctx.selection.field.is_none() {
-        empty_ui(ui, ctx.theme, "Select a field of the message");
+    let Some(found) = ctx.explained else {
+        return empty_ui(ui, ctx.theme, "Select a field of the message");
+    };
+    let Some(explanation) = &found.explanation else {
+        let text = match &found.field {
+            Some(field) if found.title.is_empty() => {
+                format!("This message has no field {}", field.0)
+            }
+            _ => "There is no explanation for this part".to_owned(),
+        };
+        return empty_ui(ui, ctx.theme, &text);
+    };
+    ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+        egui::Frame::new()
+            .inner_margin(egui::Margin::symmetric(8, 4))
+            .show(ui, |ui| parts_ui(ctx, ui, explanation, actions));
+    });
+}
+
+fn parts_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, found: &Explanation, actions: &mut Vec<Action>) {
+    ui.spacing_mut().item_spacing.y = 5.0;
+    ui.label(RichText::new(&found.glance).strong());
+    if !found.here.is_empty() {
+        here_ui(ctx, ui, found, actions);
+    }
+    if !found.watch_out.is_empty() {
+        let mut job = LayoutJob::default();
+        let strong = format(ui, ctx.theme.challenge, FontFamily::Proportional);
+        let plain = format(ui, ctx.theme.text, FontFamily::Proportional);
+        job.append("Watch out  ", 0.0, strong);
+        append_quoted(&mut job, ui, ctx, &found.watch_out_text(), &plain);
+        ui.label(job);
+    }
+    if !found.source.is_empty() {
+        ui.label(RichText::new(&found.source).color(ctx.theme.faint).small());
+    }
+}
+
+fn format(ui: &Ui, color: egui::Color32, family: FontFamily) -> TextFormat {
+    let mut font_id = TextStyle::Body.resolve(ui.style());
+    font_id.family = family;
+    TextFormat {
+        font_id,
+        color,
+        ..TextFormat::default()
+    }
+}
+
+/// Words between backticks are values.
+fn append_quoted(job: &mut LayoutJob, ui: &Ui, ctx: &PanelCtx<'_>, text: &str, plain: &TextFormat) {
+    let code = format(ui, ctx.theme.text, FontFamily::Monospace);
+    for (number, part) in text.split('`').enumerate() {
+        let format = if number % 2 == 1 { &code } else { plain };
+        job.append(part, 0.0, format.clone());
+    }
+}
+
+/// The paragraph: text flows, frames are links.
+fn here_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, found: &Explanation, actions: &mut Vec<Action>) {
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing.x = 0.0;
+        let mut job = LayoutJob::default();
+        let plain = format(ui, ctx.theme.text, FontFamily::Proportional);
+        let code = format(ui, ctx.theme.text, FontFamily::Monospace);
+        for piece in found.pieces() {
+            match piece {
+                Piece::Text(text) => job.append(&text, 0.0, plain.clone()),
+                Piece::Value(value) => job.append(&shown(&value, 200), 0.0, code.clone()),
+                Piece::Frame(link) => {
+                    ui.label(std::mem::take(&mut job));
+                    link_ui(ctx, ui, link, actions);
+                }
+            }
+        }
+        if !job.is_empty() {
+            ui.label(job);
+        }
+    });
+}
+
+fn link_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, link: FrameLink, actions: &mut Vec<Action>) {
+    let label = crate::present::rows::message_label(ctx.view, link.message);
+    let response = ui.link(link.frame.to_string());
+    let name = format!("Frame {}: {label}", link.frame);
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Link, true, &name));
+    if response.on_hover_text(name.clone()).clicked() {
+        actions.push(Action::GoTo(link.message));
     }
 }

@@ -515,7 +515,12 @@ impl Row<'_> {
             "new on this hop".clone_into(&mut behind);
         }
         if !behind.is_empty() && right - x > 40.0 && !self.pinned {
-            put(&behind, pick(theme.faint), x, right);
+            x += put(&behind, pick(theme.faint), x, right).0 + 12.0;
+        }
+        // What it is, where there is room beside what it says.
+        let room = right - x > 80.0 && !(line.parent && self.open);
+        if ctx.glances && !self.pinned && !line.glance.is_empty() && room {
+            put(line.glance, pick(theme.faint), x + 6.0, right);
         }
         if self.pinned {
             elided |= self.paint_beside(ctx, &painter, middle, &put);

@@ -41,6 +41,8 @@ pub(super) struct Line {
     pub beside: Beside,
     /// Its value, when that can be followed.
     pub follow: Option<Value>,
+    /// One line on what it is; empty for what has no explanation.
+    pub glance: &'static str,
 }
 
 impl Line {
@@ -64,6 +66,7 @@ impl Line {
             was: None,
             beside: Beside::Nothing,
             follow: None,
+            glance: node.topic.glance(),
         }
     }
 }

@@ -1,0 +1,180 @@
+//! Which sentences are true here: one function for each topic that looks at the capture.
+
+mod auth;
+mod dialog;
+mod general;
+mod routing;
+mod sdp;
+mod start;
+mod via;
+
+use super::catalogue::{Entry, catalogue};
+use super::scene::Scene;
+use super::text::{Place, Sentence, fill};
+use super::who::Who;
+use super::{FrameLink, Target};
+use crate::index::ids::MessageId;
+
+/// Sentences that were found true.
+pub(super) struct Here<'e> {
+    entry: &'e Entry,
+    pub(super) sentences: Vec<Sentence>,
+    /// Participants that were named.
+    named: Vec<Who>,
+    /// By which rule a partner was found, for experts: a sentence of `common/rules`.
+    pub(super) rule: Option<&'static str>,
+}
+
+impl Here<'_> {
+    /// Adds a sentence of this topic, else of those that all topics share.
+    fn say(&mut self, name: &str, places: &[(&'static str, Place)]) {
+        let own = self
+            .entry
+            .here
+            .get(name)
+            .map(|t| (self.entry.path.as_str(), t));
+        let shared = || {
+            let entry = catalogue().get("common/here")?;
+            entry.here.get(name).map(|t| (entry.path.as_str(), t))
+        };
+        let Some((path, template)) = own.or_else(shared) else {
+            log::error!("{} has no sentence {name}", self.entry.path);
+            return;
+        };
+        self.push(format!("{path}#{name}"), template, places);
+    }
+
+    /// The same, only when the topic has such a sentence.
+    fn may_say(&mut self, name: &str, places: &[(&'static str, Place)]) {
+        if self.entry.here.contains_key(name) {
+            self.say(name, places);
+        }
+    }
+
+    /// One sentence for one frame, another for several.
+    fn say_frames(
+        &mut self,
+        one: &str,
+        many: &str,
+        links: Vec<FrameLink>,
+        more: &[(&'static str, Place)],
+    ) {
+        let mut places = more.to_vec();
+        match links.as_slice() {
+            [] => {}
+            [link] => {
+                places.push(("frame", Place::Frame(*link)));
+                self.say(one, &places);
+            }
+            _ => {
+                places.push(("list", Place::Frames(links)));
+                self.say(many, &places);
+            }
+        }
+    }
+
+    fn push(&mut self, id: String, template: &str, places: &[(&'static str, Place)]) {
+        let mut places = places.to_vec();
+        for (name, place) in &mut places {
+            // The address is told once in a paragraph.
+            if let Place::Who(someone) = place
+                && template.contains(&format!("{{{name}}}"))
+            {
+                match self.named.contains(someone) {
+                    true => *someone = someone.again(),
+                    false => self.named.push(someone.clone()),
+                }
+            }
+        }
+        let pieces = fill(template, &places);
+        self.sentences.push(Sentence { id, pieces, places });
+    }
+}
+
+/// The paragraph: first what holds in this capture, then what holds always.
+pub(super) fn here<'e>(scene: &Scene<'_>, target: Target, entry: &'e Entry) -> Here<'e> {
+    let mut here = Here {
+        entry,
+        sentences: Vec::new(),
+        named: Vec::new(),
+        rule: None,
+    };
+    let out = &mut here;
+    match entry.path.as_str() {
+        "header/via" => via::header(scene, target, out),
+        "param/via/branch" => via::branch(scene, target, out),
+        "param/via/received" | "param/via/rport" => via::received(scene, target, out),
+        "part/via/sent-by" => via::sent_by(scene, target, out),
+        "param/from/tag" | "param/to/tag" => dialog::tag(scene, target, out),
+        "header/call-id" => dialog::call_id(scene, out),
+        "header/cseq" => dialog::cseq(scene, out),
+        "header/contact" => routing::contact(scene, target, out),
+        "header/record-route" => routing::record_route(scene, target, out),
+        "header/route" => routing::route(scene, target, out),
+        "header/max-forwards" => routing::max_forwards(scene, out),
+        "start/request-uri" => routing::request_uri(scene, out),
+        "header/authorization" | "header/proxy-authorization" => {
+            auth::credentials(scene, target, out)
+        }
+        "header/www-authenticate" | "header/proxy-authenticate" => {
+            auth::challenge(scene, target, out)
+        }
+        "param/authorization/response" | "param/proxy-authorization/response" => {
+            auth::response(scene, target, out)
+        }
+        "param/authorization/nonce" | "param/proxy-authorization/nonce" => {
+            auth::nonce(scene, target, out)
+        }
+        "sdp-line/c" => sdp::connection(scene, target, out),
+        "sdp-line/m" => sdp::media(scene, target, out),
+        "sdp-line/o" => sdp::origin(scene, target, out),
+        path if path.starts_with("method/") => start::method(scene, target, out),
+        path if path.starts_with("status/") => start::status(scene, target, out),
+        path => general::any(scene, target, path, out),
+    }
+    for (number, sentence) in entry.about.iter().enumerate() {
+        here.push(format!("{}#about{number}", entry.path), sentence, &[]);
+    }
+    here
+}
+
+/// What only experts want to know.
+pub(super) fn for_experts(target: Target, here: &mut Here<'_>) {
+    let octets = u64::from(target.span.end.saturating_sub(target.span.start));
+    let places = [
+        ("first", Place::Number(u64::from(target.span.start))),
+        ("n", Place::Number(octets)),
+    ];
+    here.say("octets", &places);
+    if let Some(grammar) = super::catalogue::grammar(&here.entry.path) {
+        here.say("grammar", &[("value", Place::Words(grammar))]);
+    }
+    let rules = catalogue().get("common/rules");
+    if let Some(rule) = here.rule
+        && let Some(template) = rules.and_then(|entry| entry.here.get(rule))
+    {
+        here.push(format!("common/rules#{rule}"), template, &[]);
+    }
+}
+
+fn value(text: impl Into<String>) -> Place {
+    Place::Value(text.into())
+}
+
+fn words(text: impl Into<String>) -> Place {
+    Place::Words(text.into())
+}
+
+fn frame(scene: &Scene<'_>, id: MessageId) -> Place {
+    Place::Frame(scene.link(id))
+}
+
+fn who(who: Who) -> Place {
+    Place::Who(who)
+}
+
+/// Milliseconds between two messages.
+fn ms_between(scene: &Scene<'_>, earlier: MessageId, later: MessageId) -> Option<u64> {
+    let (a, b) = (scene.row_of(earlier)?.time, scene.row_of(later)?.time);
+    u64::try_from(b.checked_sub(a)?.checked_add(500_000)? / 1_000_000).ok()
+}

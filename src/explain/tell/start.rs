@@ -1,0 +1,166 @@
+//! Methods and status codes: what asked, what answered, how long it took.
+
+use super::{Here, frame, ms_between, who, words};
+use crate::explain::Target;
+use crate::explain::scene::Scene;
+use crate::explain::text::Place;
+use crate::index::ids::MessageId;
+use crate::sip::method::Method;
+
+/// A method, in the start line or in CSeq.
+pub(super) fn method(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
+    let row = scene.row;
+    let in_cseq = scene
+        .message
+        .cseq()
+        .is_some_and(|c| c.method_span == target.span);
+    if target.span != scene.message.start.method_span && !in_cseq {
+        // One of a list, as in Allow.
+        return;
+    }
+    if row.is_response() {
+        if let Some(request) = row.request() {
+            let places = [
+                ("msg", words(scene.name_of(request))),
+                ("frame", frame(scene, request)),
+            ];
+            out.say("response-to", &places);
+        }
+        return;
+    }
+    let places = [
+        ("who", who(scene.sender())),
+        ("to", who(scene.receiver_of(scene.id))),
+        ("msg", words(scene.name_of(scene.id))),
+    ];
+    out.say("sent", &places);
+    if row.method == Method::Ack {
+        if let Some(acked) = row.acks() {
+            out.say(
+                "acks",
+                &[
+                    ("msg", words(scene.name_of(acked))),
+                    ("frame", frame(scene, acked)),
+                ],
+            );
+        }
+        return;
+    }
+    if let Some(invite) = row.cancels() {
+        out.say("cancels", &[("frame", frame(scene, invite))]);
+    }
+    if row.method == Method::Invite {
+        out.say(
+            if row.to_tag.is_some() {
+                "re-invite"
+            } else {
+                "first-invite"
+            },
+            &[],
+        );
+    }
+    answered(scene, out);
+}
+
+fn answered(scene: &Scene<'_>, out: &mut Here<'_>) {
+    let answers = scene.responses();
+    let last = answers
+        .iter()
+        .rev()
+        .find(|id| scene.row_of(**id).is_some_and(|r| r.status >= 200));
+    if let Some(last) = last
+        && let Some(ms) = ms_between(scene, scene.id, *last)
+    {
+        let places = [
+            ("msg", words(scene.name_of(*last))),
+            ("frame", frame(scene, *last)),
+            ("time", Place::Number(ms)),
+        ];
+        out.say("final", &places);
+    } else if let Some(newest) = answers.last() {
+        let places = [
+            ("msg", words(scene.name_of(*newest))),
+            ("frame", frame(scene, *newest)),
+        ];
+        out.say("provisional-only", &places);
+    } else if scene.sees_all() && scene.is_first_sending() {
+        out.say("unanswered", &[]);
+    }
+}
+
+/// A status code.
+pub(super) fn status(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
+    let row = scene.row;
+    if target.span != scene.message.start.status_span {
+        // The cause in a Reason header.
+        return;
+    }
+    if row.is_request() {
+        return;
+    }
+    match row.request() {
+        Some(request) => {
+            let places = [
+                ("who", who(scene.sender())),
+                ("msg", words(scene.name_of(request))),
+                ("frame", frame(scene, request)),
+            ];
+            match ms_between(scene, request, scene.id) {
+                Some(ms) => {
+                    let mut places = places.to_vec();
+                    places.push(("time", Place::Number(ms)));
+                    let relayed = scene.hop_before().is_some();
+                    out.say(if relayed { "relays" } else { "answers" }, &places);
+                }
+                None => out.say("answers-untimed", &places),
+            }
+        }
+        None if scene.sees_all() => {
+            let method = scene.view.method_name(scene.id).to_owned();
+            out.say("no-request", &[("msg", words(method))]);
+        }
+        None => {}
+    }
+    if let Some(before) = scene.hop_before() {
+        out.say("passed-on", &[("frame", frame(scene, before))]);
+    }
+    if row.method == Method::Invite && row.status >= 200 {
+        acknowledged(scene, out);
+    } else if row.status < 200 {
+        let last = scene
+            .responses()
+            .into_iter()
+            .find(|id| *id > scene.id && scene.row_of(*id).is_some_and(|r| r.status >= 200));
+        match last {
+            Some(id) => out.say(
+                "later-final",
+                &[
+                    ("msg", words(scene.name_of(id))),
+                    ("frame", frame(scene, id)),
+                ],
+            ),
+            None if scene.sees_all() => out.say("no-final", &[]),
+            None => {}
+        }
+    }
+}
+
+fn acknowledged(scene: &Scene<'_>, out: &mut Here<'_>) {
+    let ack: Option<MessageId> = scene
+        .others()
+        .find(|(id, r)| *id > scene.id && r.acks() == Some(scene.id))
+        .map(|(id, _)| id);
+    match ack {
+        Some(ack) => out.say("acked", &[("frame", frame(scene, ack))]),
+        None if scene.sees_all() && scene.is_first_sending() => {
+            // Another sending of the same response may have been acknowledged.
+            let any = scene.others().any(|(_, r)| {
+                r.is_request() && r.method == Method::Ack && r.cseq() == scene.row.cseq()
+            });
+            if !any {
+                out.say("no-ack", &[]);
+            }
+        }
+        None => {}
+    }
+}

@@ -1,0 +1,92 @@
+//! The explanation of the selected field, made in the background: it reads other messages.
+
+use std::sync::Arc;
+
+use super::action::FieldPath;
+use super::fetch::Detail;
+use crate::bytes::MessageBytes;
+use crate::explain::{Depth, Explanation, Scene, Target, explain};
+use crate::index::IndexView;
+use crate::present::header_tree::node_at;
+use crate::sip::message::decode;
+use crate::sip::scan::Framing;
+
+/// Which field of which message.
+#[derive(Clone)]
+pub struct ExplainQuestion {
+    /// The index.
+    pub view: Arc<IndexView>,
+    /// Brings bytes.
+    pub bytes: Arc<dyn MessageBytes>,
+    /// The message, read and decoded.
+    pub detail: Arc<Detail>,
+    /// The field; none is the start line.
+    pub field: Option<FieldPath>,
+    /// How much is told.
+    pub depth: Depth,
+}
+
+/// What was found.
+#[derive(Clone, Debug)]
+pub struct Explained {
+    /// The message.
+    pub message: crate::index::ids::MessageId,
+    /// Of which capture.
+    pub capture: u64,
+    /// The field it is about.
+    pub field: Option<FieldPath>,
+    /// Its name and value.
+    pub title: String,
+    /// None when the message has no such field.
+    pub explanation: Option<Explanation>,
+}
+
+/// Explains the field.
+pub fn make(question: &ExplainQuestion) -> Option<Explained> {
+    let ExplainQuestion {
+        view,
+        bytes,
+        detail,
+        field,
+        depth,
+    } = question;
+    let row = view.message(detail.message)?;
+    let mut answer = Explained {
+        message: detail.message,
+        capture: detail.capture,
+        field: field.clone(),
+        title: String::new(),
+        explanation: None,
+    };
+    let node = match field {
+        Some(path) => node_at(&detail.tree, &path.0),
+        None => detail.tree.first(),
+    };
+    let Some(node) = node else {
+        return Some(answer);
+    };
+    answer.title = match node.value.as_str() {
+        "" => node.name.clone(),
+        value => format!("{}: {value}", node.name),
+    };
+    let datagram = view
+        .ends(row)
+        .is_none_or(|flow| flow.transport.keeps_borders());
+    let (message, _) = decode(
+        &detail.bytes,
+        Framing {
+            datagram,
+            cut: row.is_cut(),
+        },
+    );
+    let scene = Scene::new(view, detail.message, &detail.bytes, &message, &**bytes)?;
+    answer.explanation = explain(
+        &scene,
+        Target {
+            topic: node.topic,
+            span: node.span,
+        },
+        *depth,
+    );
+    Some(answer)
+}

@@ -1,0 +1,229 @@
+//! Which explanation each node of the header tree has.
+//!
+//! A second pass over the finished tree: names of nodes and the header around them say what they are.
+
+use super::header_tree::Node;
+use crate::explain::Topic;
+use crate::sip::header_name::{Grammar, HeaderName};
+use crate::sip::message::Message;
+use crate::sip::start_line::StartKind;
+
+/// Names the topic of every node.
+pub(super) fn assign(nodes: &mut [Node], bytes: &[u8], message: &Message) {
+    let mut nodes = nodes.iter_mut();
+    if let Some(start) = nodes.next() {
+        start_line(start, message.start.kind);
+    }
+    let mut fields = message.headers.iter();
+    for node in nodes {
+        match fields.next() {
+            Some(known) => field(node, known.name, !known.name_span.of(bytes).is_empty()),
+            None => rest(node),
+        }
+    }
+}
+
+fn named(above: &str, name: &str) -> Option<Topic> {
+    Topic::find(&format!("{above}/{}", name.trim().to_ascii_lowercase()))
+}
+
+fn method(text: &str) -> Topic {
+    Topic::find(&format!("method/{}", text.trim())).unwrap_or_else(|| Topic::of("unknown/method"))
+}
+
+fn start_line(node: &mut Node, kind: StartKind) {
+    let request = kind == StartKind::Request;
+    node.topic = Topic::of(if request {
+        "start/request-line"
+    } else {
+        "start/status-line"
+    });
+    for child in &mut node.children {
+        child.topic = match child.name.as_str() {
+            "method" => method(&child.value),
+            "Request-URI" => Topic::of("start/request-uri"),
+            "version" => Topic::of("start/version"),
+            "status code" => status(&child.value),
+            _ => Topic::of("start/reason-phrase"),
+        };
+        uri(&mut child.children);
+    }
+}
+
+/// A status code; one that is in no table is explained by its class (RFC 3261, 8.1.3.2).
+fn status(text: &str) -> Topic {
+    let class = text.get(..1).unwrap_or_default();
+    named("status", text)
+        .or_else(|| named("status-class", class))
+        .unwrap_or_default()
+}
+
+fn uri(parts: &mut [Node]) {
+    let mut after_headers = false;
+    for part in parts {
+        let own = match part.name.as_str() {
+            "scheme" | "user" | "password" | "host" | "port" => named("part/uri", &part.name),
+            "headers" => {
+                for header in &mut part.children {
+                    header.topic = named("header", &header.name)
+                        .unwrap_or_else(|| Topic::of("unknown/header"));
+                }
+                after_headers = true;
+                named("part/uri", "headers")
+            }
+            _ if after_headers => None,
+            name => named("uri-param", name).or_else(|| Topic::find("unknown/param")),
+        };
+        part.topic = own.unwrap_or_default();
+    }
+}
+
+fn field(node: &mut Node, name: HeaderName, has_colon: bool) {
+    if !has_colon {
+        node.topic = Topic::of("unknown/line");
+        return;
+    }
+    let Some(text) = name.as_str() else {
+        node.topic = Topic::of("unknown/header");
+        return;
+    };
+    node.topic = named("header", text).unwrap_or_else(|| Topic::of("unknown/header"));
+    let several = node.children.first().is_some_and(|c| c.name == "value")
+        && node.children.len() > 1
+        && node.children.iter().all(|c| c.name == "value");
+    if several {
+        for child in &mut node.children {
+            child.topic = value_topic(text, &child.value).unwrap_or(node.topic);
+            parts(&mut child.children, name, text);
+        }
+    } else {
+        parts(&mut node.children, name, text);
+    }
+}
+
+/// One of several values, or the value before the parameters.
+fn value_topic(header: &str, value: &str) -> Option<Topic> {
+    let token = value.split(';').next().unwrap_or_default().trim();
+    let or_unknown = |found: Option<Topic>, unknown: &str| found.or_else(|| Topic::find(unknown));
+    match header {
+        "Supported" | "Require" | "Proxy-Require" | "Unsupported" => {
+            or_unknown(named("option-tag", token), "unknown/option-tag")
+        }
+        "Allow" => Some(method(token)),
+        "Event" | "Allow-Events" => or_unknown(named("event", token), "unknown/event"),
+        "Subscription-State" => named("subscription-state", token),
+        "Reason" => named("reason-protocol", token),
+        _ => None,
+    }
+}
+
+fn parts(nodes: &mut [Node], name: HeaderName, header: &str) {
+    let telephone = header == "Reason"
+        && nodes
+            .first()
+            .is_some_and(|n| n.value.eq_ignore_ascii_case("Q.850"));
+    let sip_cause = header == "Reason"
+        && nodes
+            .first()
+            .is_some_and(|n| n.value.eq_ignore_ascii_case("SIP"));
+    for node in nodes.iter_mut() {
+        let grammar = name.grammar();
+        let own = match (grammar, node.name.as_str()) {
+            (Grammar::Via, "sent-protocol" | "sent-by") => {
+                for part in &mut node.children {
+                    part.topic = named("part/via", &part.name).unwrap_or_default();
+                }
+                named("part/via", &node.name)
+            }
+            (Grammar::Address, "display name") => Topic::find("part/display-name"),
+            (Grammar::Address, "uri") => {
+                uri(&mut node.children);
+                Topic::find("part/uri")
+            }
+            (Grammar::CSeq, "number") => Topic::find("part/cseq/number"),
+            (Grammar::CSeq, "method") => Some(method(&node.value)),
+            (Grammar::Challenge | Grammar::Credentials, "scheme") => {
+                named("auth-scheme", &node.value).or_else(|| Topic::find("part/auth/scheme"))
+            }
+            (Grammar::Challenge | Grammar::Credentials, "credentials") => {
+                Topic::find("part/auth/credentials")
+            }
+            (Grammar::Warning, "code") => {
+                named("warning", &node.value).or_else(|| Topic::find("part/warning/code"))
+            }
+            (Grammar::Warning, "agent" | "text") => named("part/warning", &node.name),
+            (Grammar::MediaType, "type" | "subtype" | "boundary" | "charset") => {
+                named("part/media-type", &node.name)
+            }
+            (Grammar::Token | Grammar::CallId | Grammar::Params, "value") => {
+                value_topic(header, &node.value).or_else(|| Topic::find("part/value"))
+            }
+            (Grammar::Integer, "number") => Topic::find("part/number"),
+            (_, "cause") if telephone => {
+                named("q850", &node.value).or_else(|| Topic::find("unknown/cause"))
+            }
+            (_, "cause") if sip_cause => Some(status(&node.value)).filter(|t| *t != Topic::NONE),
+            (_, param) => named(&format!("param/{}", header.to_ascii_lowercase()), param)
+                .or_else(|| Topic::find("unknown/param")),
+        };
+        node.topic = own.unwrap_or_default();
+    }
+}
+
+/// Bodies and what is beyond limits.
+fn rest(node: &mut Node) {
+    match node.name.as_str() {
+        "body" => node.topic = Topic::of("part/body"),
+        "more header lines" => node.topic = Topic::of("part/more-headers"),
+        "trailing octets" => node.topic = Topic::of("part/trailing"),
+        _ => {}
+    }
+    body(&mut node.children);
+}
+
+fn body(nodes: &mut [Node]) {
+    for node in nodes {
+        let name = node.name.clone();
+        match name.as_str() {
+            "part" => {
+                node.topic = Topic::of("part/body-part");
+                body(&mut node.children);
+            }
+            "content" => node.topic = Topic::of("part/content"),
+            "no SDP line" => node.topic = Topic::of("unknown/sdp-line"),
+            _ if name.len() == 2 && name.ends_with('=') => sdp_line(node),
+            // A header field of a part.
+            _ => field(node, HeaderName::from_bytes(name.as_bytes()), true),
+        }
+    }
+}
+
+fn sdp_line(node: &mut Node) {
+    let letter = node.name.trim_end_matches('=').to_owned();
+    let line = Topic::find(&format!("sdp-line/{letter}"));
+    node.topic = line.unwrap_or_else(|| Topic::of("unknown/sdp-line"));
+    let mut attribute = "";
+    if letter == "a" {
+        attribute = node.value.split(':').next().unwrap_or_default().trim();
+        node.topic = Topic::find(&format!("sdp-attribute/{attribute}"))
+            .unwrap_or_else(|| Topic::of("unknown/attribute"));
+    }
+    let (own, attribute) = (node.topic, attribute.to_owned());
+    for child in &mut node.children {
+        let key = child.name.replace(' ', "-");
+        let found = match child.name.as_str() {
+            name if name.len() == 2 && name.ends_with('=') => {
+                sdp_line(child);
+                continue;
+            }
+            "no SDP line" => Topic::find("unknown/sdp-line"),
+            "attribute" => Topic::find("part/attribute/name"),
+            "network type" | "address type" => named("part/sdp", &key),
+            _ if letter == "a" => {
+                named(&format!("part/{attribute}"), &key).or_else(|| named("part/attribute", &key))
+            }
+            _ => named(&format!("part/{letter}"), &key),
+        };
+        child.topic = found.unwrap_or(own);
+    }
+}
