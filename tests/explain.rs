@@ -307,6 +307,10 @@ impl Checker<'_> {
                 }))
             }
             (_, "not-filled") => Some(all(&|r| r.is_response())),
+            ("part/via/sent-by", "name") => {
+                let host = text(sentence, "value").split(':').next().unwrap_or("");
+                Some(host.parse::<std::net::Ipv4Addr>().is_err())
+            }
             ("part/via/sent-by", what) if !what.starts_with("about") => {
                 Some(all(&|r| r.start == own.start))
             }

@@ -313,7 +313,8 @@ pub fn vias(message: &Message) -> Vec<&Via> {
     let values = message.values(Header::Via);
     values
         .filter_map(|value| match &value.value {
-            Value::Via(via) => Some(via),
+            // Separators with nothing between them are no Via.
+            Value::Via(via) => (!via.sent_by.is_empty()).then_some(via),
             _ => None,
         })
         .collect()
