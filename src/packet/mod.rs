@@ -16,6 +16,7 @@ pub mod rtp_brief;
 pub mod sctp;
 pub mod tcp_stream;
 pub mod tls;
+pub mod trace;
 mod tunnel;
 pub mod websocket;
 

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, collections::BTreeMap, net::IpAddr};
 
+use crate::packet::trace::TimeKind;
+
 /// Most different entries kept in each list of [`FileInfo`]; further ones are counted together.
 const MAX_ENTRIES: usize = 100_000;
 /// Most octets of text and secrets kept per file.
@@ -27,6 +29,8 @@ pub enum Format {
     PcapIxia,
     /// pcapng.
     Pcapng,
+    /// Text: a log, saved output of a program, a page.
+    Text(TextFormat),
 }
 
 impl Format {
@@ -40,6 +44,120 @@ impl Format {
             Self::PcapAix => "pcap (AIX)",
             Self::PcapIxia => "pcap (IXIA)",
             Self::Pcapng => "pcapng",
+            Self::Text(format) => format.name(),
+        }
+    }
+}
+
+/// Formats of text traces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TextFormat {
+    /// SIP messages as they are, perhaps among prose or behind a log prefix.
+    Plain,
+    /// OCS, Lync, Skype for Business server.
+    LyncServer,
+    /// Communicator, Lync, Skype for Business client.
+    LyncClient,
+    /// Asterisk `sip set debug on`.
+    AsteriskChanSip,
+    /// Asterisk `pjsip set logger on`.
+    AsteriskPjsip,
+    /// FreeSWITCH and others on Sofia-SIP.
+    FreeSwitch,
+    /// Cisco IOS `debug ccsip messages`.
+    CiscoIos,
+    /// Cisco IOS XE `show voip trace`.
+    CiscoIosXe,
+    /// Cisco Unified CM.
+    Cucm,
+    /// Cisco Expressway, VCS.
+    Expressway,
+    /// AudioCodes syslog.
+    AudioCodes,
+    /// Oracle (Acme Packet) `sipmsg.log`.
+    Acme,
+    /// linphone and others on belle-sip.
+    Linphone,
+    /// pjsua and others on PJSIP.
+    Pjsua,
+    /// baresip.
+    Baresip,
+    /// SIPp `-trace_msg`.
+    Sipp,
+    /// sngrep.
+    Sngrep,
+    /// ngrep, sipgrep.
+    Ngrep,
+    /// Homer.
+    Homer,
+    /// `tcpdump -A`.
+    Tcpdump,
+    /// `tshark -V`.
+    TsharkV,
+    /// Avaya `traceSM`.
+    Avaya,
+    /// K12 text.
+    K12,
+    /// Packets printed in hex.
+    HexDump,
+}
+
+impl TextFormat {
+    /// The name shown to people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "SIP in plain text",
+            Self::LyncServer => "Lync server log",
+            Self::LyncClient => "Lync client log",
+            Self::AsteriskChanSip => "Asterisk chan_sip debug",
+            Self::AsteriskPjsip => "Asterisk PJSIP logger",
+            Self::FreeSwitch => "FreeSWITCH siptrace",
+            Self::CiscoIos => "Cisco IOS debug ccsip",
+            Self::CiscoIosXe => "Cisco IOS XE voip trace",
+            Self::Cucm => "Cisco Unified CM trace",
+            Self::Expressway => "Cisco Expressway log",
+            Self::AudioCodes => "AudioCodes syslog",
+            Self::Acme => "Oracle sipmsg.log",
+            Self::Linphone => "linphone log",
+            Self::Pjsua => "PJSIP log",
+            Self::Baresip => "baresip trace",
+            Self::Sipp => "SIPp message trace",
+            Self::Sngrep => "sngrep text",
+            Self::Ngrep => "ngrep text",
+            Self::Homer => "Homer text",
+            Self::Tcpdump => "tcpdump text",
+            Self::TsharkV => "tshark tree",
+            Self::Avaya => "Avaya traceSM",
+            Self::K12 => "K12 text",
+            Self::HexDump => "hex dump",
+        }
+    }
+
+    /// The system that wrote the log, for its lane.
+    pub fn writer(self) -> &'static str {
+        match self {
+            Self::LyncServer => "Lync server",
+            Self::LyncClient => "Lync client",
+            Self::AsteriskChanSip | Self::AsteriskPjsip => "Asterisk",
+            Self::FreeSwitch => "FreeSWITCH",
+            Self::CiscoIos | Self::CiscoIosXe => "Cisco gateway",
+            Self::Cucm => "Unified CM",
+            Self::Expressway => "Expressway",
+            Self::AudioCodes => "AudioCodes",
+            Self::Acme => "SBC",
+            Self::Linphone => "linphone",
+            Self::Pjsua => "PJSIP",
+            Self::Baresip => "baresip",
+            Self::Sipp => "SIPp",
+            Self::Avaya => "Session Manager",
+            Self::Plain
+            | Self::Sngrep
+            | Self::Ngrep
+            | Self::Homer
+            | Self::Tcpdump
+            | Self::TsharkV
+            | Self::K12
+            | Self::HexDump => "this host",
         }
     }
 }
@@ -211,6 +329,8 @@ pub struct FileInfo {
     pub first: Option<i64>,
     /// Latest time, nanoseconds since 1970-01-01 UTC.
     pub last: Option<i64>,
+    /// What the times of its packets or messages mean.
+    pub time_kind: TimeKind,
     /// What was passed over, by kind.
     pub skipped: Vec<Skipped>,
     /// Where and why reading ended before the proper end, if it did.

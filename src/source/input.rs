@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::SystemTime,
@@ -39,6 +39,8 @@ enum Store {
     File(File),
     /// A spool; its path is there only where the system cannot drop the name of an open file.
     Spool(File, Option<PathBuf>),
+    /// Octets in memory that grow at the end.
+    Growing(RwLock<Vec<u8>>),
 }
 
 /// How to see that a file is no longer what it was when it was opened.
@@ -106,14 +108,10 @@ impl CaptureBytes {
     /// Reads as much as there is, up to the length of `out`.
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
         match &self.0.store {
-            Store::Memory(bytes) => {
-                let from = usize::try_from(offset).ok().and_then(|o| bytes.get(o..));
-                let from = from.unwrap_or_default();
-                let n = from.len().min(out.len());
-                if let (Some(out), Some(from)) = (out.get_mut(..n), from.get(..n)) {
-                    out.copy_from_slice(from);
-                }
-                Ok(n)
+            Store::Memory(bytes) => Ok(memory_read_at(bytes, offset, out)),
+            Store::Growing(bytes) => {
+                let bytes = bytes.read().unwrap_or_else(PoisonError::into_inner);
+                Ok(memory_read_at(&bytes, offset, out))
             }
             Store::File(file) | Store::Spool(file, _) => file_read_at(file, offset, out),
         }
@@ -127,6 +125,16 @@ impl Drop for Bytes {
             let _ = fs::remove_file(path);
         }
     }
+}
+
+fn memory_read_at(bytes: &[u8], offset: u64, out: &mut [u8]) -> usize {
+    let from = usize::try_from(offset).ok().and_then(|o| bytes.get(o..));
+    let from = from.unwrap_or_default();
+    let n = from.len().min(out.len());
+    if let (Some(out), Some(from)) = (out.get_mut(..n), from.get(..n)) {
+        out.copy_from_slice(from);
+    }
+    n
 }
 
 #[cfg(unix)]
@@ -171,6 +179,61 @@ pub(super) fn file_read_at(file: &File, mut offset: u64, out: &mut [u8]) -> io::
         }
     }
     Ok(filled)
+}
+
+/// Where octets are put that lie nowhere in one piece: the repaired messages of a text.
+pub(super) struct Sink {
+    bytes: CaptureBytes,
+    written: u64,
+}
+
+/// Texts up to this size are repaired in memory, larger ones in a private file.
+const MAX_MEMORY_BYTES: u64 = 4 << 20;
+
+impl Sink {
+    /// A store for what is made of `input`.
+    pub(super) fn for_text(input: &Input, folder: Option<&Path>) -> Result<Self, SourceError> {
+        let small = input.end().is_some_and(|end| end <= MAX_MEMORY_BYTES);
+        let store = if small {
+            Store::Growing(RwLock::default())
+        } else {
+            let (file, path) = spool::create(folder)?;
+            Store::Spool(file, path)
+        };
+        let watched = None;
+        Ok(Self {
+            bytes: CaptureBytes(Arc::new(Bytes { store, watched })),
+            written: 0,
+        })
+    }
+
+    /// Adds octets at the end.
+    pub(super) fn append(&mut self, more: &[u8]) -> io::Result<()> {
+        let room = MAX_SPOOL_BYTES.saturating_sub(self.written);
+        if more.len() as u64 > room {
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
+        match &self.bytes.0.store {
+            Store::Growing(bytes) => bytes
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .extend_from_slice(more),
+            Store::Spool(file, _) => write_all_at(file, more, self.written)?,
+            Store::Memory(_) | Store::File(_) => {}
+        }
+        self.written = self.written.saturating_add(more.len() as u64);
+        Ok(())
+    }
+
+    /// How many octets there are.
+    pub(super) fn len(&self) -> u64 {
+        self.written
+    }
+
+    /// For others to read.
+    pub(super) fn bytes(&self) -> CaptureBytes {
+        self.bytes.clone()
+    }
 }
 
 /// An input that is read by position, whatever it is made of.

@@ -116,6 +116,23 @@ pub(super) fn kind_of(head: &[u8]) -> FileKind {
     }
 }
 
+/// True when `head` may be the beginning of a text with SIP in it: a log may begin with a few
+/// octets of garbage, and a script or a page may hold messages too.
+pub(super) fn may_be_text(head: &[u8]) -> bool {
+    let binary = matches!(kind_of(head), FileKind::Known(words) if !TEXTS.contains(&words));
+    if head.is_empty() || binary {
+        return false;
+    }
+    let zeros = head.iter().filter(|b| **b == 0).count();
+    let wide = zeros.saturating_mul(3) >= head.len() && zeros < head.len();
+    let printable = |b: &u8| *b >= 0x20 && *b != 0x7f || matches!(b, b'\t' | b'\n' | b'\r' | 0x1b);
+    let good = head.iter().filter(|b| printable(b)).count();
+    wide || good.saturating_mul(10) >= head.len().saturating_mul(7)
+}
+
+/// Known kinds that are text.
+const TEXTS: &[&str] = &["a web page (HTML)", "XML", "a script"];
+
 fn named(table: &[(usize, &[u8], &'static str)], head: &[u8]) -> Option<&'static str> {
     let fits = |(at, magic, _): &&(usize, &[u8], &'static str)| {
         head.get(*at..).is_some_and(|from| from.starts_with(magic))

@@ -15,6 +15,7 @@ mod input;
 mod kind;
 #[cfg(target_os = "linux")]
 pub mod live;
+mod log;
 mod spool;
 mod stored;
 #[cfg(unix)]
@@ -25,7 +26,7 @@ pub use self::{
     file::{CaptureFile, Next, OpenOptions},
     info::{
         Comment, Compression, FileInfo, Format, Interface, NameRecord, Secret, Section, Skipped,
-        Statistics,
+        Statistics, TextFormat,
     },
     input::CaptureBytes,
     kind::FileKind,
@@ -35,6 +36,7 @@ pub use self::{
 
 #[cfg(unix)]
 pub use self::stream::{MAX_STREAM_BYTES, SpooledStream, spool_stream, unnamed_file};
+use crate::packet::trace::{TimeKind, TraceNote};
 
 /// Longest packet that is kept, in octets; longer ones are passed over and counted.
 pub const MAX_PACKET_BYTES: u32 = 16 << 20;
@@ -98,4 +100,8 @@ pub struct Chunk {
     pub data: Vec<u8>,
     /// The frames, in the order of the file.
     pub frames: Vec<FrameRecord>,
+    /// Of a text trace: index of a frame, and what the text says of the message in it.
+    pub notes: Vec<(u32, TraceNote)>,
+    /// What the times of the frames mean.
+    pub time_kind: TimeKind,
 }

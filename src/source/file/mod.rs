@@ -20,11 +20,13 @@ use std::{
 };
 
 use self::{pcap::Pcap, pcapng::Pcapng};
+use crate::packet::trace::Origin;
 use super::{
     CaptureBytes, Chunk, Compression, FileInfo, FrameRecord, Growth, MAX_BLOCK_BYTES, SourceError,
     compressed::compression_of,
-    input::{Input, Settings},
-    kind::{kind_of, unsupported_capture},
+    input::{Input, Settings, Sink},
+    kind::{kind_of, may_be_text, unsupported_capture},
+    log::TextReader,
 };
 
 /// How much of a file is looked at to tell what it is.
@@ -47,6 +49,8 @@ pub struct OpenOptions {
     pub progress: Option<Arc<AtomicU64>>,
     /// Folder for spools instead of the one in the user's state folder.
     pub spool_folder: Option<PathBuf>,
+    /// A text is one that somebody pasted.
+    pub pasted: bool,
 }
 
 impl Default for OpenOptions {
@@ -56,6 +60,7 @@ impl Default for OpenOptions {
             stop: None,
             progress: None,
             spool_folder: None,
+            pasted: false,
         }
     }
 }
@@ -108,6 +113,7 @@ struct Lost {
 enum Reader {
     Pcap(Pcap),
     Pcapng(Pcapng),
+    Text(Box<TextReader>),
 }
 
 /// A stretch of the input, and where the input ends if that is known.
@@ -207,7 +213,7 @@ impl CaptureFile {
         } else {
             Input::file(file, path, &metadata, options.settings())
         };
-        Self::start(input, compression, path)
+        Self::start(input, compression, path, options)
     }
 
     /// Reads a capture while somebody still writes it; none while too little of it is there to
@@ -249,7 +255,7 @@ impl CaptureFile {
         let packed = compression.is_some();
         let stream: Box<dyn io::Read + Send> = Box::new(io::Cursor::new(magic).chain(stream));
         let input = Input::spooled(stream, packed, 0, None, options.settings())?;
-        Self::start(input, compression, name)
+        Self::start(input, compression, name, options)
     }
 
     /// Reads a capture that lies in memory; packed ones are inflated into a spool.
@@ -277,7 +283,7 @@ impl CaptureFile {
         } else {
             Input::memory(bytes, settings)
         };
-        Self::start(input, compression, Path::new(name))
+        Self::start(input, compression, Path::new(name), options)
     }
 
     /// Recognises the container.
@@ -285,6 +291,7 @@ impl CaptureFile {
         mut input: Input,
         compression: Option<Compression>,
         path: &Path,
+        options: &OpenOptions,
     ) -> Result<Self, SourceError> {
         let mut info = FileInfo::new(path.to_string_lossy().into_owned(), compression);
         let mut head = Vec::new();
@@ -293,6 +300,19 @@ impl CaptureFile {
             Some(reader) => Some((Reader::Pcapng(reader), 0)),
             None => Pcap::begin(&head, &mut input, &mut info)
                 .map(|(reader, position)| (Reader::Pcap(reader), position)),
+        };
+        let begun = match begun {
+            None if unsupported_capture(&head).is_none() && may_be_text(&head) => {
+                let sink = Sink::for_text(&input, options.spool_folder.as_deref())?;
+                let origin = if options.pasted {
+                    Origin::Pasted
+                } else {
+                    Origin::Log
+                };
+                TextReader::begin(&head, &mut input, sink, origin)
+                    .map(|reader| (Reader::Text(Box::new(reader)), 0))
+            }
+            begun => begun,
         };
         match begun {
             Some((reader, position)) => Ok(Self {
@@ -361,6 +381,9 @@ impl CaptureFile {
     pub fn poll_chunk_into(&mut self, target: usize, chunk: &mut Chunk) -> Next {
         chunk.frames.clear();
         let target = target.clamp(MIN_CHUNK_BYTES, MAX_CHUNK_BYTES);
+        if let Reader::Text(reader) = &mut self.reader {
+            return reader.next_chunk(&mut self.input, &mut self.info, target, chunk);
+        }
         while !self.ended {
             if self.input.stopped() {
                 self.info
@@ -516,7 +539,10 @@ impl CaptureFile {
 
     /// The octets of the capture, for reading by position from any thread.
     pub fn bytes(&self) -> CaptureBytes {
-        self.input.bytes()
+        match &self.reader {
+            Reader::Text(reader) => reader.bytes(),
+            Reader::Pcap(_) | Reader::Pcapng(_) => self.input.bytes(),
+        }
     }
 
     /// What is known of the file so far.
@@ -536,7 +562,11 @@ impl CaptureFile {
 
     /// How much of [`Self::size`] was read.
     pub fn position(&self) -> u64 {
-        self.input.position(self.position)
+        let offset = match &self.reader {
+            Reader::Text(reader) => reader.position(),
+            Reader::Pcap(_) | Reader::Pcapng(_) => self.position,
+        };
+        self.input.position(offset)
     }
 }
 
@@ -583,6 +613,8 @@ impl Reader {
         match self {
             Self::Pcap(reader) => reader.scan(window, at, frames, info),
             Self::Pcapng(reader) => reader.scan(window, at, frames, info),
+            // Texts have no frames in place; they are read above.
+            Self::Text(_) => (at, Step::End),
         }
     }
 
@@ -590,6 +622,7 @@ impl Reader {
         match self {
             Self::Pcap(reader) => reader.find(window, at),
             Self::Pcapng(reader) => reader.find(window, at),
+            Self::Text(_) => Find::Nothing,
         }
     }
 
@@ -598,6 +631,7 @@ impl Reader {
         match self {
             Self::Pcap(reader) => reader.probe(input, at, next),
             Self::Pcapng(reader) => reader.probe(input, at, next),
+            Self::Text(_) => false,
         }
     }
 
@@ -605,7 +639,7 @@ impl Reader {
     fn look_from(&mut self, at: u64) -> u64 {
         match self {
             Self::Pcap(reader) => reader.look_from(at),
-            Self::Pcapng(_) => at.saturating_add(1),
+            Self::Pcapng(_) | Self::Text(_) => at.saturating_add(1),
         }
     }
 
@@ -614,6 +648,7 @@ impl Reader {
         match self {
             Self::Pcap(reader) => reader.approve(at),
             Self::Pcapng(reader) => reader.approve(at),
+            Self::Text(_) => {}
         }
     }
 

@@ -1,0 +1,534 @@
+//! Finds the messages in a text, line by line.
+//!
+//! Two things make a message: a start line, and at least two known headers behind it. Whatever
+//! format the text has, that is enough; a line that a known format writes in front of a message
+//! ([`super::marks`]) adds time, direction and addresses.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use regex::bytes::Regex;
+
+use super::build::{Build, Fed, Repair};
+use super::hex::{Dump, Hex};
+use super::marks::{self, Context, Facts, Mark, place, regex};
+use super::stamp::{self, Stamp};
+use super::start::{self, Prefix};
+use super::tshark::Tshark;
+use crate::packet::trace::{Direction, TimeKind};
+use crate::source::TextFormat;
+
+/// Lines that may stand between the announcing line and the start line.
+const MOST_BETWEEN: u32 = 12;
+/// Pieces that one line is cut into where line ends are written out.
+const MOST_PIECES: usize = 100_000;
+
+static WRITTEN_ENDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    regex(
+        r"<CR> ?<LF>|<CRLF>|\[CRLF\]|\[CR\]\[LF\]|<LF>|#015#012|\\r\\n|\\x0[dD]\\x0[aA]|\^M|&#13;|<br ?/?>|\xe2\x90\x8d\xe2\x90\x8a",
+    )
+});
+
+/// A message that was found.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub bytes: Vec<u8>,
+    pub cut: bool,
+    pub line: u64,
+    pub facts: Facts,
+    pub repairs: u32,
+}
+
+/// What comes out of a text.
+#[derive(Debug)]
+pub(super) enum Done {
+    Message(Found),
+    Packet(Dump),
+}
+
+/// Goes through a text.
+#[derive(Debug, Default)]
+pub(super) struct Finder {
+    build: Option<Build>,
+    pending: Option<(Facts, u32)>,
+    context: Context,
+    tshark: Tshark,
+    hex: Hex,
+    /// What was found and not yet fetched.
+    pub done: Vec<Done>,
+    /// Messages by format.
+    pub formats: BTreeMap<TextFormat, u64>,
+    /// Repairs: how many messages, and the line of the first.
+    pub repairs: BTreeMap<Repair, (u64, u64)>,
+    /// Messages announced that the text does not show: how many, and the line of the first.
+    pub announced: (u64, u64),
+    /// Facts and start line of the newest packet of `tcpdump`.
+    packet: Option<(Facts, Vec<u8>)>,
+}
+
+impl Finder {
+    /// Takes the next line; `cr` says that it ended in CR LF.
+    pub fn line(&mut self, number: u64, text: &[u8], cr: bool) {
+        if memchr::memchr(0x1b, text).is_some() {
+            let plain = without_escapes(text);
+            self.datagram(number, &plain, cr);
+        } else {
+            self.datagram(number, text, cr);
+        }
+    }
+
+    /// One line of a syslog file may hold many: `#012` stands for LF there.
+    fn datagram(&mut self, number: u64, text: &[u8], cr: bool) {
+        let escaped = memchr::memmem::find(text, b"#012").is_some()
+            && memchr::memmem::find(text, b"#015#012").is_none();
+        if !escaped {
+            return self.written(number, text, cr);
+        }
+        let mut pieces = Vec::new();
+        let mut from = 0;
+        for at in memchr::memmem::find_iter(text, b"#012").take(MOST_PIECES) {
+            pieces.push(text.get(from..at).unwrap_or_default());
+            from = at + 4;
+        }
+        pieces.push(text.get(from..).unwrap_or_default());
+        let last = pieces.len() - 1;
+        for (at, piece) in pieces.into_iter().enumerate() {
+            // What follows the last mark is the rest of the datagram, not an empty line.
+            if at == last && piece.trim_ascii().is_empty() {
+                continue;
+            }
+            if at > 0 && let Some(build) = &mut self.build {
+                build.note(Repair::WrittenLineEnds);
+            }
+            let piece = if at < last {
+                piece.strip_suffix(b" ").unwrap_or(piece)
+            } else {
+                piece
+            };
+            self.row(number, piece, cr);
+        }
+    }
+
+    /// Line ends that are written out: `<CRLF>`, `\r\n`.
+    fn written(&mut self, number: u64, text: &[u8], cr: bool) {
+        let wanted = self.build.as_ref().is_some_and(|b| b.written_ends)
+            || memchr::memmem::find(text, b"SIP/2.0").is_some();
+        let Some(pattern) = WRITTEN_ENDS.as_ref().filter(|p| wanted && p.is_match(text)) else {
+            return self.row(number, text, cr);
+        };
+        let mut from = 0;
+        let mut begun = false;
+        for found in pattern.find_iter(text).take(MOST_PIECES) {
+            let piece = text.get(from..found.start()).unwrap_or_default();
+            from = found.end();
+            let before = self.build.as_ref().map(|b| b.line);
+            self.row(number, piece, true);
+            begun |= self.build.is_some();
+            if let Some(build) = &mut self.build {
+                begun |= before != Some(build.line);
+                build.written_ends = true;
+                build.note(Repair::WrittenLineEnds);
+            }
+        }
+        let rest = text.get(from..).unwrap_or_default();
+        // Behind the last mark a quotation mark may close what a program printed as a string.
+        if !rest.trim_ascii().is_empty() && !(begun && rest.trim_ascii().len() <= 2) {
+            self.row(number, rest, cr);
+        }
+    }
+
+    fn row(&mut self, number: u64, text: &[u8], cr: bool) {
+        let (used, dump) = self.hex.line(text, number);
+        if let Some(dump) = dump {
+            self.packet_done(dump);
+        }
+        if used {
+            if self.hex.stamp.is_none()
+                && let Some((facts, _)) = self.pending.take()
+            {
+                self.hex.stamp = facts.stamp;
+            }
+            return;
+        }
+        if self.tshark.line(text, number, &mut self.done) {
+            self.finish(true);
+            return;
+        }
+        let mut text = text;
+        match marks::read(text, &mut self.context) {
+            Some(Mark::Begin(facts, from)) => {
+                self.finish(true);
+                self.context.cisco &=
+                    matches!(facts.format, TextFormat::CiscoIos | TextFormat::CiscoIosXe);
+                self.announce(facts, number);
+                match text.get(from..).filter(|rest| !rest.trim_ascii().is_empty()) {
+                    Some(rest) => text = rest,
+                    None => return,
+                }
+            }
+            Some(Mark::More(more)) => {
+                if let Some((facts, _)) = &mut self.pending {
+                    facts.direction = more.direction.or(facts.direction);
+                    facts.transport = more.transport.or(facts.transport);
+                    facts.src = more.src.or(facts.src.take());
+                    facts.dst = more.dst.or(facts.dst.take());
+                }
+                return;
+            }
+            Some(Mark::End) => {
+                self.finish(true);
+                if self.pending.as_ref().is_some_and(|(f, _)| f.format == TextFormat::AudioCodes) {
+                    self.unannounce(number);
+                }
+                return;
+            }
+            Some(Mark::Noise) => return,
+            None => {}
+        }
+        if self.context.pass_record {
+            return;
+        }
+        self.content(number, text, cr);
+    }
+
+    /// A message is announced; one announced before did not come.
+    fn announce(&mut self, facts: Facts, number: u64) {
+        if self.pending.as_ref().is_some_and(|(f, _)| f.format == TextFormat::AudioCodes) {
+            self.unannounce(number);
+        }
+        self.packet = None;
+        self.pending = Some((facts, 0));
+    }
+
+    fn unannounce(&mut self, number: u64) {
+        self.pending = None;
+        let first = if self.announced.0 == 0 { number } else { self.announced.1 };
+        self.announced = (self.announced.0 + 1, first);
+    }
+
+    /// A line that announces nothing.
+    fn content(&mut self, number: u64, text: &[u8], cr: bool) {
+        let plain;
+        let mut text = text;
+        let begins = memchr::memmem::find(text, b"SIP/2.0").is_some();
+        if begins || self.build.is_some() {
+            if let Some(changed) = self.plain(text, begins) {
+                plain = changed;
+                text = &plain;
+            }
+        }
+        if self.record_line(text) {
+            return;
+        }
+        if begins && self.start(number, text, cr) {
+            return;
+        }
+        let Some(build) = &mut self.build else {
+            if let Some((facts, age)) = &mut self.pending {
+                *age += u32::from(!text.trim_ascii().is_empty());
+                let most = if facts.format == TextFormat::LyncServer { 100 } else { MOST_BETWEEN };
+                if *age > most {
+                    self.pending = None;
+                }
+            }
+            return;
+        };
+        let line = match build.prefix.strip(text) {
+            Some(line) => line,
+            None => match build.prefix.strip_shorter(text) {
+                Some((count, line)) => {
+                    build.prefix.shorten(count);
+                    line
+                }
+                None => text,
+            },
+        };
+        if build.feed(line, cr) == Fed::Over {
+            self.finish(false);
+        }
+    }
+
+    /// Reads what web pages make of text; none when nothing had to be changed.
+    fn plain(&mut self, text: &[u8], begins: bool) -> Option<Vec<u8>> {
+        let mut repair = 0;
+        let mut out = None;
+        if memchr::memmem::find(text, b"\xc2\xa0").is_some()
+            || memchr::memmem::find(text, b"\xe2\x80\x8b").is_some()
+        {
+            let (from, to): (&[&[u8]], &[&[u8]]) =
+                (&[b"\xc2\xa0", b"\xe2\x80\x8b", b"\xef\xbb\xbf"], &[b" ", b"", b""]);
+            out = Some(replaced(text, from, to));
+            repair |= Repair::NoBreakSpace.bit();
+        }
+        let html = self.build.as_ref().is_some_and(|b| b.html);
+        let now = out.as_deref().unwrap_or(text);
+        let escaped = [&b"&lt;"[..], b"&gt;", b"&nbsp;", b"&quot;"]
+            .iter()
+            .any(|e| memchr::memmem::find(now, e).is_some())
+            || html && memchr::memchr(b'&', now).is_some();
+        // A body may quote HTML: only a header shows that the text itself is escaped.
+        if escaped && (begins || html || start::header(now.trim_ascii_start()).is_some_and(|h| h.known)) {
+            let from: [&[u8]; 8] = [
+                b"&lt;", b"&gt;", b"&quot;", b"&nbsp;", b"&#39;", b"&#34;", b"&#64;", b"&amp;",
+            ];
+            let to: [&[u8]; 8] = [b"<", b">", b"\"", b" ", b"'", b"\"", b"@", b"&"];
+            out = Some(replaced(now, &from, &to));
+            repair |= Repair::Html.bit();
+        }
+        if let (Some(build), false) = (&mut self.build, begins) {
+            build.repairs |= repair;
+            build.html |= repair & Repair::Html.bit() != 0;
+        }
+        out
+    }
+
+    /// The lines of a Lync record in front of its start line.
+    fn record_line(&mut self, text: &[u8]) -> bool {
+        if self.build.is_some() {
+            return false;
+        }
+        let lync = self
+            .pending
+            .as_ref()
+            .is_some_and(|(facts, _)| facts.format == TextFormat::LyncServer);
+        let after = |label: &[u8]| text.strip_prefix(label).map(<[u8]>::trim_ascii);
+        if let Some(value) = after(b"Direction:") {
+            let direction = match value {
+                v if v.starts_with(b"incoming") => Direction::In,
+                v if v.starts_with(b"outgoing") => Direction::Out,
+                _ => return lync,
+            };
+            if !lync {
+                // A record that was copied without its first line.
+                self.pending = Some((Facts::new(TextFormat::LyncServer), 0));
+            }
+            if let Some((facts, _)) = &mut self.pending {
+                facts.direction = Some(direction);
+            }
+            return true;
+        }
+        if let (true, Some(value)) = (lync, after(b"Peer:")) {
+            if let Some((facts, _)) = &mut self.pending
+                && let Some(direction) = facts.direction
+            {
+                *facts = facts.clone().peer(direction, place(value));
+            }
+            return true;
+        }
+        false
+    }
+
+    /// Begins a message if the line has a start line.
+    fn start(&mut self, number: u64, text: &[u8], cr: bool) -> bool {
+        if let Some(build) = &self.build
+            && (build.in_record() || build.quotes_sip())
+        {
+            return false;
+        }
+        let glued = self.packet.is_some()
+            || self
+                .pending
+                .as_ref()
+                .is_some_and(|(f, _)| f.format == TextFormat::Tcpdump);
+        let Some(found) = start::find(text, glued) else {
+            return false;
+        };
+        let Some(words) = text.get(found.at..found.end) else {
+            return false;
+        };
+        self.finish(false);
+        let before = text.get(..found.at).unwrap_or_default();
+        let mut prefix = Prefix::of(before);
+        let (facts, framed) = match self.pending.take() {
+            Some((facts, _)) => (facts, true),
+            None => match self.packet.take() {
+                // With -v and -A together tcpdump prints each message twice.
+                Some((_, printed)) if printed == words => return true,
+                Some((facts, _)) => (facts, true),
+                None => {
+                    let logged = prefix.is_words() && !prefix.is_line_number();
+                    let stamp = logged.then(|| stamp::find(before)).flatten();
+                    (Facts::new(TextFormat::Plain).at(stamp), false)
+                }
+            },
+        };
+        let format = facts.format;
+        if matches!(format, TextFormat::Tcpdump) {
+            self.packet = Some((facts.clone(), words.to_vec()));
+            if !before.iter().all(|b| matches!(b, b' ' | b'\t')) {
+                prefix = Prefix::default();
+            }
+        }
+        if format == TextFormat::LyncServer || before.ends_with(b"Start-Line: ") {
+            prefix = Prefix::default();
+        }
+        let dots = matches!(format, TextFormat::Ngrep | TextFormat::Tcpdump);
+        let bare = words.strip_suffix(b".").filter(|_| dots);
+        let dotted = bare.is_some()
+            || dots && text.get(found.end..).is_some_and(|r| r.trim_ascii() == b".");
+        let words = bare.unwrap_or(words);
+        let mut build = Build::new(words, number, facts, framed, prefix, cr);
+        if dotted {
+            build.with_dots();
+        }
+        if memchr::memmem::find(words, b"  ").is_some() {
+            // Kept as it stands: the checks of the message speak of it.
+        }
+        self.build = Some(build);
+        if found.joined {
+            self.joined(text.get(found.end..).unwrap_or_default());
+        }
+        true
+    }
+
+    /// Headers, and perhaps the body, on the line of the start line.
+    fn joined(&mut self, rest: &[u8]) {
+        let Some(build) = &mut self.build else { return };
+        build.note(Repair::Joined);
+        let mut rest = rest.trim_ascii();
+        for _ in 0..MOST_PIECES {
+            let Some(header) = start::header(rest) else { break };
+            let value = rest.get(header.value..).unwrap_or_default();
+            let body = memchr::memmem::find(value, b" v=0 ");
+            let next = start::joined_header(value);
+            let end = match (next, body) {
+                (Some(next), Some(body)) if body < next => body,
+                (Some(next), _) => next,
+                (None, Some(body)) => body,
+                (None, None) => value.len(),
+            };
+            let line = rest.get(..header.value + end).unwrap_or_default();
+            build.feed(line, true);
+            rest = rest.get(header.value + end..).unwrap_or_default().trim_ascii();
+            if rest.starts_with(b"v=0 ") {
+                build.feed(b"", true);
+                for line in sdp_lines(rest) {
+                    build.feed(line, true);
+                }
+                break;
+            }
+        }
+    }
+
+    fn packet_done(&mut self, dump: Dump) {
+        self.finish(true);
+        // The text of a frame and its octets: the octets are better.
+        if self.tshark.messages > 0
+            && let Some(Done::Message(found)) = self.done.last()
+            && found.facts.format == TextFormat::TsharkV
+            && found.facts.record == Some(self.tshark.frame())
+        {
+            return;
+        }
+        self.done.push(Done::Packet(dump));
+    }
+
+    /// The message in hand is over; `closed` when the format says so.
+    fn finish(&mut self, closed: bool) {
+        let Some(build) = self.build.take() else { return };
+        let (line, facts) = (build.line, build.facts.clone());
+        let Some(finished) = build.finish(closed) else {
+            return;
+        };
+        for repair in Repair::ALL {
+            if finished.repairs & repair.bit() != 0 {
+                self.repairs.entry(repair).or_insert((0, line)).0 += 1;
+            }
+        }
+        *self.formats.entry(facts.format).or_default() += 1;
+        self.done.push(Done::Message(Found {
+            bytes: finished.bytes,
+            cut: finished.cut,
+            line,
+            facts,
+            repairs: finished.repairs,
+        }));
+    }
+
+    /// The text is over.
+    pub fn end(&mut self) {
+        if let Some(dump) = self.hex.take() {
+            self.packet_done(dump);
+        }
+        self.tshark.finish(&mut self.done);
+        self.finish(false);
+        if self.pending.as_ref().is_some_and(|(f, _)| f.format == TextFormat::AudioCodes) {
+            self.unannounce(0);
+        }
+    }
+
+    /// Messages of `tshark -V` whose body is lost in the tree.
+    pub fn bodies_lost(&self) -> u64 {
+        self.tshark.bodies_lost
+    }
+}
+
+/// What the time of a message means when it has none of its own.
+pub(super) fn kind_without_time(format: TextFormat) -> TimeKind {
+    match format {
+        // Times stand in other datagrams, without a year and a zone.
+        TextFormat::AudioCodes => TimeKind::Local,
+        _ => TimeKind::None,
+    }
+}
+
+/// The kind of a stamp.
+pub(super) fn kind_of(stamp: Option<Stamp>, format: TextFormat) -> TimeKind {
+    stamp.map_or_else(|| kind_without_time(format), |s| s.kind)
+}
+
+/// The lines of a session description that stands on one line.
+fn sdp_lines(text: &[u8]) -> Vec<&[u8]> {
+    let mut out = Vec::new();
+    let mut from = 0;
+    for at in memchr::memchr_iter(b' ', text).take(MOST_PIECES) {
+        if let Some([b'a'..=b'z', b'=', ..]) = text.get(at + 1..) {
+            out.push(text.get(from..at).unwrap_or_default());
+            from = at + 1;
+        }
+    }
+    out.push(text.get(from..).unwrap_or_default());
+    out
+}
+
+/// Replaces each of `from` by its counterpart, in one walk.
+fn replaced(text: &[u8], from: &[&[u8]], to: &[&[u8]]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, tail)) = rest.split_first() {
+        let found = from.iter().zip(to).find(|(f, _)| rest.starts_with(f));
+        if let Some((from, to)) = found {
+            out.extend_from_slice(to);
+            rest = rest.get(from.len()..).unwrap_or_default();
+        } else {
+            out.push(*first);
+            rest = tail;
+        }
+    }
+    out
+}
+
+/// Takes off the colours of a terminal (`ESC [ … letter`).
+fn without_escapes(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((first, tail)) = rest.split_first() {
+        if *first != 0x1b {
+            out.push(*first);
+            rest = tail;
+            continue;
+        }
+        let sequence = tail.strip_prefix(b"[").unwrap_or(tail);
+        let end = sequence
+            .iter()
+            .take(32)
+            .position(|b| b.is_ascii_alphabetic())
+            .map_or(0, |n| n + 1);
+        rest = if tail.starts_with(b"[") {
+            sequence.get(end..).unwrap_or_default()
+        } else {
+            tail
+        };
+    }
+    out
+}

@@ -1,0 +1,88 @@
+//! Formats that write `from -> to`: sngrep, ngrep and sipgrep, baresip, Homer, and `tcpdump -A`.
+
+use super::super::marks::{Context, Facts, Mark, group, place, place_with};
+use super::super::stamp;
+use super::{find, patterns};
+use crate::packet::trace::Named;
+use crate::source::TextFormat;
+
+patterns! {
+    ARROW = r"^(.*?)(\[?[0-9A-Za-z_.:%-]+\]?:\d{1,5}) -+> (\[?[0-9A-Za-z_.:%-]+\]?:\d{1,5})(?:\s.*)?$";
+    NGREP = r"^([UT])\(?\d*\)? ";
+    PROTOCOL = r"^\s*(?:proto:)?([A-Za-z]{2,4})\b";
+    TCPDUMP = r"^(.*?)\b(?:IP6?|ethertype IPv[46][^:]*:|length \d+:) ?(?:\([^>]*\) )?([0-9A-Za-z_.:%-]+)\.([0-9a-z_-]+) > ([0-9A-Za-z_.:%-]+)\.([0-9a-z_-]+): (.*)$";
+    PACKET = r"^(.*)\bIP6? \((?:tos|class|flowlabel|hlim)";
+    SECOND = r"^\s+([0-9A-Za-z_.:%-]+)\.([0-9a-z_-]+) > ([0-9A-Za-z_.:%-]+)\.([0-9a-z_-]+): (.*)$";
+}
+
+pub(super) fn read(line: &[u8], context: &mut Context) -> Option<Mark> {
+    if let Some(found) = find(&PACKET, line) {
+        context.packet = stamp::find(group(&found, 1)?);
+        return Some(Mark::End);
+    }
+    if let Some(found) = find(&TCPDUMP, line) {
+        let stamp = stamp::find(group(&found, 1)?);
+        return tcpdump(&found, 2, stamp, line.len());
+    }
+    if context.packet.is_some()
+        && let Some(found) = find(&SECOND, line)
+    {
+        return tcpdump(&found, 1, context.packet, line.len());
+    }
+    let found = find(&ARROW, line)?;
+    let (src, dst) = (place(group(&found, 2)?)?, place(group(&found, 3)?)?);
+    let head = group(&found, 1)?;
+    let plain = String::from_utf8_lossy(head);
+    let ngrep = find(&NGREP, line);
+    let named = find(&PROTOCOL, head).and_then(|p| group(&p, 1).and_then(Named::of));
+    let stamp = stamp::find(head);
+    let (format, transport) = match &ngrep {
+        Some(kind) => {
+            let transport = match group(kind, 1)? {
+                b"U" => Named::Udp,
+                _ => Named::Tcp,
+            };
+            (TextFormat::Ngrep, Some(transport))
+        }
+        None if named.is_some() && stamp.is_none() => (TextFormat::Baresip, named),
+        None if named.is_some() => (TextFormat::Homer, named),
+        None => (TextFormat::Sngrep, None),
+    };
+    // What stands in front must be a time and a protocol, not a sentence.
+    if plain.split_whitespace().count() > 4 {
+        return None;
+    }
+    let mut facts = Facts::new(format).at(stamp).over(transport);
+    (facts.src, facts.dst) = (Some(src), Some(dst));
+    Some(Mark::Begin(facts, line.len()))
+}
+
+fn tcpdump(
+    found: &regex::bytes::Captures<'_>,
+    at: usize,
+    stamp: Option<stamp::Stamp>,
+    end: usize,
+) -> Option<Mark> {
+    let side = |at: usize| {
+        let port = match group(found, at + 1)? {
+            b"sip" => b"5060",
+            b"sip-tls" | b"sips" => b"5061",
+            digits if digits.iter().all(u8::is_ascii_digit) => digits,
+            // Another name of a service: the port is known to that machine only.
+            _ => b"",
+        };
+        place_with(group(found, at), Some(port))
+    };
+    let mut facts = Facts::new(TextFormat::Tcpdump).at(stamp);
+    facts.src = Some(side(at)?);
+    facts.dst = Some(side(at + 2)?);
+    let rest = group(found, at + 4)?;
+    facts.transport = Some(if rest.starts_with(b"Flags [") {
+        Named::Tcp
+    } else if memchr::memmem::find(rest, b"sctp").is_some() {
+        Named::Sctp
+    } else {
+        Named::Udp
+    });
+    Some(Mark::Begin(facts, end))
+}

@@ -1,0 +1,29 @@
+//! SIPp `-trace_msg`.
+
+use super::super::marks::{Context, Facts, Mark, group};
+use super::super::stamp;
+use super::{find, patterns};
+use crate::packet::trace::{Direction, Named};
+use crate::source::TextFormat;
+
+patterns! {
+    DASHES = r"^-{20,}\s*(\d.*)$";
+    MESSAGE = r"^([A-Za-z0-9]+) message (sent|received) [\(\[]\d+(?: bytes)?[\)\]] ?(?:bytes ?)?:";
+}
+
+pub(super) fn read(line: &[u8], context: &mut Context) -> Option<Mark> {
+    if let Some(found) = find(&DASHES, line) {
+        context.dashed = stamp::find(group(&found, 1)?);
+        return Some(Mark::End);
+    }
+    let found = find(&MESSAGE, line)?;
+    let direction = match group(&found, 2)? {
+        b"sent" => Direction::Out,
+        _ => Direction::In,
+    };
+    let facts = Facts::new(TextFormat::Sipp)
+        .at(context.dashed.take())
+        .peer(direction, None)
+        .over(Named::of(group(&found, 1)?));
+    Some(Mark::Begin(facts, line.len()))
+}
