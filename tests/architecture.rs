@@ -18,7 +18,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sip", &["sdp"]),
     ("sdp", &[]),
     ("packet", &[]),
-    ("source", &["packet"]),
+    // Texts are cut into messages by the names of headers.
+    ("source", &["packet", "sip"]),
     ("index", &["sip", "sdp", "packet"]),
     ("explain", &["sip", "sdp", "packet", "index"]),
     ("ingest", &["source", "packet", "sip", "sdp", "index"]),

@@ -19,13 +19,7 @@ pub(super) struct PayloadFormat {
 
 /// How the message came.
 pub(super) fn framing(view: &IndexView, row: &MessageRow) -> Framing {
-    let datagram = view
-        .ends(row)
-        .is_none_or(|flow| flow.transport.keeps_borders());
-    Framing {
-        datagram,
-        cut: row.is_cut(),
-    }
+    view.framing(row)
 }
 
 /// The octets of a message; none when they cannot be read.

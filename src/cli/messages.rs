@@ -13,6 +13,7 @@ use crate::index::filter::{each_with_bytes, unfolded};
 use crate::index::icmp::IcmpError;
 use crate::index::ids::MessageId;
 use crate::index::message_store::{MessageRow, Repeat, SdpKind};
+use crate::packet::trace::TimeKind;
 use crate::present::{ladder, text};
 use crate::sip::message::decode;
 use crate::sip::scan::{Framing, Scan, scan};
@@ -150,10 +151,7 @@ fn fields(
     record: &mut Record,
 ) {
     let flow = view.ends(row);
-    let framing = Framing {
-        datagram: flow.is_none_or(|f| f.transport.keeps_borders()),
-        cut: row.is_cut(),
-    };
+    let framing = view.framing(row);
     let scan = scan(octets, framing);
     let part = |pick: fn(&Scan) -> Span| -> Option<&[u8]> {
         let found = pick(scan.as_ref()?).of(octets);
@@ -170,15 +168,24 @@ fn fields(
     frames.dedup();
     record.numbers("frames", frames);
     record.number("file", Some(u64::from(row.file) + 1));
-    record.number("line", None::<u64>);
+    let told = view.told(id);
+    record.number("line", told.and_then(|t| t.line));
     record.time("time", Some(row.time));
-    record.text("time_kind", Some("absolute"));
-    record.shown("src", flow.map(|f| f.src));
-    record.shown("dst", flow.map(|f| f.dst));
-    record.text("transport", flow.map(|f| f.transport.name()));
+    let time_kind = told.map_or(TimeKind::Absolute, |t| t.time_kind);
+    record.text("time_kind", Some(time_kind.name()));
+    let (src, dst) = (flow.map(|f| f.src), flow.map(|f| f.dst));
+    record.shown("src", src.filter(|_| told.is_none_or(|t| t.src)));
+    record.shown("dst", dst.filter(|_| told.is_none_or(|t| t.dst)));
+    let transport = flow.filter(|_| told.is_none_or(|t| t.transport));
+    record.text("transport", transport.map(|f| f.transport.name()));
     record.bytes("via_transport", part(|s| s.via_transport));
     let hep = view.hep(id);
-    record.text("origin", Some(if hep.is_some() { "hep" } else { "packet" }));
+    let origin = match told {
+        Some(told) => told.origin.name(),
+        None if hep.is_some() => "hep",
+        None => "packet",
+    };
+    record.text("origin", Some(origin));
     record.shown("layers", Some(view.layers(row)));
     record.text("kind", Some(if response { "response" } else { "request" }));
     let method = view.method_name(id);
@@ -310,8 +317,8 @@ fn cells(view: &IndexView, id: MessageId, row: &MessageRow) -> Vec<String> {
     vec![
         id.to_string(),
         text::clock(row.time, 6),
-        cell(flow.map(|f| f.src)),
-        cell(flow.map(|f| f.dst)),
+        cell(flow.map(|f| view.end_words(f.src))),
+        cell(flow.map(|f| view.end_words(f.dst))),
         ladder::label(view, id, row),
         cell(cseq),
         texts.get(view.parties(row).from_uri).into_owned(),

@@ -10,7 +10,6 @@ use crate::present::differences::{Differences, differences};
 use crate::present::header_tree::{Node, header_tree};
 use crate::present::{hop, layers};
 use crate::sip::message::decode;
-use crate::sip::scan::Framing;
 
 /// Of longer messages only the start is shown.
 const MAX_SHOWN_BYTES: usize = 4 << 20;
@@ -77,13 +76,7 @@ pub fn fetch(question: &DetailQuestion) -> Option<Detail> {
         }
         Ok(mut octets) => {
             octets.truncate(MAX_SHOWN_BYTES);
-            let udp = view
-                .flow(row.flow)
-                .is_some_and(|flow| flow.transport.keeps_borders());
-            let framing = Framing {
-                datagram: udp,
-                cut: row.is_cut(),
-            };
+            let framing = view.framing(row);
             let (decoded, diagnostics) = decode(&octets, framing);
             detail.tree = header_tree(&octets, &decoded);
             detail.hop = hop::before(view, bytes.as_ref(), *message, &detail.tree)

@@ -251,7 +251,12 @@ impl<'a> Attempt<'a> {
     }
 
     /// Nobody answered, and the sender had reason to give up; or the capture goes on long enough.
-    pub fn unanswered(&self, capture_end: i64) -> bool {
+    /// A trace is an excerpt: what is not in it may well have been answered.
+    pub fn unanswered(&self, view: &IndexView) -> bool {
+        if view.told(self.request.id).is_some() {
+            return false;
+        }
+        let capture_end = view.totals.last_time;
         let first = self.request.row.time;
         self.responses.is_empty()
             && (self.last_sending.saturating_sub(first) >= LONG_UNANSWERED_NANOS
@@ -464,11 +469,14 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
             out.ended_by = Some(EndedBy::Caller);
             out.end_reason = Some(EndReason::Cancel);
             State::Cancelled
+        } else if view.told(last.request.id).is_some() {
+            // The answer is not in this trace, which says nothing about whether there was one.
+            State::Partial
         } else if last.provisional().any(|m| m.row.status != 183) {
             State::Ringing
         } else if last.provisional().next().is_some() {
             State::EarlyMedia
-        } else if last.unanswered(view.totals.last_time) {
+        } else if last.unanswered(view) {
             out.ended_by = Some(EndedBy::Network);
             out.end_reason = Some(EndReason::NoResponse);
             State::NoResponse
@@ -696,9 +704,7 @@ fn sum_up_subscription(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSum
                 .any(|m| m.row.request() == Some(n.id) && m.row.status == 481)
         });
     let refresh_lost = outcome.is_some_and(|o| o.row.status == 481);
-    let unanswered = attempts
-        .last()
-        .is_some_and(|a| a.unanswered(view.totals.last_time));
+    let unanswered = attempts.last().is_some_and(|a| a.unanswered(view));
     out.state = match (granted, told) {
         _ if gone || granted.is_some() && refresh_lost => State::Terminated,
         (_, Some(State::Terminated)) => State::Terminated,
@@ -724,7 +730,7 @@ fn sum_up_other(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
     let Some(last) = attempts.last() else { return };
     out.callee = view.texts().get(last.request.row.start_text).into_owned();
     let Some(outcome) = last.outcome() else {
-        if last.unanswered(view.totals.last_time) {
+        if last.unanswered(view) {
             out.state = State::NoResponse;
             out.end_reason = Some(EndReason::NoResponse);
             out.ended_by = Some(EndedBy::Network);

@@ -20,8 +20,10 @@ use super::repeat::{Kind, Sending, Sendings};
 use super::stream::RtpTable;
 use super::text::Texts;
 use super::time_bound::{HashedMap, TimeBound};
+use super::trace::{Names, Told, TraceRow};
 use super::{Call, CallKind, Dialog, HepNote, IndexView, Totals, hash_bytes, mix};
 use crate::bytes::Extent;
+use crate::packet::trace::TimeKind;
 use crate::packet::{Addressing, Endpoint, LayerStack, hep};
 use crate::sip::method::Method;
 use crate::sip::scan::{Scan, StartKind};
@@ -133,6 +135,8 @@ pub struct Incoming<'a> {
     pub cut: bool,
     /// What the agent says that forwarded it in HEP.
     pub hep: Option<&'a hep::Note>,
+    /// What a text trace says of it.
+    pub told: Option<Told>,
 }
 
 #[derive(Clone, Copy)]
@@ -215,6 +219,10 @@ pub struct Indexer {
     /// RTP seen so far.
     pub rtp: RtpTable,
     hep: Paged<HepNote>,
+    told: Paged<TraceRow>,
+    names: Names,
+    /// The messages that come now are out of a text: what its times mean.
+    pub text_times: Option<TimeKind>,
     icmp: Arc<IcmpErrors>,
     transaction_count: u32,
     requests: [u64; 32],
@@ -254,6 +262,9 @@ impl Default for Indexer {
             announced_at: HashedMap::default(),
             rtp: RtpTable::default(),
             hep: Paged::default(),
+            told: Paged::default(),
+            names: Names::default(),
+            text_times: None,
             icmp: Arc::default(),
             transaction_count: 0,
             requests: [0; 32],
@@ -426,6 +437,10 @@ impl Indexer {
         if let Some(note) = m.hep {
             self.note_hep(id, note);
         }
+        if let Some(kind) = self.text_times {
+            let told = m.told.unwrap_or(Told::packet(kind));
+            self.told.push(TraceRow { message: id, told });
+        }
         self.update_transaction(
             key,
             m,
@@ -447,6 +462,11 @@ impl Indexer {
         });
         self.sendings.turn(time, |_| false);
         self.successes.turn(time, |_| false);
+    }
+
+    /// A stand-in for a name that a trace has where packets have an address.
+    pub fn stand_in(&mut self, name: &str) -> std::net::IpAddr {
+        self.names.stand_in(name)
     }
 
     fn note_hep(&mut self, message: MessageId, note: &hep::Note) {
@@ -957,7 +977,8 @@ impl Indexer {
             time,
             octets: m.keys.octets,
             ip_id: m.addressing.ip_id,
-            reliable: m.transport.is_reliable(),
+            // What a log has twice was sent or received twice.
+            reliable: m.transport.is_reliable() || m.told.is_some(),
         };
         // A message cut before what identifies it cannot be told from another one.
         let scan = m.scan;
@@ -1278,6 +1299,8 @@ impl Indexer {
             session_intervals: self.session_intervals.publish(),
             rtp: self.rtp.publish(),
             hep: self.hep.publish(),
+            told: self.told.publish(),
+            names: self.names.publish(),
             icmp: Arc::clone(&self.icmp),
             totals: Totals {
                 requests,

@@ -19,6 +19,7 @@ pub mod repeat;
 pub mod stream;
 pub mod text;
 mod time_bound;
+pub mod trace;
 
 use std::collections::BTreeMap;
 
@@ -178,6 +179,8 @@ pub struct IndexView {
     pub(crate) session_intervals: PagedView<(MessageId, u32)>,
     pub(crate) rtp: std::sync::Arc<Vec<stream::RtpCounts>>,
     pub(crate) hep: PagedView<HepNote>,
+    pub(crate) told: PagedView<trace::TraceRow>,
+    pub(crate) names: std::sync::Arc<Vec<String>>,
     pub(crate) icmp: std::sync::Arc<icmp::IcmpErrors>,
     /// Counts.
     pub totals: Totals,
@@ -336,18 +339,7 @@ impl IndexView {
 
     /// What its agent says of a message that came in HEP; none for any other.
     pub fn hep(&self, id: MessageId) -> Option<&HepNote> {
-        // By message, for they are noted as they come.
-        let (mut low, mut high) = (0, self.hep.len());
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            let note = self.hep.get(middle)?;
-            match note.message.cmp(&id) {
-                std::cmp::Ordering::Equal => return Some(note),
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-            }
-        }
-        None
+        by_message(&self.hep, id, |note| note.message)
     }
 
     /// The ICMP errors of the capture that quote messages or media.
@@ -359,6 +351,21 @@ impl IndexView {
     pub fn ends(&self, row: &MessageRow) -> Option<&Flow> {
         self.flow(row.flow)
     }
+}
+
+/// The entry of a message in a table whose entries are noted as the messages come.
+fn by_message<T>(table: &PagedView<T>, id: MessageId, of: impl Fn(&T) -> MessageId) -> Option<&T> {
+    let (mut low, mut high) = (0, table.len());
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        let entry = table.get(middle)?;
+        match of(entry).cmp(&id) {
+            std::cmp::Ordering::Equal => return Some(entry),
+            std::cmp::Ordering::Less => low = middle + 1,
+            std::cmp::Ordering::Greater => high = middle,
+        }
+    }
+    None
 }
 
 #[cfg(test)]

@@ -17,14 +17,14 @@ pub(super) fn sum_up(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSumma
     }
     let Some(last) = attempts.last() else { return };
     let Some(outcome) = attempts.iter().rev().find_map(Attempt::outcome) else {
-        if last.unanswered(view.totals.last_time) {
+        if last.unanswered(view) {
             out.state = State::NoResponse;
             out.end_reason = Some(EndReason::NoResponse);
             out.ended_by = Some(EndedBy::Network);
         }
         return;
     };
-    if last.unanswered(view.totals.last_time) {
+    if last.unanswered(view) {
         out.state = State::NoResponse;
         out.end_reason = Some(EndReason::NoResponse);
         out.ended_by = Some(EndedBy::Network);
@@ -115,7 +115,7 @@ pub fn rounds(view: &IndexView, call: CallId) -> Vec<Round> {
             start: began.map_or(request.row.time, |(start, _)| start),
             end: outcome.map(|o| o.row.time),
             status: outcome.map(|o| o.row.status),
-            unanswered: outcome.is_none() && attempt.unanswered(view.totals.last_time),
+            unanswered: outcome.is_none() && attempt.unanswered(view),
             challenged: began.is_some(),
         };
         if let (Some(401 | 407), Some(end)) = (round.status, round.end) {

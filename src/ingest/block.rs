@@ -7,6 +7,7 @@ use crate::index::media;
 use crate::index::message_store::Transport;
 use crate::index::{Keys, hash_bytes};
 use crate::packet::rtp_brief::{RtpHeader, RtpTallies, rtp_header};
+use crate::packet::trace::TEXT_LINK_TYPE;
 use crate::packet::{
     self, Addressing, Layer, LayerStack, Packet, Payload, Skip, TCP_SYN, hep, icmp,
 };
@@ -41,6 +42,8 @@ pub(super) enum Item {
     },
     /// A frame that needs memory of others: TCP, SCTP, fragment, ICMP error.
     Later(u32),
+    /// The text of a message, out of a trace.
+    Text(u32),
 }
 
 /// Text and places for media that decoded messages point into.
@@ -90,6 +93,10 @@ impl Block {
             let data = frame.of(chunk);
             let packet = match packet::dissect(frame.link_type, data, frame.original) {
                 Ok(packet) => packet,
+                Err(Skip::LinkType(TEXT_LINK_TYPE)) => {
+                    items.push((frame.time, Item::Text(index as u32)));
+                    continue;
+                }
                 Err(skip) => {
                     skips.entry(skip).or_insert((0, frame.number)).0 += 1;
                     continue;

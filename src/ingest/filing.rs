@@ -14,6 +14,7 @@ use crate::sip::scan::Framing;
 
 use super::block::{self, Beyond, Block, Item};
 use super::streams::{Filed, Filer, push};
+use super::traces::Traces;
 
 /// A frame or a datagram put together, and where its octets lie.
 #[derive(Clone, Copy)]
@@ -39,6 +40,7 @@ pub(super) struct Filing {
     tcp: TcpStreams<Filer>,
     fragments: IpFragments,
     sctp: Associations,
+    traces: Traces,
     last_time: i64,
 }
 
@@ -47,6 +49,7 @@ impl Filing {
     pub fn item(&mut self, block: &Block, time: i64, item: &Item) {
         self.last_time = time;
         self.tcp.expire(&mut self.filer, time);
+        self.filer.indexer.text_times = block.chunk.text;
         match item {
             Item::Message {
                 decoded,
@@ -71,9 +74,11 @@ impl Filing {
                         layers: *layers,
                         cut: *cut,
                         hep: hep.as_deref(),
+                        told: None,
                     },
                 );
             }
+            Item::Text(index) => self.traces.file(&mut self.filer, block, *index),
             Item::Later(index) => {
                 let Some(frame) = block.chunk.frames.get(*index as usize) else {
                     return;
@@ -133,6 +138,7 @@ impl Filing {
                         layers: found.layers,
                         cut: found.cut,
                         hep: found.hep.as_deref(),
+                        told: None,
                     },
                 );
                 self.skip(found.fault, place);
@@ -322,6 +328,7 @@ impl Filing {
                 layers: way.1,
                 cut: message.cut,
                 hep: None,
+                told: None,
             },
         );
     }

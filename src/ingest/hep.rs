@@ -89,6 +89,7 @@ impl Filer {
                 layers: found.layers,
                 cut: found.cut,
                 hep: found.hep.as_deref(),
+                told: None,
             },
         );
     }

@@ -12,6 +12,7 @@ mod key_logs;
 mod load;
 mod streams;
 pub mod survey;
+mod traces;
 mod wrapped;
 
 pub use follow::{Feed, GrowingFile, is_memory_full};

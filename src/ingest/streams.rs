@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::bytes::{Extent, cut_extents};
 use crate::index::message_store::Transport;
+use crate::index::trace::Told;
 use crate::index::{Incoming, Indexer};
 use crate::packet::tcp_stream::{StreamSink, Verdict, Way};
 use crate::packet::{Addressing, LayerStack, Skip, hep};
@@ -181,6 +182,7 @@ impl Filer {
                 layers: way.layers,
                 cut,
                 hep: None,
+                told: None,
             },
         );
     }
@@ -476,6 +478,8 @@ pub(super) struct Filed<'a> {
     pub layers: LayerStack,
     pub cut: bool,
     pub hep: Option<&'a hep::Note>,
+    /// What a text trace says of it.
+    pub told: Option<Told>,
 }
 
 pub(super) fn push(indexer: &mut Indexer, pool: &Pool, m: &Filed<'_>) {
@@ -502,5 +506,6 @@ pub(super) fn push(indexer: &mut Indexer, pool: &Pool, m: &Filed<'_>) {
         extents: m.extents,
         cut: m.cut,
         hep: m.hep,
+        told: m.told,
     });
 }

@@ -725,6 +725,7 @@ impl Filer {
                 layers: way.layers,
                 cut: false,
                 hep: None,
+                told: None,
             },
         );
         conn.messages += 1;

@@ -88,6 +88,8 @@ layers! {
     Tls = "tls",
     /// WebSocket (RFC 6455).
     WebSocket = "websocket",
+    /// A line of a text trace: there is no packet.
+    Text = "text",
 }
 
 /// Most layers that a stack names.
@@ -148,6 +150,11 @@ impl LayerStack {
             let code = (self.0 >> (i * 8)) as u8;
             Layer::ALL.iter().copied().find(|l| *l as u8 == code)
         })
+    }
+
+    /// The innermost layer is this one.
+    pub fn ends_with(self, layer: Layer) -> bool {
+        self.0 as u8 == layer as u8 && self.0 != 0
     }
 
     /// The bits, for use as a key.

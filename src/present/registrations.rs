@@ -226,13 +226,7 @@ fn median_interval(rounds: &[Round]) -> Option<i64> {
 
 /// How a message came, for those who decode it.
 pub fn framing(view: &IndexView, row: &MessageRow) -> Framing {
-    let datagram = view
-        .ends(row)
-        .is_none_or(|flow| flow.transport.keeps_borders());
-    Framing {
-        datagram,
-        cut: row.is_cut(),
-    }
+    view.framing(row)
 }
 
 /// A message with its octets; none when they cannot be read.

@@ -36,6 +36,7 @@ pub use self::{
 
 #[cfg(unix)]
 pub use self::stream::{MAX_STREAM_BYTES, SpooledStream, spool_stream, unnamed_file};
+
 use crate::packet::trace::{TimeKind, TraceNote};
 
 /// Longest packet that is kept, in octets; longer ones are passed over and counted.
@@ -102,6 +103,6 @@ pub struct Chunk {
     pub frames: Vec<FrameRecord>,
     /// Of a text trace: index of a frame, and what the text says of the message in it.
     pub notes: Vec<(u32, TraceNote)>,
-    /// What the times of the frames mean.
-    pub time_kind: TimeKind,
+    /// The frames come out of a text: what its times mean.
+    pub text: Option<TimeKind>,
 }

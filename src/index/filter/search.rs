@@ -129,13 +129,7 @@ impl Compiled {
 
 /// How a message came.
 fn framing(view: &IndexView, row: &MessageRow) -> Framing {
-    let datagram = view
-        .ends(row)
-        .is_none_or(|flow| flow.transport.keeps_borders());
-    Framing {
-        datagram,
-        cut: row.is_cut(),
-    }
+    view.framing(row)
 }
 
 /// Does `count` pieces of work on this thread and `more` others; results in order.

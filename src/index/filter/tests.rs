@@ -102,6 +102,7 @@ fn example() -> (IndexView, Memory) {
             extents: &[extent],
             cut: false,
             hep: None,
+            told: None,
         });
     }
     (indexer.publish(), Memory(memory))
@@ -272,6 +273,7 @@ fn many_rows_are_filtered_like_few() {
             extents: &[extent],
             cut: false,
             hep: None,
+            told: None,
         });
     }
     let view = indexer.publish();

@@ -79,6 +79,7 @@ fn view_with_ids(messages: &[Timed], ids: &[u16]) -> IndexView {
             extents: &[extent],
             cut: false,
             hep: None,
+            told: None,
         });
     }
     indexer.publish()

@@ -20,7 +20,6 @@ use std::{
 };
 
 use self::{pcap::Pcap, pcapng::Pcapng};
-use crate::packet::trace::Origin;
 use super::{
     CaptureBytes, Chunk, Compression, FileInfo, FrameRecord, Growth, MAX_BLOCK_BYTES, SourceError,
     compressed::compression_of,
@@ -28,6 +27,7 @@ use super::{
     kind::{kind_of, may_be_text, unsupported_capture},
     log::TextReader,
 };
+use crate::packet::trace::Origin;
 
 /// How much of a file is looked at to tell what it is.
 const HEAD_BYTES: usize = 4096;
@@ -236,7 +236,7 @@ impl CaptureFile {
         if input.peek(0, &mut head) < head.len() && !finished {
             return Ok(None);
         }
-        Self::start(input, None, name).map(Some)
+        Self::start(input, None, name, &OpenOptions::default()).map(Some)
     }
 
     /// Reads a capture from a stream that cannot seek; its octets are spooled.
@@ -380,9 +380,14 @@ impl CaptureFile {
     /// Like [`Self::next_chunk_into`], for files that may still grow.
     pub fn poll_chunk_into(&mut self, target: usize, chunk: &mut Chunk) -> Next {
         chunk.frames.clear();
+        chunk.notes.clear();
+        chunk.text = None;
         let target = target.clamp(MIN_CHUNK_BYTES, MAX_CHUNK_BYTES);
         if let Reader::Text(reader) = &mut self.reader {
-            return reader.next_chunk(&mut self.input, &mut self.info, target, chunk);
+            return match reader.next_chunk(&mut self.input, &mut self.info, target, chunk) {
+                true => Next::Chunk,
+                false => Next::End,
+            };
         }
         while !self.ended {
             if self.input.stopped() {
@@ -414,7 +419,9 @@ impl CaptureFile {
 
     /// Takes the frames out of the chunk that was just read; moves `position`.
     fn work(&mut self, chunk: &mut Chunk) {
-        let Chunk { base, data, frames } = chunk;
+        let Chunk {
+            base, data, frames, ..
+        } = chunk;
         let mut at = 0;
         loop {
             let window = Window {

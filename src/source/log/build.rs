@@ -211,7 +211,14 @@ pub(super) struct Finished {
 
 impl Build {
     /// Begins with a start line.
-    pub fn new(start: &[u8], line: u64, facts: Facts, framed: bool, prefix: Prefix, cr: bool) -> Self {
+    pub fn new(
+        start: &[u8],
+        line: u64,
+        facts: Facts,
+        framed: bool,
+        prefix: Prefix,
+        cr: bool,
+    ) -> Self {
         let lync = framed && facts.format == TextFormat::LyncServer;
         let mut build = Self {
             line,
@@ -565,7 +572,8 @@ impl Build {
     /// Foot and head of a printed page: `[Page 7]`, form feed, `RFC 3261 … June 2002`.
     fn page_break(&mut self, text: &[u8]) -> bool {
         let foot = text.ends_with(b"]") && memchr::memmem::rfind(text, b"[Page ").is_some();
-        let head = self.at_page_end && (text.starts_with(b"RFC ") || text.starts_with(b"Internet-Draft"));
+        let head =
+            self.at_page_end && (text.starts_with(b"RFC ") || text.starts_with(b"Internet-Draft"));
         if foot || head || text == b"\x0c" {
             self.note(Repair::PageBreak);
             self.at_page_end = !head;
@@ -620,7 +628,7 @@ impl Build {
             self.body.truncate(length);
         } else if have > 0 && length > have {
             let missing = length - have;
-            if missing % 2 == 0 && missing / 2 <= self.blanks as usize {
+            if missing.is_multiple_of(2) && missing / 2 <= self.blanks as usize {
                 self.body.extend(b"\r\n".repeat(missing / 2));
             }
         }

@@ -36,7 +36,6 @@ pub(super) struct Found {
     pub cut: bool,
     pub line: u64,
     pub facts: Facts,
-    pub repairs: u32,
 }
 
 /// What comes out of a text.
@@ -97,7 +96,9 @@ impl Finder {
             if at == last && piece.trim_ascii().is_empty() {
                 continue;
             }
-            if at > 0 && let Some(build) = &mut self.build {
+            if at > 0
+                && let Some(build) = &mut self.build
+            {
                 build.note(Repair::WrittenLineEnds);
             }
             let piece = if at < last {
@@ -132,7 +133,7 @@ impl Finder {
         }
         let rest = text.get(from..).unwrap_or_default();
         // Behind the last mark a quotation mark may close what a program printed as a string.
-        if !rest.trim_ascii().is_empty() && !(begun && rest.trim_ascii().len() <= 2) {
+        if !rest.trim_ascii().is_empty() && (!begun || rest.trim_ascii().len() > 2) {
             self.row(number, rest, cr);
         }
     }
@@ -161,7 +162,10 @@ impl Finder {
                 self.context.cisco &=
                     matches!(facts.format, TextFormat::CiscoIos | TextFormat::CiscoIosXe);
                 self.announce(facts, number);
-                match text.get(from..).filter(|rest| !rest.trim_ascii().is_empty()) {
+                match text
+                    .get(from..)
+                    .filter(|rest| !rest.trim_ascii().is_empty())
+                {
                     Some(rest) => text = rest,
                     None => return,
                 }
@@ -177,7 +181,11 @@ impl Finder {
             }
             Some(Mark::End) => {
                 self.finish(true);
-                if self.pending.as_ref().is_some_and(|(f, _)| f.format == TextFormat::AudioCodes) {
+                if self
+                    .pending
+                    .as_ref()
+                    .is_some_and(|(f, _)| f.format == TextFormat::AudioCodes)
+                {
                     self.unannounce(number);
                 }
                 return;
@@ -193,7 +201,11 @@ impl Finder {
 
     /// A message is announced; one announced before did not come.
     fn announce(&mut self, facts: Facts, number: u64) {
-        if self.pending.as_ref().is_some_and(|(f, _)| f.format == TextFormat::AudioCodes) {
+        if self
+            .pending
+            .as_ref()
+            .is_some_and(|(f, _)| f.format == TextFormat::AudioCodes)
+        {
             self.unannounce(number);
         }
         self.packet = None;
@@ -202,7 +214,11 @@ impl Finder {
 
     fn unannounce(&mut self, number: u64) {
         self.pending = None;
-        let first = if self.announced.0 == 0 { number } else { self.announced.1 };
+        let first = if self.announced.0 == 0 {
+            number
+        } else {
+            self.announced.1
+        };
         self.announced = (self.announced.0 + 1, first);
     }
 
@@ -211,11 +227,11 @@ impl Finder {
         let plain;
         let mut text = text;
         let begins = memchr::memmem::find(text, b"SIP/2.0").is_some();
-        if begins || self.build.is_some() {
-            if let Some(changed) = self.plain(text, begins) {
-                plain = changed;
-                text = &plain;
-            }
+        if (begins || self.build.is_some())
+            && let Some(changed) = self.plain(text, begins)
+        {
+            plain = changed;
+            text = &plain;
         }
         if self.record_line(text) {
             return;
@@ -226,7 +242,11 @@ impl Finder {
         let Some(build) = &mut self.build else {
             if let Some((facts, age)) = &mut self.pending {
                 *age += u32::from(!text.trim_ascii().is_empty());
-                let most = if facts.format == TextFormat::LyncServer { 100 } else { MOST_BETWEEN };
+                let most = if facts.format == TextFormat::LyncServer {
+                    100
+                } else {
+                    MOST_BETWEEN
+                };
                 if *age > most {
                     self.pending = None;
                 }
@@ -255,8 +275,10 @@ impl Finder {
         if memchr::memmem::find(text, b"\xc2\xa0").is_some()
             || memchr::memmem::find(text, b"\xe2\x80\x8b").is_some()
         {
-            let (from, to): (&[&[u8]], &[&[u8]]) =
-                (&[b"\xc2\xa0", b"\xe2\x80\x8b", b"\xef\xbb\xbf"], &[b" ", b"", b""]);
+            let (from, to): (&[&[u8]], &[&[u8]]) = (
+                &[b"\xc2\xa0", b"\xe2\x80\x8b", b"\xef\xbb\xbf"],
+                &[b" ", b"", b""],
+            );
             out = Some(replaced(text, from, to));
             repair |= Repair::NoBreakSpace.bit();
         }
@@ -267,7 +289,9 @@ impl Finder {
             .any(|e| memchr::memmem::find(now, e).is_some())
             || html && memchr::memchr(b'&', now).is_some();
         // A body may quote HTML: only a header shows that the text itself is escaped.
-        if escaped && (begins || html || start::header(now.trim_ascii_start()).is_some_and(|h| h.known)) {
+        if escaped
+            && (begins || html || start::header(now.trim_ascii_start()).is_some_and(|h| h.known))
+        {
             let from: [&[u8]; 8] = [
                 b"&lt;", b"&gt;", b"&quot;", b"&nbsp;", b"&#39;", b"&#34;", b"&#64;", b"&amp;",
             ];
@@ -365,14 +389,14 @@ impl Finder {
         let dots = matches!(format, TextFormat::Ngrep | TextFormat::Tcpdump);
         let bare = words.strip_suffix(b".").filter(|_| dots);
         let dotted = bare.is_some()
-            || dots && text.get(found.end..).is_some_and(|r| r.trim_ascii() == b".");
+            || dots
+                && text
+                    .get(found.end..)
+                    .is_some_and(|r| r.trim_ascii() == b".");
         let words = bare.unwrap_or(words);
         let mut build = Build::new(words, number, facts, framed, prefix, cr);
         if dotted {
             build.with_dots();
-        }
-        if memchr::memmem::find(words, b"  ").is_some() {
-            // Kept as it stands: the checks of the message speak of it.
         }
         self.build = Some(build);
         if found.joined {
@@ -387,7 +411,9 @@ impl Finder {
         build.note(Repair::Joined);
         let mut rest = rest.trim_ascii();
         for _ in 0..MOST_PIECES {
-            let Some(header) = start::header(rest) else { break };
+            let Some(header) = start::header(rest) else {
+                break;
+            };
             let value = rest.get(header.value..).unwrap_or_default();
             let body = memchr::memmem::find(value, b" v=0 ");
             let next = start::joined_header(value);
@@ -399,7 +425,10 @@ impl Finder {
             };
             let line = rest.get(..header.value + end).unwrap_or_default();
             build.feed(line, true);
-            rest = rest.get(header.value + end..).unwrap_or_default().trim_ascii();
+            rest = rest
+                .get(header.value + end..)
+                .unwrap_or_default()
+                .trim_ascii();
             if rest.starts_with(b"v=0 ") {
                 build.feed(b"", true);
                 for line in sdp_lines(rest) {
@@ -425,7 +454,9 @@ impl Finder {
 
     /// The message in hand is over; `closed` when the format says so.
     fn finish(&mut self, closed: bool) {
-        let Some(build) = self.build.take() else { return };
+        let Some(build) = self.build.take() else {
+            return;
+        };
         let (line, facts) = (build.line, build.facts.clone());
         let Some(finished) = build.finish(closed) else {
             return;
@@ -441,7 +472,6 @@ impl Finder {
             cut: finished.cut,
             line,
             facts,
-            repairs: finished.repairs,
         }));
     }
 
@@ -452,7 +482,11 @@ impl Finder {
         }
         self.tshark.finish(&mut self.done);
         self.finish(false);
-        if self.pending.as_ref().is_some_and(|(f, _)| f.format == TextFormat::AudioCodes) {
+        if self
+            .pending
+            .as_ref()
+            .is_some_and(|(f, _)| f.format == TextFormat::AudioCodes)
+        {
             self.unannounce(0);
         }
     }

@@ -66,11 +66,13 @@ impl Hex {
                 return (false, ended);
             }
             self.line = number;
-            self.bytes.extend_from_slice(octets.get(..used).unwrap_or_default());
+            self.bytes
+                .extend_from_slice(octets.get(..used).unwrap_or_default());
             return (true, ended);
         }
         if !self.bytes.is_empty() && offset == self.bytes.len() && offset < MOST_OCTETS {
-            self.bytes.extend_from_slice(octets.get(..used).unwrap_or_default());
+            self.bytes
+                .extend_from_slice(octets.get(..used).unwrap_or_default());
             return (true, None);
         }
         (false, self.take())
@@ -97,11 +99,25 @@ fn title(text: &[u8]) -> Option<&[u8]> {
     let inner = text.trim_ascii().strip_suffix(b" bytes):")?;
     let at = memchr::memrchr(b'(', inner)?;
     let digits = inner.get(at + 1..)?;
-    (!digits.is_empty() && digits.iter().all(u8::is_ascii_digit)).then(|| inner.get(..at))?
+    let names: [&[u8]; 7] = [
+        b"Frame",
+        b"Packet",
+        b"Reassembled",
+        b"Decrypted",
+        b"Decompressed",
+        b"Uncompressed",
+        b"De-chunked",
+    ];
+    // A log says `UDP message sent (576 bytes):` too.
+    let named = names.iter().any(|name| inner.starts_with(name));
+    let counted = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    (named && counted).then(|| inner.get(..at))?
 }
 
 fn nibble(byte: u8) -> Option<u8> {
-    (byte as char).to_digit(16).and_then(|d| u8::try_from(d).ok())
+    (byte as char)
+        .to_digit(16)
+        .and_then(|d| u8::try_from(d).ok())
 }
 
 /// One row: its offset, its octets, and how many there are.
@@ -113,7 +129,11 @@ fn row(text: &[u8]) -> Option<(usize, [u8; 32], usize)> {
         Some(rest) => (rest, true),
         None => (text, false),
     };
-    let digits = rest.iter().take(9).take_while(|b| nibble(**b).is_some()).count();
+    let digits = rest
+        .iter()
+        .take(9)
+        .take_while(|b| nibble(**b).is_some())
+        .count();
     if !(4..=8).contains(&digits) {
         return None;
     }
@@ -185,7 +205,12 @@ pub(super) fn link_type(bytes: &[u8]) -> Option<u16> {
     let total = word(2).map_or(0, usize::from);
     let ipv4 = first >> 4 == 4 && first & 15 >= 5 && total >= 20;
     // Ethernet pads short packets, the snap length cuts long ones.
-    let known = |at| matches!(word(at), Some(0x0800 | 0x86dd | 0x8100 | 0x88a8 | 0x9100 | 0x8847 | 0x8864));
+    let known = |at| {
+        matches!(
+            word(at),
+            Some(0x0800 | 0x86dd | 0x8100 | 0x88a8 | 0x9100 | 0x8847 | 0x8864)
+        )
+    };
     if ipv4 && total == bytes.len() {
         return Some(101);
     }
@@ -204,7 +229,10 @@ pub(super) fn link_type(bytes: &[u8]) -> Option<u16> {
     if ipv4 || first >> 4 == 6 && bytes.len() > 40 {
         return Some(101);
     }
-    let null = matches!(bytes, [2 | 10 | 24 | 28 | 30, 0, 0, 0, ..] | [0, 0, 0, 2 | 10 | 24 | 28 | 30, ..]);
+    let null = matches!(
+        bytes,
+        [2 | 10 | 24 | 28 | 30, 0, 0, 0, ..] | [0, 0, 0, 2 | 10 | 24 | 28 | 30, ..]
+    );
     null.then_some(0)
 }
 
@@ -236,7 +264,13 @@ mod tests {
 
     #[test]
     fn other_lines_are_no_rows() {
-        for line in ["2026-11-20 22:13:16", "INVITE sip:a@b", "0000", "00:11:29: //", "1234 hello"] {
+        for line in [
+            "2026-11-20 22:13:16",
+            "INVITE sip:a@b",
+            "0000",
+            "00:11:29: //",
+            "1234 hello",
+        ] {
             assert_eq!(octets(line), None, "{line}");
         }
     }

@@ -178,7 +178,8 @@ impl Lines {
         let mut room = [0; 4];
         for c in char::decode_utf16(found) {
             let c = c.unwrap_or(char::REPLACEMENT_CHARACTER);
-            self.text.extend_from_slice(c.encode_utf8(&mut room).as_bytes());
+            self.text
+                .extend_from_slice(c.encode_utf8(&mut room).as_bytes());
         }
         self.rest.drain(..whole);
     }

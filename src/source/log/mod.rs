@@ -82,7 +82,8 @@ impl TextReader {
     /// Takes one more line.
     fn step(&mut self, input: &mut Input) {
         if self.lines.next(input, &mut self.line) {
-            self.finder.line(self.lines.number, &self.line, self.lines.cr);
+            self.finder
+                .line(self.lines.number, &self.line, self.lines.cr);
         } else {
             self.finder.end();
             self.ended = true;
@@ -130,7 +131,7 @@ impl TextReader {
                 Done::Packet(dump) => self.packet(dump, info, chunk),
             }
         }
-        chunk.time_kind = self.kind;
+        chunk.text = Some(self.kind);
         if let Err(error) = self.sink.append(&chunk.data) {
             info.truncate(self.lines.offset(), format!("the store is full: {error}"));
             chunk.frames.clear();
@@ -198,7 +199,9 @@ impl TextReader {
             transport: facts.transport,
             writer: facts.format.writer(),
         };
-        chunk.notes.push((u32::try_from(index).unwrap_or(u32::MAX), note));
+        chunk
+            .notes
+            .push((u32::try_from(index).unwrap_or(u32::MAX), note));
     }
 
     fn packet(&mut self, dump: Dump, info: &mut FileInfo, chunk: &mut Chunk) {

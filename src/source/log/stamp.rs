@@ -23,6 +23,13 @@ pub(super) fn find(line: &[u8]) -> Option<Stamp> {
     let head = line.get(..REACH).unwrap_or(line);
     let mut at = 0;
     while let Some(&byte) = head.get(at) {
+        // `[0]0F80.1A4C::11/15/2012-23:47:22.467`: a double colon is a gap for a date.
+        if head.get(..at).is_some_and(|before| before.ends_with(b"::"))
+            && byte.is_ascii_digit()
+            && let Some(stamp) = Reader(head.get(at..).unwrap_or_default()).numeric_date()
+        {
+            return Some(stamp);
+        }
         let starts_word = at
             .checked_sub(1)
             .and_then(|before| head.get(before))
@@ -165,7 +172,14 @@ impl Reader<'_> {
                 break;
             };
             let count = self.0.iter().take_while(|b| b.is_ascii_digit()).count();
-            if !(1..=9).contains(&count) || mark == b':' && count != 3 {
+            let again = unit < NANOS;
+            // Behind `.467.` a counter follows, behind `,150,` the microseconds.
+            let fits = match mark {
+                b':' => count == 3 && !again,
+                b'.' => !again,
+                _ => !again || count == 3,
+            };
+            if !(1..=9).contains(&count) || !fits {
                 self = before;
                 break;
             }
@@ -325,7 +339,11 @@ impl Reader<'_> {
             }
             2 => {
                 let hours = self.number(2, 2)?;
-                let minutes = if self.take(b':') { self.number(2, 2)? } else { 0 };
+                let minutes = if self.take(b':') {
+                    self.number(2, 2)?
+                } else {
+                    0
+                };
                 (hours, minutes)
             }
             _ => return None,
@@ -359,9 +377,17 @@ mod tests {
     fn dates_with_and_without_zone() {
         let t = 1_312_180_642_150_251_000;
         check("2011-08-01T06:37:22.150251Z x", t, TimeKind::Absolute);
-        check("[2011-08-01 08:37:22.150251+02:00] x", t, TimeKind::Absolute);
+        check(
+            "[2011-08-01 08:37:22.150251+02:00] x",
+            t,
+            TimeKind::Absolute,
+        );
         check("2011-08-01 08:37:22,150251 +0200", t, TimeKind::Absolute);
-        check("2011/08/01 06:37:22.150251 1.2.3.4:5060", t, TimeKind::Local);
+        check(
+            "2011/08/01 06:37:22.150251 1.2.3.4:5060",
+            t,
+            TimeKind::Local,
+        );
         check("08/01/2011-06:37:22.150251 (x)", t, TimeKind::Local);
         check("08/01/2011|06:37:22.150251 A:B INFO", t, TimeKind::Local);
         check("Aug  1, 2011 06:37:22.150251000 UTC", t, TimeKind::Absolute);
@@ -375,16 +401,42 @@ mod tests {
     #[test]
     fn times_without_a_year_or_a_date() {
         let day = 86_400 * NANOS;
-        check("Mar  6 13:34:49.416 On [6:0]", 64 * day + 48_889_416_000_000, TimeKind::Local);
-        check("[Mar  6 13:34:49] VERBOSE", 64 * day + 48_889_000_000_000, TimeKind::Local);
-        check("Mar  6 13:34:49.416 UTC: //", 64 * day + 48_889_416_000_000, TimeKind::Local);
-        check("06:37:22,150,251   ETHER", 23_842_150_251_000, TimeKind::TimeOnly);
-        check("01382866.006 |12:52:49.858 |", 46_369_858_000_000, TimeKind::TimeOnly);
+        check(
+            "Mar  6 13:34:49.416 On [6:0]",
+            64 * day + 48_889_416_000_000,
+            TimeKind::Local,
+        );
+        check(
+            "[Mar  6 13:34:49] VERBOSE",
+            64 * day + 48_889_000_000_000,
+            TimeKind::Local,
+        );
+        check(
+            "Mar  6 13:34:49.416 UTC: //",
+            64 * day + 48_889_416_000_000,
+            TimeKind::Local,
+        );
+        check(
+            "06:37:22,150,251   ETHER",
+            23_842_150_251_000,
+            TimeKind::TimeOnly,
+        );
+        check(
+            "01382866.006 |12:52:49.858 |",
+            46_369_858_000_000,
+            TimeKind::TimeOnly,
+        );
     }
 
     #[test]
     fn no_time_is_found_in_addresses() {
-        for line in ["00:90:8f:0a:d5:76", "192.168.1.1:5060", "01:02:03:04:05:06", "a 25:00:00", ""] {
+        for line in [
+            "00:90:8f:0a:d5:76",
+            "192.168.1.1:5060",
+            "01:02:03:04:05:06",
+            "a 25:00:00",
+            "",
+        ] {
             assert_eq!(find(line.as_bytes()), None, "{line}");
         }
     }

@@ -192,11 +192,6 @@ impl Prefix {
         Self(pieces)
     }
 
-    /// True when there is nothing in front.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// True when it is more than indentation.
     pub fn is_words(&self) -> bool {
         !self.0.iter().all(|p| matches!(p, Piece::Blanks(_)))
@@ -314,8 +309,14 @@ mod tests {
             found("SIP/2.0 200 OK Via: SIP/2.0/UDP h To: x", false),
             Some("SIP/2.0 200 OK")
         );
-        assert_eq!(found("E..vTFBYE sip:a@b SIP/2.0", true), Some("BYE sip:a@b SIP/2.0"));
-        assert_eq!(found("....vSIP/2.0 180 Ringing", true), Some("SIP/2.0 180 Ringing"));
+        assert_eq!(
+            found("E..vTFBYE sip:a@b SIP/2.0", true),
+            Some("BYE sip:a@b SIP/2.0")
+        );
+        assert_eq!(
+            found("....vSIP/2.0 180 Ringing", true),
+            Some("SIP/2.0 180 Ringing")
+        );
     }
 
     #[test]
@@ -338,7 +339,10 @@ mod tests {
         let prefix = Prefix::of(line.get(..30).unwrap_or_default());
         let rest = prefix.strip(b"Nov 20 22:13:17 host app[17]: Via: x");
         assert_eq!(rest, Some(&b"Via: x"[..]));
-        assert_eq!(prefix.strip(b"Nov 20 22:13:17 host app[17]:"), Some(&b""[..]));
+        assert_eq!(
+            prefix.strip(b"Nov 20 22:13:17 host app[17]:"),
+            Some(&b""[..])
+        );
         assert_eq!(prefix.strip(b"Via: x"), None);
         let number = Prefix::of(b"01 ");
         assert!(number.is_line_number());

@@ -14,8 +14,9 @@ static FRAME: LazyLock<Option<Regex>> =
 static ENDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     regex(r"Src: (?:\S+ \()?([0-9A-Fa-f.:]+)\)?, Dst: (?:\S+ \()?([0-9A-Fa-f.:]+)\)?")
 });
-static PORTS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| regex(r"Src Port: (?:[^\s(]+ \()?(\d+)\)?, Dst Port: (?:[^\s(]+ \()?(\d+)\)?"));
+static PORTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    regex(r"Src Port: (?:[^\s(]+ \()?(\d+)\)?, Dst Port: (?:[^\s(]+ \()?(\d+)\)?")
+});
 static SDP_LINE: LazyLock<Option<Regex>> = LazyLock::new(|| regex(r"^[^(]*\(([a-z])\): ?(.*)$"));
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,19 +52,9 @@ pub(super) struct Tshark {
 }
 
 impl Tshark {
-    /// True between the first line of a frame and the empty line behind it.
-    pub fn inside(&self) -> bool {
-        self.inside
-    }
-
     /// The number of the newest frame.
     pub fn frame(&self) -> u32 {
         self.number
-    }
-
-    /// The time of the newest frame.
-    pub fn stamp(&self) -> Option<Stamp> {
-        self.stamp
     }
 
     /// Takes a line; true when it belongs to a tree.
@@ -220,7 +211,9 @@ impl Tshark {
         }
         self.bodies_lost += u64::from(tree && body.is_empty());
         self.messages += 1;
-        let mut facts = Facts::new(TextFormat::TsharkV).at(self.stamp).over(self.transport);
+        let mut facts = Facts::new(TextFormat::TsharkV)
+            .at(self.stamp)
+            .over(self.transport);
         if let Some((src, dst)) = &self.hosts {
             let with = |place: &Place, port: Option<u16>| Place {
                 port,
@@ -235,7 +228,6 @@ impl Tshark {
             cut: std::mem::take(&mut self.truncated),
             line: self.line,
             facts,
-            repairs: 0,
         }));
     }
 }

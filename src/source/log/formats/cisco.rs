@@ -33,7 +33,8 @@ pub(super) fn read(line: &[u8], context: &mut Context) -> Option<Mark> {
         let head = line.get(..found.get(0)?.start())?;
         let trace = head.trim_ascii_start();
         let numbered = trace.iter().take_while(|b| b.is_ascii_digit()).count();
-        let from_trace = numbered > 0 && trace.get(numbered..).is_some_and(|r| r.starts_with(b": "));
+        let from_trace =
+            numbered > 0 && trace.get(numbered..).is_some_and(|r| r.starts_with(b": "));
         let format = if from_trace {
             TextFormat::CiscoIosXe
         } else {

@@ -1,0 +1,165 @@
+//! Text traces of real systems: what comes out of each is what `expected.json` says, exactly.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+mod common;
+
+/// Opens a file by its name alone: exit code, and the messages.
+fn messages(file: &Path) -> (Option<i32>, Vec<Value>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sipscope"));
+    let command = command.arg("messages").arg(file).args(["--format", "json"]);
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program runs");
+    let rows = String::from_utf8(output.stdout).expect("UTF-8");
+    let rows = rows
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("one JSON object a line"));
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), rows.collect(), errors)
+}
+
+/// Nanoseconds since 1970 of an RFC 3339 time in UTC; years before 1970 do not occur.
+fn nanos(time: &str) -> i128 {
+    let number = |range: std::ops::Range<usize>| time[range].parse::<i128>().expect("digits");
+    let (year, month, day) = (number(0..4), number(5..7), number(8..10));
+    let leaps = |year: i128| year / 4 - year / 100 + year / 400;
+    let leap = leaps(year) != leaps(year - 1);
+    let before = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334][month as usize - 1];
+    let days = (year - 1970) * 365 + leaps(year - 1) - leaps(1969) + before + day - 1
+        + i128::from(leap && month > 2);
+    let seconds = ((days * 24 + number(11..13)) * 60 + number(14..16)) * 60 + number(17..19);
+    seconds * 1_000_000_000 + number(20..29)
+}
+
+/// Compares one message with what is expected of it.
+fn compare(
+    entry: &Value,
+    found: &Value,
+    expected: &Value,
+    start: &mut Option<i128>,
+) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut check = |what: &str, found: Value, wanted: Value| {
+        if found != wanted {
+            wrong.push(format!("{what} is {found}, not {wanted}"));
+        }
+    };
+    let text = |key: &str| found[key].as_str().unwrap_or_default().to_owned();
+    let start_line = if found["kind"] == "request" {
+        format!("{} {} SIP/2.0", text("method"), text("request_uri"))
+    } else {
+        format!("SIP/2.0 {} {}", found["status"], text("reason"))
+    };
+    check(
+        "the start line",
+        json!(start_line.trim_end()),
+        expected["start_line"].clone(),
+    );
+    check(
+        "Call-ID",
+        found["call_id"].clone(),
+        expected["call_id"].clone(),
+    );
+    let cseq = match found["cseq"].as_u64() {
+        Some(number) => json!(format!("{number} {}", text("cseq_method"))),
+        None => Value::Null,
+    };
+    check("CSeq", cseq, expected["cseq"].clone());
+    for end in ["src", "dst"] {
+        // A name is no address; nothing else may stand there.
+        let named = expected[end]
+            .as_str()
+            .is_some_and(|e| !e.starts_with(|c: char| c.is_ascii_digit() || c == '['));
+        if !(named && found[end].is_null()) {
+            check(end, found[end].clone(), expected[end].clone());
+        }
+    }
+    let transport = match &expected["transport"] {
+        Value::Null => &expected["via_transport"],
+        stated => stated,
+    };
+    check(
+        "the transport",
+        found["transport"].clone(),
+        transport.clone(),
+    );
+    if !expected["time"].is_null() || entry["time_kind"] == "none" {
+        check(
+            "time_kind",
+            found["time_kind"].clone(),
+            entry["time_kind"].clone(),
+        );
+    }
+    if let Some(offset) = expected["offset_s"].as_str() {
+        let (whole, fraction) = offset.split_once('.').unwrap_or((offset, ""));
+        let offset = format!("{whole}{fraction:0<9}")
+            .parse::<i128>()
+            .expect("seconds");
+        let time = nanos(found["time"].as_str().expect("a time"));
+        let start = *start.get_or_insert(time - offset);
+        check(
+            "the offset in ns",
+            json!((time - start) as i64),
+            json!(offset as i64),
+        );
+    }
+    check("origin", found["origin"].clone(), json!("log"));
+    if let Some(line) = expected["line"].as_u64() {
+        check("line", found["line"].clone(), json!(line));
+    }
+    wrong
+}
+
+/// Opens one file and says what is wrong.
+fn walk(file: &Path, entry: &Value, wrong: &mut Vec<String>) -> usize {
+    let name = file.file_name().unwrap().to_string_lossy().into_owned();
+    let expected = entry["messages"].as_array().expect("a list");
+    let (code, rows, errors) = messages(file);
+    // Without a message in it, a text is no trace: said, with exit code 3.
+    let wanted = if expected.is_empty() { 3 } else { 0 };
+    if code != Some(wanted) || rows.len() != expected.len() {
+        let (is, should) = (rows.len(), expected.len());
+        wrong.push(format!(
+            "{name}: exit code {code:?}, {is} messages for {should}: {errors}"
+        ));
+        return 0;
+    }
+    let mut start = None;
+    for (at, (found, expected)) in rows.iter().zip(expected).enumerate() {
+        for what in compare(entry, found, expected, &mut start) {
+            wrong.push(format!("{name}, message {}: {what}", at + 1));
+        }
+    }
+    rows.len()
+}
+
+#[test]
+fn every_trace_gives_what_it_holds() {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for folder in ["traces", "seeds"] {
+        let Some(folder) = common::corpus(folder) else {
+            return;
+        };
+        let expected = std::fs::read_to_string(folder.join("expected.json")).expect("a file");
+        let expected: Value = serde_json::from_str(&expected).expect("JSON");
+        for entry in expected["entries"].as_array().expect("a list") {
+            let file = folder.join(entry["file"].as_str().expect("a name"));
+            count += walk(&file, entry, &mut wrong);
+        }
+        for page in expected["pages"].as_array().into_iter().flatten() {
+            let file = folder
+                .join("pages")
+                .join(page["page"].as_str().expect("a name"));
+            count += walk(&file, page, &mut wrong);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(count > 100, "{count} messages");
+}
