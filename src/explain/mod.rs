@@ -1,6 +1,6 @@
 //! Explanations: what a part of a message is, and what it is *here*, in this capture.
 //!
-//! The words are data in `assets/explain/<language>`; [`catalogue`] holds them. What is true of a
+//! The words are data in `assets/explain/<language>`; [`mod@catalogue`] holds them. What is true of a
 //! capture is found in Rust: [`explain()`] looks at the message, at the index and at the bytes
 //! of related messages, chooses whole sentences and fills their named places. Nothing is said
 //! that the capture does not show: a sentence whose facts are missing is left out.
