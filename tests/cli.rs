@@ -385,13 +385,6 @@ fn an_exported_call_is_whole() {
     }
 }
 
-/// Captures that need what is not there yet, each with what it is.
-const LATER: &[(&str, &str)] = &[
-    ("derived-netmon2.cap", "Microsoft NetMon 2 container"),
-    ("derived-snoop.snoop", "Sun snoop container"),
-    ("rtsp-packets.cap", "Microsoft NetMon 2 container"),
-];
-
 /// Frame, method or status, Call-ID, CSeq number, CSeq method.
 type Facts = (u64, String, Option<String>, Option<u64>, Option<String>);
 
@@ -442,9 +435,6 @@ fn messages_agree_with_tshark_where_tshark_is_right() {
     let options: Value = serde_json::from_str(&options).unwrap();
     let mut compared = 0;
     for (name, file) in truth["files"].as_object().unwrap() {
-        if LATER.iter().any(|(later, _)| later == name) {
-            continue;
-        }
         let path = captures.join(name);
         let ours = json(&[
             "messages",
@@ -493,20 +483,6 @@ fn messages_agree_with_tshark_where_tshark_is_right() {
         assert_eq!(ours, theirs, "{name}");
     }
     assert!(compared > 40, "{compared}");
-}
-
-#[test]
-fn what_is_for_later_fails_in_words_or_shows_what_can_be_seen() {
-    let Some(captures) = corpus() else { return };
-    for (name, what) in LATER {
-        let path = captures.join(name);
-        let output = sipscope(&["messages", path.to_str().unwrap(), "--format", "json"]);
-        match output.status.code() {
-            Some(0) => {}
-            Some(3) => assert!(!output.stderr.is_empty(), "{name}"),
-            code => panic!("{name} ({what}): {code:?}"),
-        }
-    }
 }
 
 #[test]

@@ -29,6 +29,10 @@ pub enum Format {
     PcapIxia,
     /// pcapng.
     Pcapng,
+    /// Sun snoop (RFC 1761).
+    Snoop,
+    /// Microsoft Network Monitor 2.
+    NetMon,
     /// Text: a log, saved output of a program, a page.
     Text(TextFormat),
 }
@@ -44,6 +48,8 @@ impl Format {
             Self::PcapAix => "pcap (AIX)",
             Self::PcapIxia => "pcap (IXIA)",
             Self::Pcapng => "pcapng",
+            Self::Snoop => "snoop",
+            Self::NetMon => "Network Monitor 2",
             Self::Text(format) => format.name(),
         }
     }

@@ -8,6 +8,7 @@
 mod options;
 mod pcap;
 mod pcapng;
+mod tables;
 
 use std::{
     fs::{self, File},
@@ -19,7 +20,7 @@ use std::{
     },
 };
 
-use self::{pcap::Pcap, pcapng::Pcapng};
+use self::{pcap::Pcap, pcapng::Pcapng, tables::Tables};
 use super::{
     CaptureBytes, Chunk, Compression, FileInfo, FrameRecord, Growth, MAX_BLOCK_BYTES, SourceError,
     compressed::compression_of,
@@ -113,6 +114,7 @@ struct Lost {
 enum Reader {
     Pcap(Pcap),
     Pcapng(Pcapng),
+    Tables(Tables),
     Text(Box<TextReader>),
 }
 
@@ -301,6 +303,9 @@ impl CaptureFile {
             None => Pcap::begin(&head, &mut input, &mut info)
                 .map(|(reader, position)| (Reader::Pcap(reader), position)),
         };
+        let begun = begun.or_else(|| {
+            Tables::begin(&head, &mut input, &mut info).map(|reader| (Reader::Tables(reader), 0))
+        });
         let begun = match begun {
             None if unsupported_capture(&head).is_none() && may_be_text(&head) => {
                 let sink = Sink::for_text(&input, options.spool_folder.as_deref())?;
@@ -383,11 +388,19 @@ impl CaptureFile {
         chunk.notes.clear();
         chunk.text = None;
         let target = target.clamp(MIN_CHUNK_BYTES, MAX_CHUNK_BYTES);
-        if let Reader::Text(reader) = &mut self.reader {
-            return match reader.next_chunk(&mut self.input, &mut self.info, target, chunk) {
-                true => Next::Chunk,
-                false => Next::End,
-            };
+        let found = match &mut self.reader {
+            Reader::Text(reader) => {
+                Some(reader.next_chunk(&mut self.input, &mut self.info, target, chunk))
+            }
+            Reader::Tables(reader) => {
+                Some(reader.next_chunk(&mut self.input, &mut self.info, target, chunk))
+            }
+            Reader::Pcap(_) | Reader::Pcapng(_) => None,
+        };
+        match found {
+            Some(true) => return Next::Chunk,
+            Some(false) => return Next::End,
+            None => {}
         }
         while !self.ended {
             if self.input.stopped() {
@@ -548,7 +561,7 @@ impl CaptureFile {
     pub fn bytes(&self) -> CaptureBytes {
         match &self.reader {
             Reader::Text(reader) => reader.bytes(),
-            Reader::Pcap(_) | Reader::Pcapng(_) => self.input.bytes(),
+            _ => self.input.bytes(),
         }
     }
 
@@ -571,6 +584,7 @@ impl CaptureFile {
     pub fn position(&self) -> u64 {
         let offset = match &self.reader {
             Reader::Text(reader) => reader.position(),
+            Reader::Tables(reader) => reader.position(),
             Reader::Pcap(_) | Reader::Pcapng(_) => self.position,
         };
         self.input.position(offset)
@@ -620,8 +634,8 @@ impl Reader {
         match self {
             Self::Pcap(reader) => reader.scan(window, at, frames, info),
             Self::Pcapng(reader) => reader.scan(window, at, frames, info),
-            // Texts have no frames in place; they are read above.
-            Self::Text(_) => (at, Step::End),
+            // These are read above.
+            Self::Tables(_) | Self::Text(_) => (at, Step::End),
         }
     }
 
@@ -629,7 +643,7 @@ impl Reader {
         match self {
             Self::Pcap(reader) => reader.find(window, at),
             Self::Pcapng(reader) => reader.find(window, at),
-            Self::Text(_) => Find::Nothing,
+            Self::Tables(_) | Self::Text(_) => Find::Nothing,
         }
     }
 
@@ -638,7 +652,7 @@ impl Reader {
         match self {
             Self::Pcap(reader) => reader.probe(input, at, next),
             Self::Pcapng(reader) => reader.probe(input, at, next),
-            Self::Text(_) => false,
+            Self::Tables(_) | Self::Text(_) => false,
         }
     }
 
@@ -646,7 +660,7 @@ impl Reader {
     fn look_from(&mut self, at: u64) -> u64 {
         match self {
             Self::Pcap(reader) => reader.look_from(at),
-            Self::Pcapng(_) | Self::Text(_) => at.saturating_add(1),
+            Self::Pcapng(_) | Self::Tables(_) | Self::Text(_) => at.saturating_add(1),
         }
     }
 
@@ -655,7 +669,7 @@ impl Reader {
         match self {
             Self::Pcap(reader) => reader.approve(at),
             Self::Pcapng(reader) => reader.approve(at),
-            Self::Text(_) => {}
+            Self::Tables(_) | Self::Text(_) => {}
         }
     }
 
