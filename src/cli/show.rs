@@ -64,7 +64,9 @@ pub(super) fn show(capture: &Capture, args: &Show, out: &mut Output) -> Outcome 
         })),
         TreeFormat::Table => {
             let mut words = String::new();
-            let ends = view.ends(row).map(|f| format!("{} -> {}", f.src, f.dst));
+            let ends = view
+                .ends(row)
+                .map(|f| format!("{} -> {}", view.end_words(f.src), view.end_words(f.dst)));
             words.push_str(&format!(
                 "message {id}, packet {}, {}, {}\n",
                 row.frame,

@@ -65,16 +65,17 @@ pub(super) struct Names {
 
 impl Names {
     pub fn stand_in(&mut self, name: &str) -> IpAddr {
-        let name = name.to_lowercase();
-        if let Some(number) = self.numbers.get(&name) {
+        // Host names are equal in any case (RFC 3261, 19.1.4).
+        let key = name.to_lowercase();
+        if let Some(number) = self.numbers.get(&key) {
             return stand_in(*number);
         }
         if self.list.len() >= MAX_NAMES {
             return stand_in(0);
         }
-        Arc::make_mut(&mut self.list).push(name.clone());
+        Arc::make_mut(&mut self.list).push(name.to_owned());
         let number = u32::try_from(self.list.len()).unwrap_or(0);
-        self.numbers.insert(name, number);
+        self.numbers.insert(key, number);
         stand_in(number)
     }
 

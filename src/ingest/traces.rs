@@ -111,7 +111,7 @@ impl Traces {
         }
         let via = host_port(scan.sent_by.of(bytes)).map(|place| end(filer, &place));
         let writer = Endpoint {
-            ip: filer.indexer.stand_in(note.writer),
+            ip: filer.indexer.stand_in(&format!("{} (log)", note.writer)),
             port: 0,
         };
         let branch = hash_bytes(scan.branch.of(bytes));

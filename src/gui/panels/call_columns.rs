@@ -277,7 +277,16 @@ pub fn cell(ctx: &PanelCtx<'_>, column: CallColumn, line: &Line) -> Cell {
         CallColumn::Callee if ctx.kind == CallKind::Registration => uri_cell(&call.callee),
         CallColumn::Callee => user_cell(user(&call.callee), &call.callee),
         CallColumn::Way => call.way.map_or_else(Cell::default, |(from, to)| {
-            Cell::new(format!("{} → {}", short(from), short(to))).hover(format!("{from} → {to}"))
+            let words = |end: Endpoint| match ctx.view.name_of(end.ip) {
+                Some(name) => name.to_owned(),
+                None => short(end),
+            };
+            let whole = |end| ctx.view.end_words(end);
+            Cell::new(format!("{} → {}", words(from), words(to))).hover(format!(
+                "{} → {}",
+                whole(from),
+                whole(to)
+            ))
         }),
         CallColumn::Result => Cell {
             colour: call.status.map(|status| ctx.theme.status(status)),

@@ -587,6 +587,7 @@ fn arrow_words(
     }
     if let (Some(from), Some(to)) = (line.source, line.destination) {
         let transport = line.transport.map(|t| t.name()).unwrap_or_default();
+        let (from, to) = (ctx.view.end_words(from), ctx.view.end_words(to));
         lines.push(format!("{from} to {to}, {transport}"));
     }
     if let Some(delta) = line.delta {

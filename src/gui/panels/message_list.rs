@@ -253,8 +253,14 @@ fn cell(
     line: &MessageLine,
     before: Option<i64>,
 ) -> Cell {
-    let end = |end: Option<Endpoint>| {
-        let text = end.map(|end| end.to_string()).unwrap_or_default();
+    let told = ctx.view.told(line.message);
+    let end = |end: Option<Endpoint>, stated: bool| {
+        let text = end.map(|end| ctx.view.end_words(end)).unwrap_or_default();
+        if !stated {
+            let why =
+                "The trace does not state this address; it is inferred from Via and direction";
+            return Cell::new(format!("({text})")).hover(why.to_owned());
+        }
         match line.transport {
             Some(transport) => {
                 Cell::new(text.clone()).hover(format!("{text} {}", transport.name()))
@@ -276,8 +282,8 @@ fn cell(
             Cell::new(ctx.time_words_after(line.time, before)).hover(rows::moment_words(line.time))
         }
         MessageColumn::Delta => Cell::new(line.delta.map(rows::duration_words).unwrap_or_default()),
-        MessageColumn::Source => end(line.source),
-        MessageColumn::Destination => end(line.destination),
+        MessageColumn::Source => end(line.source, told.is_none_or(|t| t.src)),
+        MessageColumn::Destination => end(line.destination, told.is_none_or(|t| t.dst)),
         MessageColumn::Message => {
             Cell::new(line.label.clone()).colour(ctx.theme.message(line.class))
         }

@@ -204,6 +204,10 @@ impl Lanes {
         self.name(view, rows);
         for lane in &mut self.list {
             lane.endpoints.sort_unstable();
+            // A trace may have a name, or no address at all, where packets have one.
+            if let Some(name) = view.name_of(lane.key.ip) {
+                name.clone_into(&mut lane.address);
+            }
             if let Some(alias) = self.arrangement.alias(lane.key) {
                 lane.title = alias.to_owned();
             } else if lane.title.is_empty() {
