@@ -85,9 +85,9 @@ window_packages="libgl1 libegl1 libgl1-mesa-dri libx11-6 libx11-xcb1 libxcursor1
     libxkbcommon-x11-0"
 # … or Wayland.
 wayland_packages="libwayland-client0 libwayland-egl1"
-# A screen for the tests that open the window, Python for scripts/bench and as a sender of packets.
+# A screen, keys and pictures for the tests that open the window, Python for scripts/bench and as a sender of packets.
 # Live capture is tested with real programs in network namespaces: a proxy, two kinds of clients.
-test_packages="xvfb xdotool x11-utils python3 tshark iproute2 util-linux libcap2-bin
+test_packages="xvfb xdotool imagemagick x11-utils python3 tshark iproute2 util-linux libcap2-bin
     kamailio sip-tester baresip-core"
 
 # offer_capture PROGRAM: says how it may capture, unless it may already.

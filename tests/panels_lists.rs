@@ -155,6 +155,29 @@ fn the_palette_finds_commands_by_their_words() {
 }
 
 #[test]
+fn the_words_of_a_command_count_more_than_its_hint() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    let ask = |w: &mut Window, words: &str| {
+        press(w, Modifiers::CTRL, Key::P);
+        w.get_by_role_and_label(Role::TextInput, "Command:")
+            .type_text(words);
+        w.run_steps(2);
+        press(w, Modifiers::NONE, Key::Enter)
+    };
+    // "Paste a trace" opens messages that were copied as text, and stands before it in the menus.
+    let actions = ask(&mut w, "message as text");
+    assert!(
+        actions.contains(&Action::ShowRaw(RawTab::Text)),
+        "{actions:?}"
+    );
+    // What was typed into the palette is not typed into the window that it opens.
+    ask(&mut w, "paste");
+    let field = w.get_by_label("Messages as text, or a trace:");
+    assert_eq!(field.accesskit_node().value().unwrap_or_default(), "");
+}
+
+#[test]
 fn f1_lists_the_keys() {
     let folder = tempfile::tempdir().unwrap();
     let mut w = window(vec![two_calls(folder.path())]);

@@ -14,6 +14,7 @@ pub mod explaining;
 pub mod fetch;
 pub mod file_dialogs;
 pub mod find;
+pub mod icon;
 pub mod jobs;
 pub mod ladder_export;
 pub mod ladder_wish;
@@ -54,11 +55,14 @@ pub fn run(
     let path = prefs::path();
     let (prefs, notice) = path.as_deref().map(Prefs::load).unwrap_or_default();
     let size = prefs.window.unwrap_or((1366.0, 768.0));
-    let viewport = egui::ViewportBuilder::default()
+    let mut viewport = egui::ViewportBuilder::default()
         .with_title("Sipscope")
         .with_app_id("sipscope")
         .with_inner_size([size.0, size.1])
         .with_min_inner_size([480.0, 320.0]);
+    if let Some(icon) = icon::icon() {
+        viewport = viewport.with_icon(icon);
+    }
     let options = eframe::NativeOptions {
         viewport,
         persist_window: false,

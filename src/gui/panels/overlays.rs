@@ -37,6 +37,10 @@ pub fn overlay_ui(
     state: &mut OverlayState,
     actions: &mut Vec<Action>,
 ) {
+    // A command of the palette opens another one in the same frame: it begins without the words.
+    if state.shown.is_some_and(|shown| shown != overlay) {
+        state.close();
+    }
     let title = match overlay {
         Overlay::Palette => "All commands",
         Overlay::Keys => "Keys",
@@ -151,17 +155,21 @@ fn palette_ui(
     }
 }
 
-/// The commands that have all the words, in the order of the table.
+/// The commands that have all the words, in the order of the table; where only the hint has them they
+/// come last.
 fn matching(text: &str) -> Vec<&'static Command> {
     let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
-    COMMANDS
+    let has_all = |text: String| {
+        let text = text.to_lowercase();
+        words.iter().all(|word| text.contains(word))
+    };
+    let mut found: Vec<_> = COMMANDS
         .iter()
         .filter(|command| command.id != "palette")
-        .filter(|command| {
-            let hay = format!("{} {}", command.words, command.hint).to_lowercase();
-            words.iter().all(|word| hay.contains(word))
-        })
-        .collect()
+        .filter(|command| has_all(format!("{} {}", command.words, command.hint)))
+        .collect();
+    found.sort_by_key(|command| !has_all(command.words.to_owned()));
+    found
 }
 
 fn keys_ui(ctx: &PanelCtx<'_>, ui: &mut Ui) {
