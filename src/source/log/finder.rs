@@ -61,6 +61,8 @@ pub(super) struct Finder {
     pub repairs: BTreeMap<Repair, (u64, u64)>,
     /// Messages announced that the text does not show: how many, and the line of the first.
     pub announced: (u64, u64),
+    /// Newest frame whose tree gave a message (`tshark -V -x` prints both).
+    tree: Option<u32>,
     /// Facts and start line of the newest packet of `tcpdump`.
     packet: Option<(Facts, Vec<u8>)>,
 }
@@ -152,6 +154,11 @@ impl Finder {
             return;
         }
         if self.tshark.line(text, number, &mut self.done) {
+            if let Some(Done::Message(found)) = self.done.last()
+                && found.facts.format == TextFormat::TsharkV
+            {
+                self.tree = found.facts.record;
+            }
             self.finish(true);
             return;
         }
@@ -441,12 +448,8 @@ impl Finder {
 
     fn packet_done(&mut self, dump: Dump) {
         self.finish(true);
-        // The text of a frame and its octets: the octets are better.
-        if self.tshark.messages > 0
-            && let Some(Done::Message(found)) = self.done.last()
-            && found.facts.format == TextFormat::TsharkV
-            && found.facts.record == Some(self.tshark.frame())
-        {
+        // Where a program prints the text of a packet and its octets, it is one message.
+        if self.packet.is_some() || self.tree == Some(self.tshark.frame()) {
             return;
         }
         self.done.push(Done::Packet(dump));

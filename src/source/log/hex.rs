@@ -85,7 +85,9 @@ impl Hex {
         }
         let bytes = std::mem::take(&mut self.bytes);
         let stamp = self.stamp.take();
-        (!self.derived).then_some(Dump {
+        // A title is that of one dump: the next frame may have none.
+        let derived = std::mem::take(&mut self.derived);
+        (!derived).then_some(Dump {
             bytes,
             stamp,
             line: self.line,
@@ -243,6 +245,24 @@ mod tests {
     fn octets(line: &str) -> Option<(usize, Vec<u8>)> {
         let (offset, octets, used) = row(line.as_bytes())?;
         Some((offset, octets.get(..used)?.to_vec()))
+    }
+
+    #[test]
+    fn what_was_put_together_is_passed_over_and_the_frame_behind_it_is_not() {
+        let mut hex = Hex::default();
+        let mut found = Vec::new();
+        for line in [
+            "Frame (4 bytes):",
+            "0000  01 02 03 04   ....",
+            "Reassembled TCP (6 bytes):",
+            "0000  01 02 03 04 05 06   ......",
+            "",
+            "0000  0a 0b 0c 0d   ....",
+            "",
+        ] {
+            found.extend(hex.line(line.as_bytes(), 1).1.map(|dump| dump.bytes));
+        }
+        assert_eq!(found, [vec![1, 2, 3, 4], vec![10, 11, 12, 13]]);
     }
 
     #[test]
