@@ -169,3 +169,16 @@ fn the_picker_lists_interfaces_and_begins_when_one_is_chosen() {
             .is_disabled()
     );
 }
+
+#[test]
+fn tls_without_sip_offers_to_choose_a_key_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tls.pcap");
+    std::fs::copy("testdata/tls/tls13-aes128-gcm.pcap", &path).unwrap();
+    let w = window(vec![path]);
+    w.get_by_label("Choose a key log…");
+    let facts = w.state().session.facts();
+    let command = sipscope::gui::command::by_id("key log").unwrap();
+    assert_eq!((command.when)(&facts), Ok(()));
+    assert_eq!((command.action)(&facts), Action::AskForKeyLog);
+}

@@ -277,6 +277,9 @@ pub const COMMANDS: &[Command] = &[
         Action::ShowOverlay(Some(Overlay::Paste))
     })
     .hint("Opens messages that were copied as text"),
+    command("key log", "Choose key log…", (Menu::File, 0), |_| Action::AskForKeyLog)
+        .when(open)
+        .hint("Decrypts TLS with an SSLKEYLOGFILE or the server's RSA key"),
     command("reload", "Reload", (Menu::File, 0), |_| Action::Reload)
         .keys(&[ctrl(Key::R)])
         .when(open)

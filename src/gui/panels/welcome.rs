@@ -120,6 +120,12 @@ pub fn no_sip_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
                     ui.add_space(10.0);
                     if let Some(port) = survey.tls_ports.first() {
                         ui.label(format!("TLS on {port}: it takes a key log to read what is inside"));
+                        let choose = ui
+                            .button("Choose a key log…")
+                            .on_hover_text("Decrypts TLS with an SSLKEYLOGFILE or the server's RSA key");
+                        if choose.clicked() {
+                            actions.push(Action::AskForKeyLog);
+                        }
                     }
                 }
             }
