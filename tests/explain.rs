@@ -156,6 +156,7 @@ fn framing(loaded: &Loaded, id: MessageId) -> Framing {
     Framing {
         datagram,
         cut: row.is_cut(),
+        whole: false,
     }
 }
 

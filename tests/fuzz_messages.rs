@@ -151,6 +151,7 @@ fn mutated_messages_are_decoded_and_both_depths_agree() {
         let framing = Framing {
             datagram: index % 3 != 0,
             cut: index % 5 == 0,
+            whole: false,
         };
         check_message(&bytes, framing);
         if index % 16 == 0 {
@@ -261,8 +262,8 @@ proptest! {
 
     #[test]
     fn any_octets_are_decoded(bytes in proptest::collection::vec(any::<u8>(), 0..300), datagram: bool) {
-        check_message(&bytes, Framing { datagram, cut: false });
+        check_message(&bytes, Framing { datagram, cut: false, whole: false });
         let text = [b"INVITE sip:a SIP/2.0\r\n".as_slice(), &bytes].concat();
-        check_message(&text, Framing { datagram, cut: false });
+        check_message(&text, Framing { datagram, cut: false, whole: false });
     }
 }

@@ -21,6 +21,7 @@ use sipscope::span::Span;
 const DATAGRAM: Framing = Framing {
     datagram: true,
     cut: false,
+    whole: false,
 };
 
 /// Fields whose meaning lies above one message: digests, certificates, XML, a negotiation.
@@ -380,6 +381,7 @@ fn a_message_cut_by_the_capture_is_not_blamed_for_it() {
     let cut = Framing {
         datagram: true,
         cut: true,
+        whole: false,
     };
     let mut blamed = Vec::new();
     for entry in entries()
@@ -711,6 +713,7 @@ fn every_kind_of_diagnostic_has_a_message_that_shows_it() {
     let cut = Framing {
         datagram: true,
         cut: true,
+        whole: false,
     };
     let (_, diagnostics) = decode(altered(&[]).as_bytes(), cut);
     assert_eq!(diagnostics[0].kind.id(), "not-all-captured");

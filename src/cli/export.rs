@@ -16,6 +16,7 @@ use crate::export::save::{Existing, save};
 use crate::index::ids::{CallId, MessageId};
 use crate::index::message_store::Transport;
 use crate::index::stream::Stream;
+use crate::packet::trace::TEXT_LINK_TYPE;
 use crate::packet::{Endpoint, Payload, dissect};
 use crate::source::{CaptureBytes, CaptureFile, Chunk, FrameRecord, OpenOptions, Secret};
 
@@ -60,6 +61,17 @@ pub(super) fn write(capture: &Capture, args: &ExportArgs) -> Outcome {
     }
     let wrapped = wrapped(capture, &messages);
     let packets = pick(capture, args, &frames(capture, &messages), &media, &wrapped);
+    let (packets, told): (Vec<_>, Vec<_>) = packets
+        .into_iter()
+        .partition(|packet| packet.link_type != TEXT_LINK_TYPE);
+    if !told.is_empty() {
+        let why = "messages of a text trace came in no packets that could be exported; \
+                   `messages --format json` has what the trace says of them";
+        if packets.is_empty() {
+            return Err(Failure::nothing(why));
+        }
+        complain(why);
+    }
     if packets.is_empty() {
         return Err(Failure::nothing("nothing to export: no packet is chosen"));
     }

@@ -17,7 +17,6 @@ use crate::sip::header_name::Header;
 use crate::sip::headers::{HeaderValue, Value, Via};
 use crate::sip::message::{Message, Param, decode};
 use crate::sip::method::Method;
-use crate::sip::scan::Framing;
 use crate::span::Span;
 
 /// Related messages that are read for one message; sentences that need more are left out.
@@ -169,13 +168,7 @@ impl<'a> Scene<'a> {
     fn read_now(&self, id: MessageId) -> Option<Read> {
         let row = self.view.message(id)?;
         let octets = self.bytes.read_all(&self.view.extents(row)).ok()?;
-        let flow = self.view.ends(row);
-        let datagram = flow.is_none_or(|flow| flow.transport.keeps_borders());
-        let framing = Framing {
-            datagram,
-            cut: row.is_cut(),
-        };
-        let (message, _) = decode(&octets, framing);
+        let (message, _) = decode(&octets, self.view.framing(row));
         Some(Read { octets, message })
     }
 

@@ -9,7 +9,6 @@ use crate::explain::{Depth, Explanation, Scene, Target, explain};
 use crate::index::IndexView;
 use crate::present::header_tree::node_at;
 use crate::sip::message::decode;
-use crate::sip::scan::Framing;
 
 /// Which field of which message.
 #[derive(Clone)]
@@ -69,16 +68,7 @@ pub fn make(question: &ExplainQuestion) -> Option<Explained> {
         "" => node.name.clone(),
         value => format!("{}: {value}", node.name),
     };
-    let datagram = view
-        .ends(row)
-        .is_none_or(|flow| flow.transport.keeps_borders());
-    let (message, _) = decode(
-        &detail.bytes,
-        Framing {
-            datagram,
-            cut: row.is_cut(),
-        },
-    );
+    let (message, _) = decode(&detail.bytes, view.framing(row));
     let scene = Scene::new(view, detail.message, &detail.bytes, &message, &**bytes)?;
     answer.explanation = explain(
         &scene,

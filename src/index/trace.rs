@@ -120,10 +120,12 @@ impl IndexView {
         let borders = self
             .ends(row)
             .is_none_or(|flow| flow.transport.keeps_borders());
+        // A trace shows messages one by one, whatever carried them.
+        let whole = self.layers(row).ends_with(Layer::Text);
         Framing {
-            // A trace shows messages one by one, whatever carried them.
-            datagram: borders || self.layers(row).ends_with(Layer::Text),
+            datagram: borders || whole,
             cut: row.is_cut(),
+            whole,
         }
     }
 }

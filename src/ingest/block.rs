@@ -120,6 +120,7 @@ impl Block {
                     let framing = Framing {
                         datagram: true,
                         cut,
+                        whole: false,
                     };
                     let way = &packet.addressing;
                     // Nearly always the message begins with the datagram.
@@ -269,6 +270,7 @@ fn message<'a>(
     let framing = Framing {
         datagram: true,
         cut,
+        whole: false,
     };
     let transport = Transport::Udp;
     Some(Found {
@@ -312,6 +314,7 @@ pub(super) fn in_hep<'a>(
     let framing = Framing {
         datagram: transport.keeps_borders(),
         cut,
+        whole: false,
     };
     let bytes = payload.get(sip_start(payload)?..).unwrap_or_default();
     Some(Found {

@@ -311,6 +311,7 @@ impl Filing {
         let framing = Framing {
             datagram: true,
             cut: message.cut,
+            whole: false,
         };
         let transport = Transport::Sctp;
         let Some(decoded) = block::decode(bytes, framing, &way.0, transport, pool) else {

@@ -48,6 +48,7 @@ fn start(data: &[u8]) -> Option<Start> {
     let framing = Framing {
         datagram: true,
         cut: true,
+        whole: false,
     };
     let scan = scan(data, framing)?;
     // What ends with the quote may be longer in the message.

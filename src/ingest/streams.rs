@@ -166,6 +166,7 @@ impl Filer {
         let framing = Framing {
             datagram: false,
             cut,
+            whole: false,
         };
         let Some(decoded) = block::decode(bytes, framing, &way.addressing, transport, pool) else {
             return;
@@ -286,6 +287,7 @@ impl Filer {
         let framing = Framing {
             datagram: false,
             cut: true,
+            whole: false,
         };
         let header_ends = memchr::memmem::find(bytes, b"\r\n\r\n").is_some()
             || memchr::memmem::find(bytes, b"\n\n").is_some();

@@ -41,6 +41,7 @@ impl Traces {
         let framing = Framing {
             datagram: true,
             cut,
+            whole: true,
         };
         let Some(scan) = scan_for_index(bytes, framing) else {
             return;

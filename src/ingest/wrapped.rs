@@ -682,6 +682,7 @@ impl Filer {
         let framing = Framing {
             datagram: true,
             cut: false,
+            whole: false,
         };
         let transport = if over_tls {
             Transport::Wss

@@ -133,6 +133,7 @@ mod tests {
         let framing = Framing {
             datagram: true,
             cut: false,
+            whole: false,
         };
         header_tree(text.as_bytes(), &decode(text.as_bytes(), framing).0)
     }

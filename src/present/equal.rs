@@ -329,6 +329,7 @@ mod tests {
         let framing = Framing {
             datagram: true,
             cut: false,
+            whole: false,
         };
         header_tree(INVITE.as_bytes(), &decode(INVITE.as_bytes(), framing).0)
     }

@@ -491,6 +491,7 @@ mod tests {
         let framing = Framing {
             datagram: true,
             cut: false,
+            whole: false,
         };
         let (message, _) = decode(text.as_bytes(), framing);
         assert_eq!(tree_text(&header_tree(text.as_bytes(), &message)), expected);

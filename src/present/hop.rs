@@ -7,7 +7,6 @@ use crate::index::ids::MessageId;
 use crate::index::message_store::MessageRow;
 use crate::sip::header_name::{Header, HeaderName};
 use crate::sip::message::decode;
-use crate::sip::scan::Framing;
 
 /// Messages before this one in the call that are looked at.
 const MOST_NEIGHBOURS: usize = 2_000;
@@ -41,11 +40,7 @@ pub fn before(
             return None;
         }
         let octets = bytes.read_all(&view.extents(other)).ok()?;
-        let framing = Framing {
-            datagram: true,
-            cut: other.is_cut(),
-        };
-        let tree = header_tree(&octets, &decode(&octets, framing).0);
+        let tree = header_tree(&octets, &decode(&octets, view.framing(other)).0);
         let theirs = branches(&tree);
         let (longer, shorter) = if row.is_request() {
             (&mine, &theirs)

@@ -511,7 +511,7 @@ impl<'a> Judge<'a> {
                 let text = format!("Content-Length is {length}, but {there} octets follow");
                 sink.add(Kind::ContentLengthTooLarge, field.value, text);
             }
-            if self.body_goes_on() {
+            if self.body_goes_on() || length < there {
                 let text = "The body evidently goes on behind the Content-Length";
                 sink.add(Kind::ContentLengthTooSmall, field.value, text);
             }

@@ -575,6 +575,7 @@ mod tests {
         let framing = Framing {
             datagram: true,
             cut: false,
+            whole: false,
         };
         let count = 200_000_u32;
         let begin = std::time::Instant::now();

@@ -23,6 +23,9 @@ pub struct Framing {
     pub datagram: bool,
     /// The capture holds fewer bytes than were sent (snap length).
     pub cut: bool,
+    /// The bytes are the message and nothing else: in text that people edit, lengths are often
+    /// wrong, so Content-Length is compared with the body and does not decide where it ends.
+    pub whole: bool,
 }
 
 /// The Content-Length of a message (RFC 3261, 20.14).
@@ -370,6 +373,7 @@ impl Scan {
 /// The body among what follows the header (RFC 3261, 18.3).
 pub(crate) fn body_of(rest: Piece<'_>, length: ContentLength, framing: Framing) -> Piece<'_> {
     match length {
+        _ if framing.whole => rest,
         ContentLength::Value(length) => {
             usize::try_from(length).map_or(rest, |length| rest.take(length))
         }
@@ -587,6 +591,7 @@ mod tests {
     const DATAGRAM: Framing = Framing {
         datagram: true,
         cut: false,
+        whole: false,
     };
 
     #[test]
@@ -644,6 +649,7 @@ mod tests {
         let stream = Framing {
             datagram: false,
             cut: false,
+            whole: false,
         };
         assert!(scan(bytes, stream).unwrap().body.is_empty());
         assert_eq!(scan(bytes, DATAGRAM).unwrap().body.of(bytes), b"rest");

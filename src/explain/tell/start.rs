@@ -83,9 +83,19 @@ fn answered(scene: &Scene<'_>, out: &mut Here<'_>) {
             ("frame", frame(scene, *newest)),
         ];
         out.say("provisional-only", &places);
-    } else if scene.sees_all() && scene.is_first_sending() {
+    } else if scene.sees_all() && scene.is_first_sending() && !has_partner(scene) {
         out.say("unanswered", &[]);
     }
+}
+
+/// A message of the other kind has this branch and CSeq, but another sent-by: whether the two
+/// belong together cannot be said (RFC 3261, 17.1.3 and 17.2.3), nor that there is no partner.
+fn has_partner(scene: &Scene<'_>) -> bool {
+    scene.others().any(|(_, other)| {
+        other.is_response() != scene.row.is_response()
+            && other.branch_hash() == scene.row.branch_hash()
+            && other.cseq() == scene.row.cseq()
+    })
 }
 
 /// A status code.
@@ -115,7 +125,7 @@ pub(super) fn status(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
                 None => out.say("answers-untimed", &places),
             }
         }
-        None if scene.sees_all() => {
+        None if scene.sees_all() && !has_partner(scene) => {
             let method = scene.view.method_name(scene.id).to_owned();
             out.say("no-request", &[("msg", words(method))]);
         }

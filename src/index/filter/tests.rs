@@ -75,6 +75,7 @@ fn example() -> (IndexView, Memory) {
             Framing {
                 datagram,
                 cut: false,
+                whole: false,
             },
         )
         .unwrap();
@@ -248,6 +249,7 @@ fn many_rows_are_filtered_like_few() {
             Framing {
                 datagram: true,
                 cut: false,
+                whole: false,
             },
         )
         .unwrap();

@@ -50,6 +50,7 @@ fn view_with_ids(messages: &[Timed], ids: &[u16]) -> IndexView {
             Framing {
                 datagram: true,
                 cut: false,
+                whole: false,
             },
         )
         .unwrap();
