@@ -128,6 +128,9 @@ pub struct MessagesArgs {
     /// Keep what is captured with -i in FILE (pcapng)
     #[arg(short, long, value_name = "FILE", requires = "interface", help_heading = LIVE)]
     pub write: Option<PathBuf>,
+    /// Memory for what was captured, 512M without this; older calls are forgotten
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub memory: Option<usize>,
     #[command(flatten)]
     pub live: CaptureLimits,
 }
@@ -322,14 +325,9 @@ fn seconds(text: &str) -> Result<std::time::Duration, String> {
     std::time::Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
-/// `FILESxSIZE`.
-#[cfg(target_os = "linux")]
-fn ring(text: &str) -> Result<crate::source::live::Ring, String> {
-    let (files, size) = text
-        .split_once(['x', 'X'])
-        .ok_or("write FILESxSIZE, e.g. 10x50M")?;
-    let files = files.trim().parse().map_err(|_| "no number of files")?;
-    let size = size.trim().to_ascii_uppercase();
+/// A size in octets, or with K, M, G.
+fn octets(text: &str) -> Option<u64> {
+    let size = text.trim().to_ascii_uppercase();
     let size = size.trim_end_matches("IB").trim_end_matches('B');
     let unit = match size.chars().last() {
         Some('K') => 1 << 10,
@@ -338,8 +336,26 @@ fn ring(text: &str) -> Result<crate::source::live::Ring, String> {
         _ => 1_u64,
     };
     let digits = size.trim_end_matches(['K', 'M', 'G']);
-    let number: u64 = digits.parse().map_err(|_| "no size of the files")?;
-    let octets = number.checked_mul(unit).ok_or("too large a size")?;
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+fn memory(text: &str) -> Result<usize, String> {
+    let octets = octets(text).and_then(|octets| usize::try_from(octets).ok());
+    let octets = octets.ok_or("write a size, e.g. 512M")?;
+    if octets < 1 << 20 {
+        return Err("at least 1M".into());
+    }
+    Ok(octets)
+}
+
+/// `FILESxSIZE`.
+#[cfg(target_os = "linux")]
+fn ring(text: &str) -> Result<crate::source::live::Ring, String> {
+    let (files, size) = text
+        .split_once(['x', 'X'])
+        .ok_or("write FILESxSIZE, e.g. 10x50M")?;
+    let files = files.trim().parse().map_err(|_| "no number of files")?;
+    let octets = octets(size).ok_or("no size of the files")?;
     if !(2..=100_000).contains(&files) {
         return Err("a ring has 2 to 100,000 files".into());
     }

@@ -87,7 +87,7 @@ pub(super) fn list(capture: &Capture, args: &List, out: &mut Output) -> Outcome 
         for at in piece * PIECE..count.min((piece + 1) * PIECE) {
             let id = match &chosen {
                 Some(list) => list.get(at).copied(),
-                None => Some(CallId::at(at)),
+                None => view.calls().position(at).map(CallId::at),
             };
             let Some(summary) = id.and_then(|id| call::summary(view, id)) else {
                 continue;

@@ -50,7 +50,7 @@ pub(super) fn list(capture: &Capture, args: &List, out: &mut Output) -> Outcome 
     let calls = chosen.as_ref().map_or(view.calls().len(), Vec::len);
     let call = |at: usize| match &chosen {
         Some(list) => list.get(at).copied(),
-        None => Some(CallId::at(at)),
+        None => view.calls().position(at).map(CallId::at),
     };
     let mut all: Vec<DialogSummary> = Vec::new();
     parallel::in_order(

@@ -128,7 +128,7 @@ fn total(view: &IndexView) -> Counts {
 fn by_file(view: &IndexView, files: usize) -> Vec<Counts> {
     let mut out: Vec<Counts> = (0..files).map(|_| Counts::default()).collect();
     let mut transactions = HashSet::new();
-    for (index, row) in view.messages().iter().enumerate() {
+    for (index, row) in view.messages().indexed() {
         let Some(counts) = out.get_mut(usize::from(row.file)) else {
             continue;
         };

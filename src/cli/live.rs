@@ -18,6 +18,7 @@ use crate::index::IndexView;
 use crate::index::filter::Filter;
 use crate::index::ids::MessageId;
 use crate::ingest::{self, Feed, GrowingFile, Loading};
+use crate::present::text;
 use crate::source::live::{self, Target};
 use crate::source::{Growth, MAX_STREAM_BYTES, spool_stream, unnamed_file};
 
@@ -47,6 +48,7 @@ pub(super) fn messages(args: &MessagesArgs) -> Outcome {
     };
     let mut printer = Printer {
         printed: 0,
+        missed: 0,
         left: list.limit.unwrap_or(usize::MAX),
         calls: list.call.iter().copied().collect(),
         filter,
@@ -57,6 +59,7 @@ pub(super) fn messages(args: &MessagesArgs) -> Outcome {
         ingest::Options {
             threads: list.common.threads(),
             key_logs: list.common.key_logs(),
+            memory_octets: Some(args.memory.unwrap_or(ingest::LIVE_MEMORY_OCTETS)),
             ..ingest::Options::default()
         },
         pace(),
@@ -64,13 +67,7 @@ pub(super) fn messages(args: &MessagesArgs) -> Outcome {
     );
     let mut ending = None;
     loop {
-        let full = ingest::is_memory_full(&loading.view());
-        if full && ending.is_none() {
-            complain(
-                "512 MiB of messages are in memory: stopped (`sipscope capture` has no such limit)",
-            );
-        }
-        let stop = interrupted.load(Ordering::Relaxed) || printer.left == 0 || full;
+        let stop = interrupted.load(Ordering::Relaxed) || printer.left == 0;
         live.step(stop)?;
         printer.print(&loading, &mut out)?;
         if loading.progress().finished {
@@ -83,6 +80,12 @@ pub(super) fn messages(args: &MessagesArgs) -> Outcome {
                 break;
             }
         }
+    }
+    if printer.missed > 0 {
+        complain(&format!(
+            "{} messages left memory before they could be written: --memory sets how much there is",
+            text::grouped(printer.missed)
+        ));
     }
     live.finish(&loading, list.common.quiet)?;
     out.finish()
@@ -262,6 +265,8 @@ fn input_error(error: &dyn std::fmt::Display) -> Failure {
 /// Writes what is new.
 struct Printer {
     printed: usize,
+    /// Messages that left memory before they could be written.
+    missed: u64,
     left: usize,
     calls: BTreeSet<u32>,
     filter: Option<Filter>,
@@ -271,12 +276,18 @@ struct Printer {
 impl Printer {
     fn print(&mut self, loading: &Loading, out: &mut Output) -> Outcome {
         let view = loading.view();
-        let count = view.messages().len();
-        let Some(bytes) = loading.bytes().filter(|_| count > self.printed) else {
+        let end = view.messages().end();
+        let Some(bytes) = loading.bytes().filter(|_| end > self.printed) else {
             return Ok(());
         };
-        let mut ids: Vec<MessageId> = (self.printed..count).map(MessageId::at).collect();
-        self.printed = count;
+        let new = self.printed..end;
+        let mut ids: Vec<MessageId> = new
+            .clone()
+            .map(MessageId::at)
+            .filter(|id| view.message(*id).is_some())
+            .collect();
+        self.missed += (new.len() - ids.len()) as u64;
+        self.printed = end;
         if !self.calls.is_empty() {
             ids.retain(|id| {
                 let call = view.message(*id).map(|row| row.call.get());

@@ -102,7 +102,7 @@ pub(super) fn list(capture: &Capture, args: &List, out: &mut Output) -> Outcome 
         let ids: Vec<MessageId> = (from..count.min(from + PIECE))
             .filter_map(|at| match &chosen {
                 Some(list) => list.get(at).copied(),
-                None => Some(MessageId::at(at)),
+                None => view.messages().position(at).map(MessageId::at),
             })
             .collect();
         let table = args.format == super::args::Format::Table;

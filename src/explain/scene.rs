@@ -209,7 +209,7 @@ impl<'a> Scene<'a> {
     /// Every message of the capture with this Call-ID.
     pub fn with_call_id(&self) -> &[MessageId] {
         self.with_call_id.get_or_init(|| {
-            let rows = self.view.messages().iter().enumerate();
+            let rows = self.view.messages().indexed();
             rows.filter(|(_, row)| self.view.parties(row).call_id == self.row.call_id)
                 .map(|(at, _)| MessageId::at(at))
                 .collect()

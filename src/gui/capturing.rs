@@ -7,7 +7,6 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
-use super::action::Action;
 use super::live::{self, CaptureWish, LiveCapture, Phase};
 use super::panels::capture::CaptureFacts;
 use super::session::{PACE, Session, Wake};
@@ -49,8 +48,6 @@ pub struct Capturing {
     unsaved: Arc<ArcSwap<Vec<PathBuf>>>,
     saves: Arc<Mutex<Vec<SaveOutcome>>>,
     saved: bool,
-    /// The view ended because of its size.
-    full: bool,
     marks: u32,
 }
 
@@ -69,7 +66,7 @@ impl Capturing {
     pub fn forget(&mut self) {
         // It ends its files in its own thread.
         self.live = None;
-        (self.paused, self.ended, self.saved, self.full) = (false, false, false, false);
+        (self.paused, self.ended, self.saved) = (false, false, false);
         self.marks = 0;
     }
 
@@ -173,7 +170,11 @@ fn start(session: &mut Session, wish: CaptureWish) {
     };
     let names = wish.interfaces.iter().map(PathBuf::from).collect();
     let (live, feeds) = LiveCapture::start(wish, session.wake());
-    let loading = ingest::follow(feeds, ingest::Options::default(), pace, session.wake());
+    let options = ingest::Options {
+        memory_octets: Some(ingest::LIVE_MEMORY_OCTETS),
+        ..ingest::Options::default()
+    };
+    let loading = ingest::follow(feeds, options, pace, session.wake());
     session.show_growing(names, loading);
     session.capturing.live = Some(live);
     session.capturing.picker = false;
@@ -204,15 +205,6 @@ pub(super) fn begin_frame(session: &mut Session) {
         return;
     };
     let status = live.status();
-    if !session.capturing.full && ingest::is_memory_full(&session.view) {
-        session.capturing.full = true;
-        session.apply(Action::CancelLoad);
-        session.notify(
-            "512 MiB of calls are in memory: the view ends here. The capture goes on in its file, \
-             which can be opened when it has ended"
-                .to_owned(),
-        );
-    }
     if status.phase != Phase::Over || session.capturing.ended {
         return;
     }

@@ -88,7 +88,8 @@ pub fn find(question: FindQuestion, wanted: &Wanted<'_>) -> Option<Found> {
             return None;
         }
         let end = (at + PIECE).min(count);
-        let ids: Vec<MessageId> = (at..end).map(MessageId::at).collect();
+        let positions = (at..end).filter_map(|n| view.messages().position(n));
+        let ids: Vec<MessageId> = positions.map(MessageId::at).collect();
         let failed = each_with_bytes(&view, bytes.as_ref(), &ids, |id, _, _, octets| {
             if regex.is_match(octets) {
                 found.messages.push(id);

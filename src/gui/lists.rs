@@ -13,7 +13,7 @@ use crate::bytes::MessageBytes;
 use crate::index::call::State;
 use crate::index::filter::Filter;
 use crate::index::ids::{CallId, DialogId, MessageId};
-use crate::index::query::{self, Query};
+use crate::index::query::{self, CallSet, Query};
 use crate::index::{CallKind, IndexView, dialog};
 use crate::present::registrations::RegistrationLine;
 use crate::present::rows::{CallLine, Outcome, state_words, uri_words};
@@ -218,22 +218,17 @@ impl ListMaker {
                 let (calls, messages) =
                     matching_calls(&view, query, question.bytes.as_deref(), wanted)?;
                 lists.messages = Some(messages);
-                lists.found_calls = calls
-                    .iter()
-                    .enumerate()
-                    .filter(|(_, found)| **found)
-                    .map(|(at, _)| CallId::at(at))
-                    .collect();
+                lists.found_calls = calls.ids().collect();
                 Some(calls)
             }
         };
-        for (i, call) in view.calls().iter().enumerate() {
+        for (i, call) in view.calls().indexed() {
             if let Some(total) = lists.totals.get_mut(call.kind as usize) {
                 *total += 1;
             }
             if matching
                 .as_ref()
-                .is_some_and(|calls| calls.get(i) != Some(&true))
+                .is_some_and(|calls| !calls.has(CallId::at(i)))
             {
                 continue;
             }
@@ -302,6 +297,11 @@ impl ListMaker {
             self.keys
                 .insert(*index, (version, SortKey::of(order.column, &line)));
         }
+        // Calls leave the memory of a live capture.
+        if self.keys.len() > 2 * lists.calls.len() + KEPT_ROWS {
+            self.keys
+                .retain(|index, _| view.call(CallId::at(*index as usize)).is_some());
+        }
         let key = |index: &u32| self.keys.get(index).map(|(_, key)| key);
         lists.calls.sort_by(|a, b| {
             let by_key = match (key(a), key(b)) {
@@ -325,13 +325,13 @@ fn matching_calls(
     query: &Query,
     bytes: Option<&dyn MessageBytes>,
     wanted: &Wanted<'_>,
-) -> Option<(Vec<bool>, Vec<MessageId>)> {
+) -> Option<(CallSet, Vec<MessageId>)> {
     let words = match query.has_words() {
         true => Some(query.calls_with_words(view, &|| wanted.still())?),
         false => None,
     };
     let Some(filter) = query.filter() else {
-        let calls = words.unwrap_or_else(|| vec![true; view.calls().len()]);
+        let calls = words.unwrap_or_else(|| CallSet::all(view));
         let messages = query::messages_of(view, &calls);
         return Some((calls, messages));
     };
@@ -339,7 +339,7 @@ fn matching_calls(
     if let Some(calls) = words {
         messages.retain(|id| {
             let row = view.message(*id);
-            row.is_some_and(|row| calls.get(row.call.index()) == Some(&true))
+            row.is_some_and(|row| calls.has(row.call))
         });
     }
     Some((query::calls_of(view, &messages), messages))

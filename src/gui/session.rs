@@ -1114,8 +1114,8 @@ impl Session {
     fn go_to_packet(&mut self, frame: u32) {
         let rows = self.view.messages();
         // Messages are in the order of time, which with several files is not that of packets.
-        let found = (0..rows.len())
-            .filter_map(|at| Some((at, rows.get(at)?)))
+        let found = rows
+            .indexed()
             .filter(|(_, row)| row.file == 0 && row.frame >= frame)
             .min_by_key(|(_, row)| row.frame)
             .map(|(at, row)| (MessageId::at(at), row.frame));

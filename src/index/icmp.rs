@@ -63,6 +63,12 @@ impl IcmpErrors {
         self.media.get(&(src, dst))
     }
 
+    /// Lets errors leave: those on messages that are gone, and on media before a time.
+    pub(super) fn leave(&mut self, before: i64, is_there: impl Fn(MessageId) -> bool) {
+        self.messages.retain(|id, _| is_there(*id));
+        self.media.retain(|_, error| error.time >= before);
+    }
+
     pub(super) fn add_message(&mut self, id: MessageId, error: IcmpError) {
         add(&mut self.messages, id, error);
     }

@@ -2,6 +2,8 @@
 //!
 //! One writer, messages in the order of the capture; any number of threads may have decoded them.
 
+mod ring;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,7 +23,7 @@ use super::stream::RtpTable;
 use super::text::Texts;
 use super::time_bound::{HashedMap, TimeBound};
 use super::trace::{Names, Told, TraceRow};
-use super::{Call, CallKind, Dialog, HepNote, IndexView, Totals, hash_bytes, mix};
+use super::{Call, CallKind, Dialog, HepNote, IndexView, Left, Totals, hash_bytes, mix};
 use crate::bytes::Extent;
 use crate::packet::trace::TimeKind;
 use crate::packet::{Addressing, Endpoint, LayerStack, hep};
@@ -233,6 +235,10 @@ pub struct Indexer {
     copies: u64,
     octets: u64,
     last_time: i64,
+    call_id_count: u64,
+    calls_over: u64,
+    ring: Option<ring::Ring>,
+    left: Left,
 }
 
 impl Default for Indexer {
@@ -275,6 +281,10 @@ impl Default for Indexer {
             copies: 0,
             octets: 0,
             last_time: i64::MIN,
+            call_id_count: 0,
+            calls_over: 0,
+            ring: None,
+            left: Left::default(),
         }
     }
 }
@@ -288,12 +298,13 @@ impl Indexer {
         // The order is that of the capture; the time shown is that of who saw the message first.
         let stated = m.hep.and_then(|hep| hep.time);
         let (time, frame) = (stated.unwrap_or(last.time), last.frame);
-        if self.rows.len() >= u32::MAX as usize - 1 {
+        if self.rows.end() >= u32::MAX as usize - 1 {
             return None;
         }
+        self.keep_within();
         self.turn(last.time);
         self.last_time = self.last_time.max(time);
-        let id = MessageId::at(self.rows.len());
+        let id = MessageId::at(self.rows.end());
         let scan = m.scan;
         let response = scan.kind == StartKind::Response;
         let initial = scan.to_tag.is_empty();
@@ -372,7 +383,7 @@ impl Indexer {
             [one] => (one.offset, one.head),
             many => {
                 flags |= flag::SCATTERED;
-                let at = self.extents.len() as u64;
+                let at = self.extents.end() as u64;
                 for extent in many {
                     self.extents.push(*extent);
                 }
@@ -453,6 +464,9 @@ impl Indexer {
             time,
         );
         self.update_cid(cid, m, response, known_initial(scan, response));
+        if fresh {
+            self.note_over(m, call, response, known.as_ref());
+        }
         Some(id)
     }
 
@@ -493,7 +507,7 @@ impl Indexer {
         let Some((_, flow)) = self.flow_table.find(key, |(k, _)| *k == key).copied() else {
             return false;
         };
-        let newest = self.rows.len();
+        let newest = self.rows.end();
         let from = newest.saturating_sub(icmp::LOOK_BACK);
         let found = (from..newest).rev().find_map(|at| {
             let row = self.rows.get(at)?;
@@ -556,6 +570,7 @@ impl Indexer {
         }
         let text = texts.intern(hash, m.scan.call_id.of(m.bytes));
         let at = cids.len();
+        self.call_id_count += 1;
         cids.push(Cid {
             hash,
             text,
@@ -710,6 +725,8 @@ impl Indexer {
             first: id,
             last: id,
             messages: 0,
+            left: 0,
+            over: false,
             retransmissions: 0,
             copies: 0,
         }));
@@ -1260,14 +1277,53 @@ impl Indexer {
         }
     }
 
+    /// Notes that a call is over, as far as one message tells.
+    fn note_over(
+        &mut self,
+        m: &Incoming<'_>,
+        call: CallId,
+        response: bool,
+        known: Option<&Transaction>,
+    ) {
+        let over = match (m.scan.method, response) {
+            (Method::Bye, false) => true,
+            // Tried again, after a challenge or a redirect.
+            (Method::Invite, false) if m.scan.to_tag.is_empty() => false,
+            (Method::Invite, true) if m.scan.status >= 300 => {
+                let vias = |id: MessageId| self.rows.get(id.index()).map(|row| row.via_count);
+                let first = self.calls.get(call.index()).and_then(|c| vias(c.first));
+                let asked = known
+                    .filter(|t| t.initial)
+                    .and_then(|t| t.request)
+                    .and_then(vias);
+                // The failure of a branch behind a proxy decides nothing.
+                if !matches!(m.scan.status, 401 | 407) && asked.is_some() && asked <= first {
+                    true
+                } else {
+                    return;
+                }
+            }
+            _ => return,
+        };
+        let Some(entry) = self.calls.get_mut(call.index()) else {
+            return;
+        };
+        if over && !entry.over {
+            self.calls_over += 1;
+        } else if !over && entry.over {
+            self.calls_over = self.calls_over.saturating_sub(1);
+        }
+        entry.over = over;
+    }
+
     /// Number of messages so far.
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.rows.end()
     }
 
     /// True before the first message.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.rows.end() == 0
     }
 
     /// The index as it is now, for everybody to read.
@@ -1309,9 +1365,11 @@ impl Indexer {
                 retransmissions: self.retransmissions,
                 copies: self.copies,
                 octets: self.octets,
-                call_ids: self.cids.len() as u64,
+                call_ids: self.call_id_count,
                 last_time: self.last_time,
+                calls_over: self.calls_over,
             },
+            left: self.left,
         }
     }
 }

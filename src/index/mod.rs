@@ -125,6 +125,10 @@ pub struct Call {
     pub last: MessageId,
     /// Number of messages.
     pub messages: u32,
+    /// How many of the oldest have left memory: they are in the file.
+    pub left: u32,
+    /// A BYE or a final failure was seen.
+    pub over: bool,
     /// Number of retransmissions among them.
     pub retransmissions: u32,
     /// Number of copies among them, both kinds.
@@ -161,6 +165,23 @@ pub struct Totals {
     pub call_ids: u64,
     /// Time of the newest message, nanoseconds since 1970-01-01 UTC.
     pub last_time: i64,
+    /// Calls in which a BYE or a final failure was seen.
+    pub calls_over: u64,
+}
+
+/// What left memory, so that the index stays within its bound: it is in the files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Calls of each kind, in the order of [`CallKind::ALL`].
+    pub calls: [u64; 6],
+    /// How many of the calls proper were still up, or ringing, as far as one knew.
+    pub unfinished: u64,
+    /// Messages, also those of calls that are still there.
+    pub messages: u64,
+    /// Streams of RTP.
+    pub streams: u64,
+    /// All messages from this time on are in memory.
+    pub before: Option<i64>,
 }
 
 /// The index as it was at one moment.
@@ -182,6 +203,8 @@ pub struct IndexView {
     pub(crate) told: PagedView<trace::TraceRow>,
     pub(crate) names: std::sync::Arc<Vec<String>>,
     pub(crate) icmp: std::sync::Arc<icmp::IcmpErrors>,
+    /// What left memory.
+    pub left: Left,
     /// Counts.
     pub totals: Totals,
 }
@@ -232,17 +255,7 @@ impl IndexView {
     /// Seconds after which the session ends unless it is refreshed, in the 2xx that agrees to that
     /// (Session-Expires; RFC 4028, 9).
     pub fn session_interval(&self, id: MessageId) -> Option<u32> {
-        let (mut low, mut high) = (0, self.session_intervals.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let (at, seconds) = *self.session_intervals.get(middle)?;
-            match at.cmp(&id) {
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Equal => return Some(seconds),
-                std::cmp::Ordering::Greater => high = middle,
-            }
-        }
-        None
+        by_message(&self.session_intervals, id, |(at, _)| *at).map(|(_, seconds)| *seconds)
     }
 
     /// One dialog.
@@ -313,11 +326,13 @@ impl IndexView {
         let Some(entry) = self.call(call) else {
             return out;
         };
-        out.reserve(entry.messages as usize);
+        out.reserve(entry.messages.saturating_sub(entry.left) as usize);
         let mut at = Some(entry.last);
         while let Some(id) = at {
+            // The oldest of a long call may have left memory.
+            let Some(row) = self.message(id) else { break };
             out.push(id);
-            at = self.message(id).and_then(|row| row.previous_in_call);
+            at = row.previous_in_call;
         }
         out.reverse();
         out
@@ -358,7 +373,7 @@ fn by_message<T>(table: &PagedView<T>, id: MessageId, of: impl Fn(&T) -> Message
     let (mut low, mut high) = (0, table.len());
     while low < high {
         let middle = usize::midpoint(low, high);
-        let entry = table.get(middle)?;
+        let entry = table.nth(middle)?;
         match of(entry).cmp(&id) {
             std::cmp::Ordering::Equal => return Some(entry),
             std::cmp::Ordering::Less => low = middle + 1,

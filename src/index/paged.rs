@@ -1,4 +1,7 @@
 //! Growing lists that can be published: readers get pages that nobody changes any more.
+//!
+//! The oldest items of a list may leave it. Positions stay what they were and are never given
+//! again; single old items that are still needed are carried over, at their old positions.
 
 use std::sync::Arc;
 
@@ -13,21 +16,36 @@ enum Page<T> {
 /// The writer's side: appends, changes, publishes. A published page is copied when it changes.
 pub struct Paged<T> {
     pages: Vec<Page<T>>,
-    len: usize,
+    /// Number of pages that have left.
+    gone: usize,
+    /// What is before this position has left, or was carried over.
+    start: usize,
+    end: usize,
+    /// Items before `start`, with their positions, in order.
+    carried: Vec<Page<(u32, T)>>,
+    carried_len: usize,
 }
 
 /// The reader's side: an immutable list.
 #[derive(Debug)]
 pub struct PagedView<T> {
     pages: Vec<Arc<Vec<T>>>,
-    len: usize,
+    gone: usize,
+    start: usize,
+    end: usize,
+    carried: Vec<Arc<Vec<(u32, T)>>>,
+    carried_len: usize,
 }
 
 impl<T> Default for Paged<T> {
     fn default() -> Self {
         Self {
             pages: Vec::new(),
-            len: 0,
+            gone: 0,
+            start: 0,
+            end: 0,
+            carried: Vec::new(),
+            carried_len: 0,
         }
     }
 }
@@ -36,7 +54,11 @@ impl<T> Default for PagedView<T> {
     fn default() -> Self {
         Self {
             pages: Vec::new(),
-            len: 0,
+            gone: 0,
+            start: 0,
+            end: 0,
+            carried: Vec::new(),
+            carried_len: 0,
         }
     }
 }
@@ -45,77 +67,164 @@ impl<T> Clone for PagedView<T> {
     fn clone(&self) -> Self {
         Self {
             pages: self.pages.clone(),
-            len: self.len,
+            carried: self.carried.clone(),
+            ..*self
         }
     }
 }
 
 impl<T: Clone> Paged<T> {
-    /// Number of items.
+    /// Number of items that are there.
     pub fn len(&self) -> usize {
-        self.len
+        self.carried_len + self.end - self.start
     }
 
     /// True when nothing is in it.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
+    }
+
+    /// What is before this position has left, or was carried over.
+    pub fn start(&self) -> usize {
+        self.start
+    }
+
+    /// The position of the next item.
+    pub fn end(&self) -> usize {
+        self.end
+    }
+
+    /// Octets that the items take, without what they point to.
+    pub fn octets(&self) -> usize {
+        let pages = self.pages.len() * PAGE * size_of::<T>();
+        pages + self.carried_len * size_of::<(u32, T)>()
     }
 
     /// Appends an item and gives its position.
     pub fn push(&mut self, item: T) -> usize {
-        if self.len.is_multiple_of(PAGE) {
+        if self.end.is_multiple_of(PAGE) {
             // The first page grows: most captures are small.
-            let room = if self.pages.is_empty() { 16 } else { PAGE };
+            let room = if self.end == 0 { 16 } else { PAGE };
             self.pages.push(Page::Own(Vec::with_capacity(room)));
         }
         if let Some(page) = self.pages.last_mut() {
-            own(page).push(item);
+            own(page, PAGE).push(item);
         }
-        self.len += 1;
-        self.len - 1
+        self.end += 1;
+        self.end - 1
     }
 
     /// Reads an item.
+    #[inline]
     pub fn get(&self, index: usize) -> Option<&T> {
-        match self.pages.get(index / PAGE)? {
-            Page::Own(items) => items.get(index % PAGE),
-            Page::Shared(items) => items.get(index % PAGE),
+        if index < self.start {
+            return self.get_carried(index);
         }
+        self.pages
+            .get(index / PAGE - self.gone)?
+            .items()
+            .get(index % PAGE)
+    }
+
+    #[cold]
+    fn get_carried(&self, index: usize) -> Option<&T> {
+        let (page, at) = carried_at(&self.carried, index, Page::items)?;
+        Some(&self.carried.get(page)?.items().get(at)?.1)
     }
 
     /// Changes an item.
     pub fn get_mut(&mut self, index: usize) -> Option<&mut T> {
-        own(self.pages.get_mut(index / PAGE)?).get_mut(index % PAGE)
+        if index < self.start {
+            let (page, at) = carried_at(&self.carried, index, Page::items)?;
+            let items = own(self.carried.get_mut(page)?, PAGE);
+            return Some(&mut items.get_mut(at)?.1);
+        }
+        let page = self.pages.get_mut(index / PAGE - self.gone)?;
+        own(page, PAGE).get_mut(index % PAGE)
+    }
+
+    /// All items with their positions.
+    pub fn indexed(&self) -> impl Iterator<Item = (usize, &T)> + '_ {
+        let carried = self.carried.iter().flat_map(|page| page.items().iter());
+        let carried = carried.map(|(at, item)| (*at as usize, item));
+        let skip = self.start - self.gone * PAGE;
+        let rest = self.pages.iter().flat_map(|page| page.items().iter());
+        carried.chain((self.start..).zip(rest.skip(skip)))
+    }
+
+    /// Lets the items before `cut` leave, but for those that `keep` names: they are carried over.
+    pub fn leave(&mut self, cut: usize, keep: impl Fn(usize, &T) -> bool) {
+        let cut = cut.clamp(self.start, self.end);
+        let kept: Vec<(u32, T)> = self
+            .indexed()
+            .take_while(|(at, _)| *at < cut)
+            .filter(|(at, item)| keep(*at, item))
+            .map(|(at, item)| (u32::try_from(at).unwrap_or(u32::MAX), item.clone()))
+            .collect();
+        self.carried_len = kept.len();
+        self.carried.clear();
+        let mut kept = kept.into_iter().peekable();
+        while kept.peek().is_some() {
+            let page = kept.by_ref().take(PAGE).collect();
+            self.carried.push(Page::Own(page));
+        }
+        self.start = cut;
+        // The page that is appended to stays, also when nothing in it is needed any more.
+        let gone = (cut / PAGE).min((self.gone + self.pages.len()).saturating_sub(1));
+        if gone > self.gone {
+            self.pages.drain(..gone - self.gone);
+            self.gone = gone;
+        }
+    }
+
+    /// Keeps some items and numbers them anew: for lists whose positions nobody knows.
+    pub fn retain(&mut self, keep: impl Fn(&T) -> bool) {
+        let mut kept = Self::default();
+        for (_, item) in self.indexed().filter(|(_, item)| keep(item)) {
+            kept.push(item.clone());
+        }
+        *self = kept;
     }
 
     /// An immutable view of the list as it is now; costs one pointer a page.
     pub fn publish(&mut self) -> PagedView<T> {
-        let pages = self
-            .pages
-            .iter_mut()
-            .map(|page| {
-                if let Page::Own(items) = page {
-                    *page = Page::Shared(Arc::new(std::mem::take(items)));
-                }
-                match page {
-                    Page::Shared(items) => Arc::clone(items),
-                    Page::Own(_) => Arc::new(Vec::new()),
-                }
-            })
-            .collect();
         PagedView {
-            pages,
-            len: self.len,
+            pages: self.pages.iter_mut().map(Page::share).collect(),
+            gone: self.gone,
+            start: self.start,
+            end: self.end,
+            carried: self.carried.iter_mut().map(Page::share).collect(),
+            carried_len: self.carried_len,
+        }
+    }
+}
+
+impl<T> Page<T> {
+    #[inline]
+    fn items(&self) -> &[T] {
+        match self {
+            Self::Own(items) => items,
+            Self::Shared(items) => items,
+        }
+    }
+
+    fn share(&mut self) -> Arc<Vec<T>> {
+        if let Self::Own(items) = self {
+            *self = Self::Shared(Arc::new(std::mem::take(items)));
+        }
+        match self {
+            Self::Shared(items) => Arc::clone(items),
+            Self::Own(_) => Arc::new(Vec::new()),
         }
     }
 }
 
 /// The page as a list of the writer's own, copied if a reader still holds it.
-fn own<T: Clone>(page: &mut Page<T>) -> &mut Vec<T> {
+fn own<T: Clone>(page: &mut Page<T>, room: usize) -> &mut Vec<T> {
     if let Page::Shared(items) = page {
         let items = std::mem::take(items);
         *page = Page::Own(Arc::try_unwrap(items).unwrap_or_else(|shared| {
-            let mut copy = Vec::with_capacity(if shared.len() < 16 { 16 } else { PAGE });
+            let mut copy = Vec::with_capacity(if shared.len() < 16 { 16 } else { room });
             copy.extend(shared.iter().cloned());
             copy
         }));
@@ -127,30 +236,178 @@ fn own<T: Clone>(page: &mut Page<T>) -> &mut Vec<T> {
     }
 }
 
+/// Page of the carried items, and place in it, of the item with a position.
+fn carried_at<P, T>(
+    pages: &[P],
+    index: usize,
+    items: impl Fn(&P) -> &[(u32, T)],
+) -> Option<(usize, usize)> {
+    let wanted = u32::try_from(index).ok()?;
+    let behind = pages.partition_point(|page| {
+        items(page)
+            .first()
+            .is_some_and(|(first, _)| *first <= wanted)
+    });
+    let page = behind.checked_sub(1)?;
+    let found = items(pages.get(page)?).binary_search_by_key(&wanted, |(at, _)| *at);
+    Some((page, found.ok()?))
+}
+
 impl<T> PagedView<T> {
-    /// Number of items.
+    /// Number of items that are there.
     pub fn len(&self) -> usize {
-        self.len
+        self.carried_len + self.end - self.start
     }
 
     /// True when nothing is in it.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
+    }
+
+    /// Behind the position of the last item. Not all before it need be there.
+    pub fn end(&self) -> usize {
+        self.end
     }
 
     /// Reads an item.
+    #[inline]
     pub fn get(&self, index: usize) -> Option<&T> {
-        self.pages.get(index / PAGE)?.get(index % PAGE)
+        if index < self.start {
+            return self.get_carried(index);
+        }
+        self.pages.get(index / PAGE - self.gone)?.get(index % PAGE)
+    }
+
+    #[cold]
+    fn get_carried(&self, index: usize) -> Option<&T> {
+        let (page, at) = carried_at(&self.carried, index, |page| page.as_slice())?;
+        Some(&self.carried.get(page)?.get(at)?.1)
+    }
+
+    /// The position of the `n`th of the items that are there.
+    pub fn position(&self, n: usize) -> Option<usize> {
+        if n >= self.carried_len {
+            let at = n - self.carried_len + self.start;
+            return (at < self.end).then_some(at);
+        }
+        let (at, _) = self.carried.get(n / PAGE)?.get(n % PAGE)?;
+        Some(*at as usize)
+    }
+
+    /// How many of the items that are there stand before a position.
+    pub fn rank(&self, index: usize) -> usize {
+        if index >= self.start {
+            return self.carried_len + index.min(self.end) - self.start;
+        }
+        let wanted = u32::try_from(index).unwrap_or(u32::MAX);
+        let (mut low, mut high) = (0, self.carried_len);
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            let place = self
+                .carried
+                .get(middle / PAGE)
+                .and_then(|page| page.get(middle % PAGE));
+            match place {
+                Some((at, _)) if *at < wanted => low = middle + 1,
+                _ => high = middle,
+            }
+        }
+        low
+    }
+
+    /// The `n`th of the items that are there.
+    pub fn nth(&self, n: usize) -> Option<&T> {
+        self.get(self.position(n)?)
     }
 
     /// All items in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> + '_ {
-        self.pages.iter().flat_map(|page| page.iter())
+        let carried = self.carried.iter().flat_map(|page| page.iter());
+        carried
+            .map(|(_, item)| item)
+            .chain(self.pages().flat_map(|(_, page)| page.iter()))
     }
 
-    /// The pages, for work that is shared among threads.
-    pub fn pages(&self) -> impl ExactSizeIterator<Item = &[T]> + '_ {
-        self.pages.iter().map(|page| page.as_slice())
+    /// All items in order, with their positions.
+    pub fn indexed(&self) -> impl Iterator<Item = (usize, &T)> + '_ {
+        let carried = self.carried.iter().flat_map(|page| page.iter());
+        carried
+            .map(|(at, item)| (*at as usize, item))
+            .chain((self.start..).zip(self.pages().flat_map(|(_, page)| page.iter())))
+    }
+
+    /// The items in pieces that follow one another, each with the position of its first: for work
+    /// that is shared among threads.
+    pub fn runs(&self) -> impl Iterator<Item = (usize, &[T])> + '_ {
+        let carried = self.carried.iter().flat_map(|page| page.iter());
+        carried
+            .map(|(at, item)| (*at as usize, std::slice::from_ref(item)))
+            .chain(self.pages())
+    }
+
+    fn pages(&self) -> impl DoubleEndedIterator<Item = (usize, &[T])> + '_ {
+        self.pages.iter().enumerate().map(|(n, page)| {
+            let from = (self.gone + n) * PAGE;
+            let skip = self.start.saturating_sub(from).min(page.len());
+            (from + skip, page.get(skip..).unwrap_or_default())
+        })
+    }
+}
+
+/// A place for each item of a list, without places for those that have left: what is known of items
+/// takes room by their number, not by their positions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Slots {
+    start: usize,
+    end: usize,
+    carried: Arc<[u32]>,
+}
+
+impl Slots {
+    /// Of the items of a list.
+    pub fn of<T>(list: &PagedView<T>) -> Self {
+        let carried = list.carried.iter().flat_map(|page| page.iter());
+        Self {
+            start: list.start,
+            end: list.end,
+            carried: carried.map(|(at, _)| *at).collect(),
+        }
+    }
+
+    /// Of a list that nothing leaves.
+    pub fn all(count: usize) -> Self {
+        Self {
+            start: 0,
+            end: count,
+            carried: Arc::default(),
+        }
+    }
+
+    /// Number of places.
+    pub fn count(&self) -> usize {
+        self.carried.len() + self.end - self.start
+    }
+
+    /// The place of an item; one beyond the last for items that are not there.
+    #[inline]
+    pub fn place(&self, index: usize) -> usize {
+        if index < self.start {
+            return self.carried_place(index);
+        }
+        // A position behind the last gives a place behind the last.
+        self.carried.len() + index - self.start
+    }
+
+    #[cold]
+    fn carried_place(&self, index: usize) -> usize {
+        let wanted = u32::try_from(index).unwrap_or(u32::MAX);
+        self.carried.binary_search(&wanted).unwrap_or(self.count())
+    }
+
+    /// The positions of the items, in order.
+    pub fn positions(&self) -> impl Iterator<Item = usize> + '_ {
+        let carried = self.carried.iter().map(|at| *at as usize);
+        carried.chain(self.start..self.end)
     }
 }
 
@@ -176,5 +433,66 @@ mod tests {
         let newer = list.publish();
         assert_eq!((newer.get(5), newer.get(3000)), (Some(&77), Some(&3000)));
         assert_eq!(newer.iter().count(), 3001);
+    }
+
+    #[test]
+    fn what_is_old_leaves_and_positions_stay() {
+        // Cuts within a page, at its border, behind the last item, and again and again.
+        for cuts in [
+            vec![1],
+            vec![1500, 2048],
+            vec![3000],
+            vec![10, 2000, 2999, 3000],
+        ] {
+            let mut list: Paged<usize> = Paged::default();
+            for i in 0..3000 {
+                list.push(i);
+            }
+            let last = cuts.last().copied().unwrap_or(0);
+            for cut in cuts {
+                list.leave(cut, |at, item| {
+                    assert_eq!(at, *item);
+                    at % 3 == 0
+                });
+            }
+            assert_eq!(list.push(3000), 3000);
+            let there = |at: usize| at >= last || at.is_multiple_of(3);
+            let expected: Vec<usize> = (0..=3000).filter(|at| there(*at)).collect();
+            let view = list.publish();
+            assert_eq!((view.len(), view.end()), (expected.len(), 3001));
+            assert_eq!(list.len(), expected.len());
+            for at in 0..=3001 {
+                let item = (at <= 3000 && there(at)).then_some(at);
+                assert_eq!(view.get(at).copied(), item, "{at}");
+                assert_eq!(list.get(at).copied(), item, "{at}");
+                assert_eq!(
+                    view.rank(at),
+                    expected.iter().filter(|other| **other < at).count()
+                );
+            }
+            assert!(view.iter().eq(&expected));
+            assert!(view.indexed().all(|(at, item)| at == *item));
+            assert!(view.indexed().map(|(at, _)| at).eq(expected.clone()));
+            let runs: Vec<usize> = view
+                .runs()
+                .flat_map(|(from, items)| {
+                    assert!(items.iter().enumerate().all(|(n, item)| *item == from + n));
+                    items.iter().copied()
+                })
+                .collect();
+            assert_eq!(runs, expected);
+            for (n, at) in expected.iter().enumerate() {
+                assert_eq!((view.position(n), view.nth(n)), (Some(*at), Some(at)));
+            }
+            assert_eq!(view.position(expected.len()), None);
+            let slots = Slots::of(&view);
+            assert!(slots.positions().eq(expected.iter().copied()));
+            assert_eq!(slots.count(), expected.len());
+            for (n, at) in expected.iter().enumerate() {
+                assert_eq!(slots.place(*at), n);
+            }
+            assert!(there(1) || slots.place(1) >= slots.count());
+            assert_eq!(list.get_mut(0).is_some(), there(0));
+        }
     }
 }

@@ -9,6 +9,7 @@ use super::IndexView;
 use super::filter::{FIELDS, Filter, FilterError};
 use super::ids::{CallId, MessageId, TextId};
 use super::message_store::MessageRow;
+use super::paged::Slots;
 
 /// What stands in the box.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -151,20 +152,81 @@ fn contains_folded(hay: &[u8], needle: &[u8]) -> bool {
     memchr::memchr2_iter(*first, first.to_ascii_uppercase(), hay).any(fits)
 }
 
+/// Some of the calls of an index.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallSet {
+    slots: Slots,
+    set: Vec<bool>,
+}
+
+impl CallSet {
+    /// All of them.
+    pub fn all(view: &IndexView) -> Self {
+        Self::of(view, true)
+    }
+
+    /// None of them.
+    pub fn none(view: &IndexView) -> Self {
+        Self::of(view, false)
+    }
+
+    fn of(view: &IndexView, all: bool) -> Self {
+        let slots = Slots::of(view.calls());
+        let set = vec![all; slots.count()];
+        Self { slots, set }
+    }
+
+    /// Adds a call, if it is there.
+    pub fn insert(&mut self, call: CallId) {
+        if let Some(place) = self.set.get_mut(self.slots.place(call.index())) {
+            *place = true;
+        }
+    }
+
+    /// True when a call is in it.
+    pub fn has(&self, call: CallId) -> bool {
+        self.set.get(self.slots.place(call.index())) == Some(&true)
+    }
+
+    /// The calls in it, in order.
+    pub fn ids(&self) -> impl Iterator<Item = CallId> + '_ {
+        let all = self.slots.positions().zip(&self.set);
+        all.filter(|(_, there)| **there)
+            .map(|(at, _)| CallId::at(at))
+    }
+
+    fn retain(&mut self, other: &Self) {
+        for (mine, other) in self.set.iter_mut().zip(&other.set) {
+            *mine &= other;
+        }
+    }
+}
+
 /// What is known of texts: asked once for each, whatever number of messages has them.
 struct Memory {
+    slots: Slots,
     known: Vec<u8>,
 }
 
 impl Memory {
     fn new(view: &IndexView) -> Self {
-        Self {
-            known: vec![0; view.texts().len()],
-        }
+        let slots = view.texts().slots();
+        let known = vec![0; slots.count()];
+        Self { slots, known }
+    }
+
+    fn of_flows(view: &IndexView) -> Self {
+        let slots = Slots::of(view.flows());
+        let known = vec![0; slots.count()];
+        Self { slots, known }
     }
 
     fn ask(&mut self, id: TextId, answer: impl FnOnce() -> bool) -> bool {
-        match self.known.get_mut(id.index()) {
+        self.ask_at(id.index(), answer)
+    }
+
+    fn ask_at(&mut self, index: usize, answer: impl FnOnce() -> bool) -> bool {
+        match self.known.get_mut(self.slots.place(index)) {
             Some(1) => false,
             Some(2) => true,
             Some(place) => {
@@ -224,34 +286,25 @@ impl Query {
         !self.words.is_empty()
     }
 
-    /// The calls in which each word is found, by their position; `still` ends it early.
-    pub fn calls_with_words(
-        &self,
-        view: &IndexView,
-        still: &dyn Fn() -> bool,
-    ) -> Option<Vec<bool>> {
-        let mut all = vec![true; view.calls().len()];
+    /// The calls in which each word is found; `still` ends it early.
+    pub fn calls_with_words(&self, view: &IndexView, still: &dyn Fn() -> bool) -> Option<CallSet> {
+        let mut all = CallSet::all(view);
         for word in &self.words {
-            let mut found = vec![false; view.calls().len()];
+            let mut found = CallSet::none(view);
             let mut memory = Memory::new(view);
             // Flows and parties are fewer than messages: asked once as well.
-            let mut flows = vec![0_u8; view.flows().len()];
-            for (n, row) in view.messages().iter().enumerate() {
+            let mut flows = Memory::of_flows(view);
+            for (n, row) in view.messages().indexed() {
                 if n % 4096 == 0 && !still() {
                     return None;
                 }
-                let call = row.call.index();
-                let open = all.get(call) == Some(&true) && found.get(call) == Some(&false);
-                if open
-                    && word.is_in_message(view, MessageId::at(n), row, &mut memory, &mut flows)
-                    && let Some(place) = found.get_mut(call)
+                let open = all.has(row.call) && !found.has(row.call);
+                if open && word.is_in_message(view, MessageId::at(n), row, &mut memory, &mut flows)
                 {
-                    *place = true;
+                    found.insert(row.call);
                 }
             }
-            for (all, found) in all.iter_mut().zip(found) {
-                *all &= found;
-            }
+            all.retain(&found);
         }
         Some(all)
     }
@@ -264,7 +317,7 @@ impl Word {
         id: MessageId,
         row: &MessageRow,
         memory: &mut Memory,
-        flows: &mut [u8],
+        flows: &mut Memory,
     ) -> bool {
         if self.status.is_some_and(|status| status == row.status) && row.is_response() {
             return true;
@@ -291,16 +344,7 @@ impl Word {
                 is_in(flow.src) || is_in(flow.dst)
             })
         };
-        match flows.get_mut(row.flow.index()) {
-            Some(1) => false,
-            Some(2) => true,
-            Some(place) => {
-                let yes = answer();
-                *place = 1 + u8::from(yes);
-                yes
-            }
-            None => answer(),
-        }
+        flows.ask_at(row.flow.index(), answer)
     }
 }
 
@@ -403,23 +447,19 @@ fn join_numbers<'a>(words: impl Iterator<Item = &'a str>) -> Vec<String> {
 }
 
 /// Calls by message: each that has one of these.
-pub fn calls_of(view: &IndexView, messages: &[MessageId]) -> Vec<bool> {
-    let mut calls = vec![false; view.calls().len()];
+pub fn calls_of(view: &IndexView, messages: &[MessageId]) -> CallSet {
+    let mut calls = CallSet::none(view);
     for row in messages.iter().filter_map(|id| view.message(*id)) {
-        if let Some(call) = calls.get_mut(row.call.index()) {
-            *call = true;
-        }
+        calls.insert(row.call);
     }
     calls
 }
 
 /// The messages of these calls.
-pub fn messages_of(view: &IndexView, calls: &[bool]) -> Vec<MessageId> {
-    let query = |call: CallId| calls.get(call.index()) == Some(&true);
+pub fn messages_of(view: &IndexView, calls: &CallSet) -> Vec<MessageId> {
     view.messages()
-        .iter()
-        .enumerate()
-        .filter(|(_, row)| query(row.call))
+        .indexed()
+        .filter(|(_, row)| calls.has(row.call))
         .map(|(at, _)| MessageId::at(at))
         .collect()
 }

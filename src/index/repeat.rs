@@ -87,6 +87,12 @@ impl Sendings {
         }
     }
 
+    /// The newest sending that is no copy.
+    pub fn newest(&self) -> MessageId {
+        let others = self.others.iter().map(|slot| slot.last);
+        others.fold(self.main.last, MessageId::max)
+    }
+
     pub fn add(&mut self, s: Sending) -> Kind {
         let main = self.main;
         let slot = if main.hop == s.hop {

@@ -73,6 +73,32 @@ impl RtpTable {
         }
     }
 
+    /// Octets that the counts take.
+    pub(super) fn octets(&self) -> usize {
+        self.list.capacity() * size_of::<RtpCounts>() + self.places.capacity() * 13
+    }
+
+    /// Lets the streams leave that ended before a time and whose places nobody announces any more;
+    /// gives their number.
+    pub(super) fn leave(&mut self, before: i64, announced: impl Fn(u64) -> bool) -> u64 {
+        let list = Arc::make_mut(&mut self.list);
+        let count = list.len();
+        list.retain(|s| {
+            s.tally.last >= before
+                || announced(endpoint_key(s.dst))
+                || announced(endpoint_key(s.src))
+        });
+        let gone = count - list.len();
+        if gone > 0 {
+            list.shrink_to(list.len() + list.len() / 2);
+            self.places = (0..)
+                .zip(list.iter())
+                .map(|(at, s)| (s.tally.key, at))
+                .collect();
+        }
+        gone as u64
+    }
+
     /// The counts so far.
     pub fn publish(&self) -> Arc<Vec<RtpCounts>> {
         Arc::clone(&self.list)
@@ -125,7 +151,7 @@ struct Places(HashedMap<Vec<(i64, AnnouncementId)>>);
 impl Places {
     fn of(view: &IndexView) -> Self {
         let mut places: HashedMap<Vec<(i64, AnnouncementId)>> = HashedMap::default();
-        for (index, a) in view.announcements.iter().enumerate() {
+        for (index, a) in view.announcements.indexed() {
             let list = places.entry(endpoint_key(a.endpoint)).or_default();
             list.push((a.time, AnnouncementId::at(index)));
         }
@@ -157,6 +183,7 @@ impl IndexView {
         let places = Places::of(self);
         let mut out = Vec::new();
         let mut used: HashedMap<()> = HashedMap::default();
+        let before = usize::try_from(self.left.streams).unwrap_or(usize::MAX);
         for counts in seen {
             let t = &counts.tally;
             let to = places.announced(counts.dst, t.first, t.last);
@@ -184,7 +211,7 @@ impl IndexView {
                 _ => a.by_caller,
             });
             out.push(Stream {
-                id: StreamId::at(out.len()),
+                id: StreamId::at(before + out.len()),
                 call: known.map(|a| a.call),
                 src: Some(counts.src),
                 dst: counts.dst,
@@ -194,11 +221,11 @@ impl IndexView {
                 forward,
             });
         }
-        for (index, a) in self.announcements.iter().enumerate() {
+        for (index, a) in self.announcements.indexed() {
             let key = super::mix(endpoint_key(a.endpoint), u64::from(a.call.get()));
             if used.insert(key, ()).is_none() {
                 out.push(Stream {
-                    id: StreamId::at(out.len()),
+                    id: StreamId::at(before + out.len()),
                     call: Some(a.call),
                     src: None,
                     dst: a.endpoint,

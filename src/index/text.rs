@@ -3,7 +3,7 @@
 use hashbrown::HashTable;
 
 use super::ids::TextId;
-use super::paged::{Paged, PagedView};
+use super::paged::{Paged, PagedView, Slots};
 use std::sync::Arc;
 
 /// Octets in a block of text.
@@ -11,8 +11,11 @@ const BLOCK: usize = 64 << 10;
 /// Of longer texts only this much is kept, and a hash that keeps them apart.
 pub const MAX_TEXT: usize = 64 << 10;
 
+/// Set in the block number of texts that were carried over.
+const CARRIED: u32 = 1 << 31;
+
 /// Where a text stands: block and offset in one number, and its length.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Place {
     block: u32,
     start: u32,
@@ -22,12 +25,22 @@ struct Place {
 /// The writer's side.
 #[derive(Default)]
 pub struct Texts {
-    blocks: Vec<Arc<Vec<u8>>>,
+    blocks: Blocks,
     open: Vec<u8>,
     places: Paged<Place>,
     table: HashTable<u32>,
     /// Texts of late, by hash: most come again soon.
     recent: Recent,
+}
+
+/// Octets of texts, in pieces that do not change any more.
+#[derive(Clone, Default)]
+struct Blocks {
+    list: Vec<Arc<Vec<u8>>>,
+    /// Number of blocks that have left.
+    gone: u32,
+    /// Those of texts that were carried over.
+    carried: Vec<Arc<Vec<u8>>>,
 }
 
 /// Slots in the memory of late texts.
@@ -44,7 +57,7 @@ impl Default for Recent {
 /// The reader's side.
 #[derive(Clone, Default)]
 pub struct TextsView {
-    blocks: Vec<Arc<Vec<u8>>>,
+    blocks: Blocks,
     places: PagedView<Place>,
 }
 
@@ -87,13 +100,13 @@ impl Texts {
             return TextId::at(*index as usize);
         }
         if open.len() + text.len() > BLOCK {
-            blocks.push(Arc::new(std::mem::take(open)));
+            blocks.list.push(Arc::new(std::mem::take(open)));
         }
         if open.capacity() == 0 {
-            open.reserve(if blocks.is_empty() { 4096 } else { BLOCK });
+            open.reserve(if blocks.list.is_empty() { 4096 } else { BLOCK });
         }
         let place = Place {
-            block: u32::try_from(blocks.len()).unwrap_or(u32::MAX),
+            block: blocks.next(),
             start: u32::try_from(open.len()).unwrap_or(u32::MAX),
             len: u32::try_from(text.len()).unwrap_or(u32::MAX),
         };
@@ -127,10 +140,76 @@ impl Texts {
         self.places.is_empty()
     }
 
+    /// What is before this position has left, or was carried over.
+    pub(super) fn start(&self) -> usize {
+        self.places.start()
+    }
+
+    /// Position of the next new text.
+    pub(super) fn end(&self) -> usize {
+        self.places.end()
+    }
+
+    /// Octets that all texts take.
+    pub(super) fn octets(&self) -> usize {
+        let blocks = self.blocks.list.iter().chain(&self.blocks.carried);
+        let text: usize = blocks.map(|block| block.capacity()).sum();
+        text + self.open.capacity() + self.places.octets() + self.table.capacity() * 5
+    }
+
+    /// Lets the texts before `cut` leave, but for those that `keep` names.
+    pub(super) fn leave(&mut self, cut: usize, keep: impl Fn(usize) -> bool) {
+        self.table.retain(|at| {
+            let at = *at as usize;
+            at >= cut || self.places.get(at).is_some() && keep(at)
+        });
+        let Self {
+            blocks,
+            open,
+            places,
+            table,
+            recent,
+        } = self;
+        places.leave(cut, |at, _| keep(at));
+        if table.capacity() > 4 * places.len() + 1024 {
+            table.shrink_to(2 * places.len(), |i| {
+                super::hash_bytes(read(blocks, open, places.get(*i as usize)))
+            });
+        }
+        *recent = Recent::default();
+        // What is carried over moves together, so that the blocks it stood in can go.
+        let old: Vec<usize> = places
+            .indexed()
+            .map(|(at, _)| at)
+            .take_while(|at| *at < cut)
+            .collect();
+        let mut carried: Vec<Vec<u8>> = Vec::new();
+        for at in old {
+            let text = read(blocks, open, places.get(at));
+            if carried.last().is_none_or(|b| b.len() + text.len() > BLOCK) {
+                carried.push(Vec::new());
+            }
+            let number = u32::try_from(carried.len() - 1).unwrap_or(u32::MAX) | CARRIED;
+            let Some(block) = carried.last_mut() else {
+                continue;
+            };
+            let start = u32::try_from(block.len()).unwrap_or(u32::MAX);
+            block.extend_from_slice(text);
+            if let Some(place) = places.get_mut(at) {
+                (place.block, place.start) = (number, start);
+            }
+        }
+        blocks.carried = carried.into_iter().map(Arc::new).collect();
+        let first = places.get(cut).map_or(blocks.next(), |place| place.block);
+        let gone = first.saturating_sub(blocks.gone) as usize;
+        blocks.list.drain(..gone.min(blocks.list.len()));
+        blocks.gone = first;
+    }
+
     /// An immutable view of all texts so far.
     pub fn publish(&mut self) -> TextsView {
         let mut blocks = self.blocks.clone();
-        blocks.push(Arc::new(self.open.clone()));
+        blocks.list.push(Arc::new(self.open.clone()));
         TextsView {
             blocks,
             places: self.places.publish(),
@@ -138,11 +217,23 @@ impl Texts {
     }
 }
 
-fn read<'a>(blocks: &'a [Arc<Vec<u8>>], open: &'a [u8], place: Option<&Place>) -> &'a [u8] {
+impl Blocks {
+    /// Number of the block that is open.
+    fn next(&self) -> u32 {
+        self.gone + u32::try_from(self.list.len()).unwrap_or(u32::MAX)
+    }
+}
+
+fn read<'a>(blocks: &'a Blocks, open: &'a [u8], place: Option<&Place>) -> &'a [u8] {
     let Some(place) = place else { return &[] };
-    let block = blocks
-        .get(place.block as usize)
-        .map_or(open, |b| b.as_slice());
+    let block = if place.block & CARRIED == 0 {
+        blocks
+            .list
+            .get(place.block.wrapping_sub(blocks.gone) as usize)
+    } else {
+        blocks.carried.get((place.block & !CARRIED) as usize)
+    };
+    let block = block.map_or(open, |block| block.as_slice());
     let start = place.start as usize;
     block
         .get(start..start + place.len as usize)
@@ -175,11 +266,15 @@ impl TextsView {
         self.places.is_empty()
     }
 
+    /// The numbers that there are: see [`super::paged::Slots`].
+    pub(super) fn slots(&self) -> Slots {
+        Slots::of(&self.places)
+    }
+
     /// All texts with their numbers.
     pub fn iter(&self) -> impl Iterator<Item = (TextId, &[u8])> + '_ {
-        (0..self.places.len()).map(|i| {
-            let id = TextId::at(i);
-            (id, self.bytes(id))
-        })
+        self.places
+            .indexed()
+            .map(|(at, place)| (TextId::at(at), read(&self.blocks, &[], Some(place))))
     }
 }

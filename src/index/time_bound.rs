@@ -87,6 +87,21 @@ impl<V> TimeBound<V> {
         }
     }
 
+    /// Keeps only the entries that `keep` names.
+    pub fn retain(&mut self, keep: impl Fn(&V) -> bool) {
+        for half in [&mut self.young, &mut self.old] {
+            half.retain(|_, value| keep(value));
+            if half.capacity() > 4 * half.len() + 1024 {
+                half.shrink_to(2 * half.len());
+            }
+        }
+    }
+
+    /// Octets that the entries take, without what they point to.
+    pub fn octets(&self) -> usize {
+        (self.young.capacity() + self.old.capacity()) * (size_of::<(u64, V)>() + 1)
+    }
+
     /// Adds or replaces an entry.
     pub fn insert(&mut self, key: u64, value: V) {
         self.young.insert(key, value);

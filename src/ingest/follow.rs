@@ -11,22 +11,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::load::FileReport;
 use crate::bytes::{Extent, MessageBytes};
-use crate::index::IndexView;
 use crate::source::{
     CaptureBytes, CaptureFile, Chunk, FileInfo, Growth, Next, OpenOptions, Secret, StoredBytes,
 };
 
-/// Octets that the index of a live capture may take, by its own figures for a message and a call.
-const MEMORY_OCTETS: usize = 480 << 20;
-const MESSAGE_OCTETS: usize = 112;
-const CALL_OCTETS: usize = 320;
-
-/// True when the index of a live capture must not grow any more.
-pub fn is_memory_full(view: &IndexView) -> bool {
-    let messages = view.messages().len().saturating_mul(MESSAGE_OCTETS);
-    let calls = view.calls().len().saturating_mul(CALL_OCTETS);
-    messages.saturating_add(calls) >= MEMORY_OCTETS
-}
+/// Octets that the index of a live capture takes, unless somebody says otherwise; what is older is
+/// in the file.
+pub const LIVE_MEMORY_OCTETS: usize = 512 << 20;
 
 /// One input that grows.
 pub struct Feed {

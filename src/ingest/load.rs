@@ -42,6 +42,8 @@ pub struct Options {
     pub block_octets: usize,
     /// TLS key logs and RSA keys. When there are none, those beside the captures are taken.
     pub key_logs: Vec<PathBuf>,
+    /// Octets that the index may take; the oldest calls leave it when there are more.
+    pub memory_octets: Option<usize>,
 }
 
 impl Default for Options {
@@ -52,6 +54,7 @@ impl Default for Options {
             bomb_limit: true,
             block_octets: BLOCK_OCTETS,
             key_logs: Vec::new(),
+            memory_octets: None,
         }
     }
 }
@@ -478,6 +481,9 @@ impl Work {
         let count = sources.len();
         let following = sources.iter().flatten().any(Source::is_growing);
         let mut filing = Filing::default();
+        if let Some(octets) = options.memory_octets {
+            filing.filer.indexer.set_ring(octets);
+        }
         let wrapped = &mut filing.filer.wrapped;
         wrapped.secrets = std::mem::take(&mut opened.secrets);
         wrapped.stored = Arc::clone(&opened.table.stored);

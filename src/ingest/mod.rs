@@ -15,7 +15,7 @@ pub mod survey;
 mod traces;
 mod wrapped;
 
-pub use follow::{Feed, GrowingFile, is_memory_full};
+pub use follow::{Feed, GrowingFile, LIVE_MEMORY_OCTETS};
 pub use key_logs::{KeyLogOrigin, KeyLogReport};
 pub use load::{
     FileReport, Loaded, Loading, Options, Pace, Progress, follow, load, load_open, spawn,

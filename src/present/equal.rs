@@ -197,7 +197,7 @@ pub fn find(
     };
     let hash = branch_hash(value.text.as_bytes());
     let same_text = |id| view.texts().bytes(id) == value.text.as_bytes();
-    for (index, row) in view.messages().iter().enumerate() {
+    for (index, row) in view.messages().indexed() {
         if index % 4096 == 0 && !wanted() {
             return None;
         }

@@ -150,14 +150,14 @@ pub fn message_list_ui(
         let row = usize::try_from(row).ok()?;
         match listed {
             Some(listed) => listed.get(row).copied(),
-            None => (row < count).then(|| MessageId::at(row)),
+            None => ctx.view.messages().position(row).map(MessageId::at),
         }
     };
     let selected = ctx.selection.message.and_then(|message| {
         let row = match listed {
             // Ids grow along a list.
             Some(listed) => listed.binary_search(&message).ok()?,
-            None => message.index(),
+            None => ctx.view.messages().rank(message.index()),
         };
         Some(row as u64)
     });

@@ -6,6 +6,7 @@ use super::fields::{Id, Subject};
 use super::{Filter, Node, Pattern, Relation, Test};
 use crate::index::ids::{CallId, FlowId, MessageId, TextId};
 use crate::index::message_store::{Flow, MessageRow, Parties, Repeat, SdpKind, Transport};
+use crate::index::paged::Slots;
 use crate::index::{IndexView, branch_hash};
 use crate::sip::header_name::{Header, HeaderName};
 use crate::sip::message::{Message, decode};
@@ -18,13 +19,16 @@ pub struct Compiled {
     pub(super) needs_bytes: bool,
 }
 
-/// A set of small numbers.
-pub(super) struct Bits(Vec<u64>);
+/// A set of things in the index, by their positions.
+pub(super) struct Bits {
+    words: Vec<u64>,
+    slots: Slots,
+}
 
 impl Bits {
-    fn of(count: usize, mut holds: impl FnMut(usize) -> bool) -> Self {
-        let mut bits = Self::none(count);
-        for index in 0..count {
+    fn of(slots: Slots, mut holds: impl FnMut(usize) -> bool) -> Self {
+        let mut bits = Self::none(slots.clone());
+        for index in slots.positions() {
             if holds(index) {
                 bits.set(index);
             }
@@ -32,22 +36,25 @@ impl Bits {
         bits
     }
 
-    fn none(count: usize) -> Self {
-        Self(vec![0; count.div_ceil(64)])
+    fn none(slots: Slots) -> Self {
+        let words = vec![0; slots.count().div_ceil(64)];
+        Self { words, slots }
     }
 
     #[inline]
     fn set(&mut self, index: usize) {
-        if let Some(word) = self.0.get_mut(index / 64) {
-            *word |= 1 << (index % 64);
+        let place = self.slots.place(index);
+        if let Some(word) = self.words.get_mut(place / 64) {
+            *word |= 1 << (place % 64);
         }
     }
 
     #[inline]
     fn has(&self, index: usize) -> bool {
-        self.0
-            .get(index / 64)
-            .is_some_and(|word| word >> (index % 64) & 1 == 1)
+        let place = self.slots.place(index);
+        self.words
+            .get(place / 64)
+            .is_some_and(|word| word >> (place % 64) & 1 == 1)
     }
 }
 
@@ -230,7 +237,7 @@ fn test(test: &Test, view: &IndexView) -> Check {
         Id::Transport => flows(view, |flow| word(flow.transport.name(), relation)),
         Id::Layers => {
             let stacks = &view.layer_stacks;
-            Check::Layers(Bits::of(stacks.len(), |at| {
+            Check::Layers(Bits::of(Slots::all(stacks.len()), |at| {
                 stacks
                     .get(at)
                     .is_some_and(|s| octets_hold(s.to_string().as_bytes(), relation, false))
@@ -317,24 +324,24 @@ fn of_parties(id: Id) -> bool {
 }
 
 fn flows(view: &IndexView, holds: impl Fn(&Flow) -> bool) -> Check {
-    Check::Flow(Bits::of(view.flows.len(), |at| {
+    Check::Flow(Bits::of(Slots::of(&view.flows), |at| {
         view.flows.get(at).is_some_and(&holds)
     }))
 }
 
 fn calls(view: &IndexView, holds: impl Fn(usize) -> bool) -> Check {
-    Check::Call(Bits::of(view.calls.len(), holds))
+    Check::Call(Bits::of(Slots::of(&view.calls), holds))
 }
 
 fn texts(id: Id, view: &IndexView, holds: impl Fn(&[u8]) -> bool) -> Check {
     let texts = view.texts();
     if !of_parties(id) {
-        let set = Bits::of(texts.len(), |at| holds(texts.bytes(TextId::at(at))));
+        let set = Bits::of(texts.slots(), |at| holds(texts.bytes(TextId::at(at))));
         return Check::Text { id, set };
     }
     // Only the texts that stand there, and each of them once: tags and Call-IDs are the most.
-    let (mut asked, mut set) = (Bits::none(texts.len()), Bits::none(texts.len()));
-    Check::Parties(Bits::of(view.parties.len(), |at| {
+    let (mut asked, mut set) = (Bits::none(texts.slots()), Bits::none(texts.slots()));
+    Check::Parties(Bits::of(Slots::of(&view.parties), |at| {
         let parties = view.parties.get(at);
         let Some(text) = parties.and_then(|parties| text_of_parties(id, parties)) else {
             return false;

@@ -30,16 +30,13 @@ impl Compiled {
 
     /// The messages for which the index says yes, and those whose octets have to be looked at.
     fn split(&self, view: &IndexView) -> (Vec<MessageId>, Vec<MessageId>) {
-        let pages: Vec<&[MessageRow]> = view.messages().pages().collect();
-        // All pages but the last are equally long.
-        let page_len = pages.first().map_or(1, |page| page.len()).max(1);
-        let pieces: Vec<&[&[MessageRow]]> = pages.chunks(TAKE).collect();
+        let runs: Vec<(usize, &[MessageRow])> = view.messages().runs().collect();
+        let pieces: Vec<&[(usize, &[MessageRow])]> = runs.chunks(TAKE).collect();
         let found = parallel(pieces.len(), view.messages().len() / WORTH, |piece| {
             let (mut yes, mut open) = (Vec::new(), Vec::new());
-            let pages = pieces.get(piece).copied().unwrap_or_default();
-            for (index, page) in pages.iter().enumerate() {
-                let start = (piece * TAKE + index) * page_len;
-                for (part, rows) in page.chunks(MASK_ROWS).enumerate() {
+            let runs = pieces.get(piece).copied().unwrap_or_default();
+            for (start, run) in runs {
+                for (part, rows) in run.chunks(MASK_ROWS).enumerate() {
                     let from = start + part * MASK_ROWS;
                     let (y, o) = self.root.mask(from, rows);
                     yes.extend(y.positions().map(|at| MessageId::at(from + at)));

@@ -126,7 +126,7 @@ fn check(filter: &str, expected: &[u32]) {
         assert_eq!(compiled.run(&view), found, "{filter}");
     }
     // One by one it says the same.
-    for (index, row) in view.messages().iter().enumerate() {
+    for (index, row) in view.messages().indexed() {
         let id = MessageId::at(index);
         if let Some(answer) = compiled.matches(id, row) {
             assert_eq!(answer, found.contains(&id), "{filter}: {id}");
