@@ -13,7 +13,7 @@ use sipscope::gui::action::{
 };
 use sipscope::gui::prefs::TimeFormat;
 use sipscope::index::CallKind;
-use sipscope::index::ids::CallId;
+use sipscope::index::ids::{CallId, MessageId};
 
 fn ladder(w: &Window) -> egui::Rect {
     w.get_by_role_and_label(Role::ListBox, "Ladder").rect()
@@ -98,10 +98,21 @@ fn in_a_narrow_window_the_message_is_a_drawer() {
     let folder = tempfile::tempdir().unwrap();
     let mut w = window_of([1000.0, 700.0], vec![two_calls(folder.path())]);
     assert!(w.query_by_label("Head of message").is_none());
-    assert!(ladder(&w).width() > 900.0);
+    let (arrow, wide) = (w.get_by_label("INVITE #1").rect(), ladder(&w));
+    assert!(wide.width() > 900.0);
     click(&mut w, "Show message");
     let message = w.get_by_label("Head of message").rect();
     assert!(message.right() > 990.0, "{message:?}");
+    // It lies above the ladder, in which nothing moves.
+    assert_eq!(ladder(&w), wide);
+    assert_eq!(w.get_by_label("INVITE #1").rect(), arrow);
+    let from = "From: \"Alice\" <sip:alice@example.com>;tag=a1";
+    assert!(w.get_by_label(from).rect().left() > message.left() - 1.0);
+    let field = click(&mut w, from);
+    assert!(
+        matches!(field.as_slice(), [Action::SelectField(Some(_))]),
+        "{field:?}"
+    );
     click(&mut w, "Hide message");
     assert!(w.query_by_label("Head of message").is_none());
     // Enter on an arrow opens it as well.
@@ -646,4 +657,40 @@ fn the_message_list_has_columns_to_choose_and_times_between_rows() {
     w.get_by_label("Time (Δ s)");
     assert!(w.query_by_label("From").is_none());
     w.get_by_label("11 200 OK (REGISTER)");
+}
+
+#[test]
+fn branches_are_read_for_the_rows_that_are_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window_of([3400.0, 900.0], vec![two_calls(folder.path())]);
+    click(&mut w, "All messages");
+    assert!(w.state().session.branches().is_empty());
+    w.state_mut()
+        .apply(Action::ShowMessageColumn(MessageColumn::Branch, true));
+    settle(&mut w);
+    w.get_by_label("Branch");
+    let branches = w.state().session.branches();
+    assert_eq!(branches.len(), 11);
+    assert_eq!(branches[&MessageId::at(0)], "z9hG4bK-1-1-INVITE");
+    assert_eq!(branches[&MessageId::at(10)], "z9hG4bK-3-1-REGISTER");
+}
+
+#[test]
+fn widths_of_the_message_list_are_those_of_both_lists_and_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    click(&mut w, "All messages");
+    let edge = w.get_by_label("Source").rect().right_center();
+    w.hover_at(edge);
+    w.step();
+    w.drag_at(edge);
+    w.step();
+    w.hover_at(edge + egui::vec2(40.0, 0.0));
+    w.step();
+    w.drop_at(edge + egui::vec2(40.0, 0.0));
+    settle(&mut w);
+    let kept = w.state().session.prefs.message_widths.clone();
+    assert_eq!(kept.get("Source"), Some(&172.0));
+    click(&mut w, "Messages of the call");
+    assert_eq!(w.get_by_label("Source").rect().width(), 172.0);
 }

@@ -16,7 +16,8 @@ const HEADS_EVERY: usize = 40;
 
 /// Writes the ladder.
 pub(super) fn draw(capture: &Capture, args: &LadderArgs, out: &mut Output) -> Outcome {
-    let (ladder, title) = choose(capture, args)?;
+    let (mut ladder, title) = choose(capture, args)?;
+    ladder.name_people(capture.view(), capture.loaded.bytes.as_ref());
     if ladder.items.is_empty() {
         return Err(Failure::nothing(
             "nothing to draw: no message has both addresses",

@@ -39,7 +39,8 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(view: &'a IndexView, row: &'a MessageRow) -> Self {
+    /// The row and its parties.
+    pub(super) fn of(view: &'a IndexView, row: &'a MessageRow) -> Self {
         let parties = view.parties(row);
         Self {
             row,
@@ -218,7 +219,14 @@ impl<'a> Scene<'a> {
 
     /// The same message one hop earlier.
     pub fn hop_before(&self) -> Option<MessageId> {
-        *self.before.get_or_init(|| hops::before(self))
+        *self.before.get_or_init(|| {
+            let mine = hops::branches(self.message, self.octets);
+            let theirs = |id| {
+                let read = self.read(id)?;
+                Some(hops::branches(&read.message, &read.octets))
+            };
+            hops::before(self.view, self.id, &mine, theirs)
+        })
     }
 
     /// Streams of RTP that belong to this call.

@@ -307,6 +307,8 @@ pub enum MessageColumn {
     Size,
     /// Call-ID.
     CallId,
+    /// Branch of the top Via.
+    Branch,
 }
 
 /// Order of the call list.

@@ -7,7 +7,7 @@ use egui::{CentralPanel, Context, Frame, Key, Modifiers, Panel, Ui};
 
 use super::action::{Action, Area, PanelName, RawTab, Tab};
 use super::command::{self, Reach};
-use super::layout::{divide, halves, is_narrow, within};
+use super::layout::{Details, divide, drawer, halves, is_narrow, within};
 use super::panel_ctx::{PanelCtx, time_title};
 use super::panels::call_list::{CallListState, call_list_ui};
 use super::panels::capture::{CaptureState, capture_bar_ui, capture_picker_ui, has_capture_bar};
@@ -62,10 +62,10 @@ impl SipscopeApp {
         ctx.options_mut(|options| options.zoom_with_keyboard = false);
         Self {
             calls: CallListState::with_widths(prefs.widths.clone()),
+            messages: MessageListState::with_widths(prefs.message_widths.clone()),
             keeper: PrefsKeeper::new(prefs_path, prefs.clone()),
             session: Session::new(prefs, wake),
             top: TopBarState::default(),
-            messages: MessageListState::default(),
             ladder: LadderState::default(),
             tree: HeaderTreeState::default(),
             raw: RawBytesState::default(),
@@ -189,7 +189,7 @@ impl SipscopeApp {
         let (pinned, equal) = (session.pinned_detail(), session.following().answer());
         let explained = session.explained();
         let theme = Theme::of(ui.visuals().dark_mode);
-        let survey = session.survey();
+        let (survey, branches) = (session.survey(), session.branches());
         let (completion, found) = (session.completion(top.typed()), session.found());
         let ctx = PanelCtx {
             view: &view,
@@ -198,6 +198,7 @@ impl SipscopeApp {
             selection: &session.selection,
             lists: &lists,
             rows: &rows,
+            branches: &branches,
             call: call.as_deref(),
             detail: detail.as_deref(),
             pinned: pinned.as_deref(),
@@ -312,30 +313,36 @@ impl SipscopeApp {
                     }
                 });
             }
-            if let Some(rect) = parts.details {
-                within(ui, "details", rect, |ui| {
-                    panel_head(&ctx, ui, Area::Details, actions, |ui, actions| {
-                        detail_tabs_ui(&ctx, ui, actions);
-                    });
-                    if layout.both {
-                        let (above, below) = halves(ui, theme, &mut layout.tree);
-                        within(ui, "tree", above, |ui| {
-                            header_tree_ui(&ctx, ui, tree, actions)
-                        });
-                        within(ui, "raw", below, |ui| {
-                            raw_bytes_ui(&ctx, ui, raw, tree.pointed, actions);
-                        });
-                    } else if ctx.raw == RawTab::Tree {
-                        header_tree_ui(&ctx, ui, tree, actions);
-                    } else {
-                        raw_bytes_ui(&ctx, ui, raw, None, actions);
-                    }
-                });
-            }
             if let Some(rect) = parts.explanation {
                 within(ui, "explanation", rect, |ui| {
                     explanation_ui(&ctx, ui, explanation, actions);
                 });
+            }
+            let (tree_share, both) = (&mut layout.tree, layout.both);
+            let mut details_ui = |ui: &mut Ui| {
+                panel_head(&ctx, ui, Area::Details, actions, |ui, actions| {
+                    detail_tabs_ui(&ctx, ui, actions);
+                });
+                if both {
+                    let (above, below) = halves(ui, theme, tree_share);
+                    within(ui, "tree", above, |ui| {
+                        header_tree_ui(&ctx, ui, tree, actions)
+                    });
+                    within(ui, "raw", below, |ui| {
+                        raw_bytes_ui(&ctx, ui, raw, tree.pointed, actions);
+                    });
+                } else if ctx.raw == RawTab::Tree {
+                    header_tree_ui(&ctx, ui, tree, actions);
+                } else {
+                    raw_bytes_ui(&ctx, ui, raw, None, actions);
+                }
+            };
+            match parts.details {
+                Some(Details::Beside(rect)) => within(ui, "details", rect, details_ui),
+                Some(Details::Drawer(room)) => {
+                    drawer(ui, theme, &mut layout.drawer_width, room, &mut details_ui);
+                }
+                None => {}
             }
         });
         capture_picker_ui(&ctx, ui, capture, actions);
@@ -347,6 +354,12 @@ impl SipscopeApp {
         }
         let widths = calls.table.named.clone();
         let wanted = calls.wanted(&ctx);
+        let (tab, seen) = (ctx.tab, std::mem::take(&mut messages.seen));
+        if session.prefs.message_widths != *messages.widths(tab) {
+            session.prefs.message_widths = messages.widths(tab).clone();
+            messages.set_widths(session.prefs.message_widths.clone());
+        }
+        session.want_branches(seen);
         session.want_rows(wanted);
         session.want_completion(top.typed());
         session.prefs.layout = layout;

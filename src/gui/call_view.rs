@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::bytes::MessageBytes;
 use crate::index::IndexView;
 use crate::index::ids::{CallId, MessageId};
 use crate::present::ladder::Ladder;
@@ -18,6 +19,8 @@ pub struct CallQuestion {
     pub version: CallStamp,
     /// The calls of the ladder: the marked ones and this one.
     pub calls: Vec<CallId>,
+    /// Octets of its messages.
+    pub bytes: Option<Arc<dyn MessageBytes>>,
     /// Lanes and folds as a person wants them.
     pub arrangement: Arrangement,
 }
@@ -58,12 +61,17 @@ pub fn make(question: &CallQuestion) -> Option<CallDetail> {
         call,
         version,
         calls,
+        bytes,
         arrangement,
     } = question;
+    let mut ladder = Ladder::arranged(view, calls, arrangement);
+    if let Some(bytes) = bytes {
+        ladder.name_people(view, bytes.as_ref());
+    }
     Some(CallDetail {
         stamp: *version,
         messages: view.messages_of_call(*call),
-        ladder: Ladder::arranged(view, calls, arrangement),
+        ladder,
         silent: view.rtp.is_empty(),
     })
 }

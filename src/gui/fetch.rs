@@ -79,7 +79,7 @@ pub fn fetch(question: &DetailQuestion) -> Option<Detail> {
             let framing = view.framing(row);
             let (decoded, diagnostics) = decode(&octets, framing);
             detail.tree = header_tree(&octets, &decoded);
-            detail.hop = hop::before(view, bytes.as_ref(), *message, &detail.tree)
+            detail.hop = hop::before(view, bytes.as_ref(), *message, (&decoded, &octets))
                 .map(|(earlier, tree)| (earlier, differences(&tree, &detail.tree)));
             detail.diagnostics = diagnostics;
             detail.bytes = octets;

@@ -2,9 +2,9 @@
 //! a strip for the explanation at the bottom.
 //!
 //! The lines between the parts can be moved. In a narrow window the message is a drawer: it is shown
-//! on wish, and the ladder has the whole width until then.
+//! on wish and lies above the ladder, which keeps the whole width.
 
-use egui::{CursorIcon, Rect, Sense, Stroke, Ui, UiBuilder, pos2};
+use egui::{CursorIcon, Id, Order, Rect, Sense, Stroke, Ui, UiBuilder, pos2};
 use serde::{Deserialize, Serialize};
 
 use super::action::Area;
@@ -43,6 +43,8 @@ pub struct Layout {
     pub show_explanation: bool,
     /// In a narrow window: the drawer with the message is open.
     pub drawer: bool,
+    /// Where the drawer begins, as a share of the width.
+    pub drawer_width: f32,
     /// This part has the whole window.
     pub maximised: Option<Area>,
 }
@@ -60,6 +62,7 @@ impl Default for Layout {
             show_details: true,
             show_explanation: true,
             drawer: false,
+            drawer_width: 0.45,
             maximised: None,
         }
     }
@@ -127,6 +130,7 @@ impl Layout {
             (&mut self.calls, usual.calls),
             (&mut self.messages, usual.messages),
             (&mut self.tree, usual.tree),
+            (&mut self.drawer_width, usual.drawer_width),
             (&mut self.explanation, usual.explanation),
         ] {
             *share = if share.is_finite() {
@@ -150,9 +154,18 @@ pub struct Parts {
     /// Ladder or message list.
     pub ladder: Option<Rect>,
     /// The message.
-    pub details: Option<Rect>,
+    pub details: Option<Details>,
     /// The explanation.
     pub explanation: Option<Rect>,
+}
+
+/// Where the message stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Details {
+    /// In a place of its own.
+    Beside(Rect),
+    /// Above the ladder that has this room.
+    Drawer(Rect),
 }
 
 /// True when the window is too narrow for ladder and message side by side.
@@ -202,6 +215,10 @@ pub fn divide(ui: &mut Ui, theme: &Theme, layout: &mut Layout) -> Parts {
         return parts;
     }
     match (seen(layout, Area::Ladder), seen(layout, Area::Details)) {
+        (true, true) if narrow => {
+            parts.ladder = Some(room);
+            parts.details = Some(Details::Drawer(room));
+        }
         (true, true) => {
             let at = splitter(
                 ui,
@@ -213,13 +230,45 @@ pub fn divide(ui: &mut Ui, theme: &Theme, layout: &mut Layout) -> Parts {
                 true,
             );
             parts.ladder = Some(room.with_max_x(at - GAP_POINTS));
-            parts.details = Some(room.with_min_x(at + GAP_POINTS));
+            parts.details = Some(Details::Beside(room.with_min_x(at + GAP_POINTS)));
         }
         (true, false) => parts.ladder = Some(room),
-        (false, true) => parts.details = Some(room),
+        (false, true) => parts.details = Some(Details::Beside(room)),
         (false, false) => {}
     }
     parts
+}
+
+/// Paints the drawer above `room`, whose left edge can be moved.
+pub fn drawer(
+    ui: &mut Ui,
+    theme: &Theme,
+    share: &mut f32,
+    room: Rect,
+    content: &mut dyn FnMut(&mut Ui),
+) {
+    let bounded = share.clamp(0.05, 0.8);
+    let left = (room.left() + bounded * room.width()).round();
+    // The zone that moves the edge belongs to the drawer as well.
+    let all = room.with_min_x(left - GRIP_POINTS);
+    egui::Area::new(Id::unique("drawer"))
+        .order(Order::Middle)
+        .fixed_pos(all.min)
+        .default_size(all.size())
+        .constrain(false)
+        .sense(Sense::CLICK)
+        .show(ui.ctx(), |ui| {
+            ui.set_clip_rect(room);
+            let (place, _) = ui.allocate_exact_size(all.size(), Sense::HOVER);
+            let rect = place.with_min_x(left);
+            ui.painter()
+                .add(ui.visuals().popup_shadow.as_shape(rect, 0));
+            ui.painter().rect_filled(rect, 0, theme.ground);
+            within(ui, "details", rect.with_min_x(left + GAP_POINTS), |ui| {
+                content(ui)
+            });
+            splitter(ui, theme, "drawer split", share, room, 0.8, true);
+        });
 }
 
 /// Divides a part once more, one above the other.

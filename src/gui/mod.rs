@@ -5,7 +5,8 @@
 
 pub mod action;
 pub mod app;
-pub mod call_view;
+pub mod branches;
+mod call_view;
 pub mod capturing;
 pub mod command;
 pub mod driver;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::action::{CallOrder, FindText, MessageColumn, RawTab, Tab};
+use super::branches::Branches;
 use super::call_view::CallDetail;
 use super::command::Facts;
 use super::fetch::Detail;
@@ -37,6 +38,8 @@ pub struct PanelCtx<'a> {
     pub lists: &'a Lists,
     /// Rows that were added up.
     pub rows: &'a Rows,
+    /// Top branches of messages, as far as they were read.
+    pub branches: &'a Branches,
     /// The selected call, as far as it was made.
     pub call: Option<&'a CallDetail>,
     /// The selected message, as far as it was read.

@@ -65,8 +65,10 @@ pub struct Prefs {
     pub columns: ColumnChoice,
     /// Columns of the message list that were shown or hidden by choice.
     pub message_columns: Vec<(MessageColumn, bool)>,
-    /// Widths of columns in points, by list and head.
+    /// Widths of columns of the call list in points, by head.
     pub widths: BTreeMap<String, f32>,
+    /// The same of the message lists.
+    pub message_widths: BTreeMap<String, f32>,
     /// One line of explanation beside each row of the header tree.
     pub glances: bool,
     /// How much the explanation tells.
@@ -91,6 +93,7 @@ impl Default for Prefs {
             columns: ColumnChoice::new(),
             message_columns: Vec::new(),
             widths: BTreeMap::new(),
+            message_widths: BTreeMap::new(),
             glances: true,
             depth: crate::explain::Depth::default(),
             layout: Layout::default(),
@@ -142,8 +145,9 @@ impl Prefs {
     }
 
     fn in_bounds(mut self) -> Self {
-        self.widths
-            .retain(|_, width| width.is_finite() && (10.0..=4000.0).contains(width));
+        for widths in [&mut self.widths, &mut self.message_widths] {
+            widths.retain(|_, width| width.is_finite() && (10.0..=4000.0).contains(width));
+        }
         self.layout = self.layout.in_bounds();
         self.text_size = self.text_size.clamp(*TEXT_SIZES.start(), *TEXT_SIZES.end());
         self.window = self

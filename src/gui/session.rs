@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::action::{Action, Area, FieldPath, FindText, Overlay, PanelName, RawTab, Saving};
+use super::branches::{self, BranchQuestion, Branches};
 use super::call_view::{self, CallDetail, CallQuestion, CallStamp};
 use super::capturing::Capturing;
 use super::command::Facts;
@@ -81,6 +82,8 @@ struct Workers {
     following: Following,
     asked_lists: Option<(u64, (CallKind, super::action::CallOrder, u64))>,
     asked_rows: Option<(u64, bool, Vec<CallId>)>,
+    branches: Latest<BranchQuestion, Branches>,
+    asked_branches: Vec<MessageId>,
     asked_call: Option<CallStamp>,
     asked_detail: Option<(u64, MessageId, bool)>,
     asked_pinned: Option<MessageId>,
@@ -108,6 +111,10 @@ impl Workers {
             asked_survey: None,
             asked_lists: None,
             asked_rows: None,
+            branches: Latest::spawn("branches", Arc::clone(wake), |q, _| {
+                Some(branches::make(&q))
+            }),
+            asked_branches: Vec::new(),
             asked_call: None,
             pinned: Latest::spawn("pinned", Arc::clone(wake), |q, _| fetch::fetch(&q)),
             following: Following::new(wake),
@@ -588,6 +595,7 @@ impl Session {
                         call,
                         version: stamp,
                         calls,
+                        bytes: capture.loading.bytes(),
                         arrangement: self.ladder.arrangement().clone(),
                     },
                     urgent,
@@ -703,6 +711,30 @@ impl Session {
             bytes: self.capture.as_ref().and_then(|c| c.loading.bytes()),
         };
         self.workers.rows.ask(question, urgent);
+    }
+
+    /// Asks for the branches of messages that are seen; those that are known are not read again.
+    pub fn want_branches(&mut self, messages: Vec<MessageId>) {
+        let workers = &mut self.workers;
+        if messages.is_empty() || workers.asked_branches == messages {
+            return;
+        }
+        let Some(bytes) = self.capture.as_ref().and_then(|c| c.loading.bytes()) else {
+            return;
+        };
+        workers.asked_branches.clone_from(&messages);
+        let question = BranchQuestion {
+            view: Arc::clone(&self.view),
+            bytes,
+            messages,
+            known: workers.branches.answer().unwrap_or_default(),
+        };
+        workers.branches.ask(question, true);
+    }
+
+    /// Branches that were read.
+    pub fn branches(&self) -> Arc<Branches> {
+        self.workers.branches.answer().unwrap_or_default()
     }
 
     /// The newest list of calls.

@@ -9,9 +9,11 @@ mod folds;
 mod labels;
 mod lanes;
 mod media;
+mod names;
 
 use std::collections::HashMap;
 
+use crate::bytes::MessageBytes;
 use crate::index::IndexView;
 use crate::index::ids::{CallId, DialogId, MessageId};
 use crate::index::message_store::{MessageRow, Repeat};
@@ -34,12 +36,27 @@ const MAX_ARROWS: usize = 1_000_000;
 pub struct Lane {
     /// Which one.
     pub key: LaneKey,
-    /// The name a person gave it, else User-Agent of who speaks there, else the address.
+    /// The name a person gave it, else User-Agent or display name of who speaks there, else the address.
     pub title: String,
+    /// Which of these the title is.
+    pub titled: Titled,
     /// IP address, with the port where the address has several lanes.
     pub address: String,
     /// Transport addresses seen, in order.
     pub endpoints: Vec<Endpoint>,
+}
+
+/// What the title of a lane is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Titled {
+    /// A name that a person gave it.
+    Alias,
+    /// User-Agent or Server.
+    Agent,
+    /// Display name in From.
+    Name,
+    /// Its address.
+    Address,
 }
 
 impl Lane {
@@ -47,6 +64,7 @@ impl Lane {
         Self {
             key,
             title: String::new(),
+            titled: Titled::Address,
             address: key.to_string(),
             endpoints: Vec::new(),
         }
@@ -323,6 +341,11 @@ impl Ladder {
         let mut ladder = Self::arrows(view, messages, arrangement).0;
         ladder.finish();
         ladder
+    }
+
+    /// Calls lanes by the display names of who speaks there, where that says more than their programs.
+    pub fn name_people(&mut self, view: &IndexView, bytes: &dyn MessageBytes) {
+        names::name(self, view, bytes);
     }
 
     /// Number of rows.

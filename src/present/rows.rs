@@ -12,6 +12,7 @@ use crate::index::{CallKind, IndexView};
 use crate::packet::Endpoint;
 use crate::sip::header_name::Header;
 use crate::sip::headers::Value;
+use crate::sip::message::Message;
 use crate::sip::method::Method;
 
 use super::ladder::ArrowClass;
@@ -228,20 +229,16 @@ impl CallLine {
         let Some((octets, message)) = super::registrations::decoded(view, bytes, first) else {
             return;
         };
-        let address = |header| {
-            message.values(header).find_map(|value| match &value.value {
-                Value::Address(address) => Some(address.clone()),
-                _ => None,
-            })
-        };
-        let text = |span: crate::span::Span| String::from_utf8_lossy(span.of(&octets)).into_owned();
-        if let Some(from) = address(Header::From) {
-            // A quoted name may hide quotes and backslashes behind backslashes (RFC 3261, 25.1).
-            let name = text(from.name);
-            self.caller_name = if from.quoted { unquoted(&name) } else { name };
+        if let Some(name) = name_in(&message, &octets, Header::From) {
+            self.caller_name = name;
         }
-        if let Some(identity) = address(Header::PAssertedIdentity) {
-            self.asserted = text(identity.uri.span);
+        let identity = message.values(Header::PAssertedIdentity);
+        let identity = identity.into_iter().find_map(|value| match &value.value {
+            Value::Address(address) => Some(address.uri.span),
+            _ => None,
+        });
+        if let Some(span) = identity {
+            self.asserted = String::from_utf8_lossy(span.of(&octets)).into_owned();
         }
     }
 
@@ -298,6 +295,29 @@ impl CallLine {
             None => String::new(),
         }
     }
+}
+
+/// The display name in a header of addresses.
+fn name_in(message: &Message, octets: &[u8], header: Header) -> Option<String> {
+    let address = message
+        .values(header)
+        .find_map(|value| match &value.value {
+            Value::Address(address) => Some(address.clone()),
+            _ => None,
+        })?;
+    let name = String::from_utf8_lossy(address.name.of(octets)).into_owned();
+    // A quoted name may hide quotes and backslashes behind backslashes (RFC 3261, 25.1).
+    Some(match address.quoted {
+        true => unquoted(&name),
+        false => name,
+    })
+}
+
+/// The display name in From of a message; empty where there is none.
+pub fn display_name(view: &IndexView, bytes: &dyn MessageBytes, id: MessageId) -> String {
+    let decoded = super::registrations::decoded(view, bytes, id);
+    let name = decoded.and_then(|(octets, message)| name_in(&message, &octets, Header::From));
+    name.map(|name| name.trim().to_owned()).unwrap_or_default()
 }
 
 /// A quoted string without its escapes.

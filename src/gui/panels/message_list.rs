@@ -1,5 +1,7 @@
 //! The list of messages: those of the selected call, or all.
 
+use std::collections::BTreeMap;
+
 use egui::Ui;
 
 use super::call_list::uri_cell;
@@ -18,6 +20,31 @@ pub struct MessageListState {
     of_all: RowViewState,
     /// The message that was brought into view last, in which list.
     revealed: Option<(Tab, MessageId)>,
+    /// Messages seen in the last frame, where their branches are shown.
+    pub seen: Vec<MessageId>,
+}
+
+impl MessageListState {
+    /// Lists whose columns have these widths.
+    pub fn with_widths(named: BTreeMap<String, f32>) -> Self {
+        let mut state = Self::default();
+        state.set_widths(named);
+        state
+    }
+
+    /// Widths that somebody changed, by head.
+    pub fn widths(&self, tab: Tab) -> &BTreeMap<String, f32> {
+        match tab {
+            Tab::AllMessages => &self.of_all.named,
+            _ => &self.of_call.named,
+        }
+    }
+
+    /// Gives both lists these widths.
+    pub fn set_widths(&mut self, named: BTreeMap<String, f32>) {
+        self.of_call.named.clone_from(&named);
+        self.of_all.named = named;
+    }
 }
 
 /// A column.
@@ -90,6 +117,9 @@ pub static COLUMNS: &[ColumnInfo] = &[
         .number()
         .hint("Octets of the message")
         .hidden(),
+    info(MessageColumn::Branch, "Branch", 200.0)
+        .hint("Branch of the top Via: names the transaction on this hop")
+        .hidden(),
     info(MessageColumn::CallId, "Call-ID", 180.0).hidden(),
 ];
 
@@ -126,6 +156,7 @@ pub fn message_list_ui(
     state: &mut MessageListState,
     actions: &mut Vec<Action>,
 ) {
+    state.seen.clear();
     let all = ctx.tab == Tab::AllMessages;
     let call = ctx.call.filter(|_| !all);
     let listed: Option<&[MessageId]> = match call {
@@ -217,6 +248,13 @@ pub fn message_list_ui(
             .map(|line| content(ctx, &infos, &line, before))
             .unwrap_or_default()
     });
+    if infos
+        .iter()
+        .any(|info| info.column == MessageColumn::Branch)
+    {
+        let seen = table_state.visible.clone();
+        state.seen.extend(seen.filter_map(message_at));
+    }
     if let Some(message) = out.select.and_then(message_at) {
         state.revealed = Some((ctx.tab, message));
         actions.push(Action::SelectMessage(message));
@@ -298,6 +336,10 @@ fn cell(
         MessageColumn::Transport => Cell::new(line.transport.map(|t| t.name()).unwrap_or_default()),
         MessageColumn::Size => Cell::new(row().map(|row| row.len.to_string()).unwrap_or_default()),
         MessageColumn::CallId => Cell::new(line.call_id.clone()),
+        MessageColumn::Branch => {
+            let known = ctx.branches.get(&line.message).cloned();
+            Cell::new(known.unwrap_or_default())
+        }
     }
 }
 

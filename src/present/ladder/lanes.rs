@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use super::Lane;
 use super::arrangement::{Arrangement, LaneKey};
+use super::{Lane, Titled};
 use crate::index::IndexView;
 use crate::index::ids::{FlowId, TextId};
 use crate::index::message_store::{Flow, MessageRow, Transport};
@@ -210,8 +210,11 @@ impl Lanes {
             }
             if let Some(alias) = self.arrangement.alias(lane.key) {
                 lane.title = alias.to_owned();
+                lane.titled = Titled::Alias;
             } else if lane.title.is_empty() {
                 lane.title.clone_from(&lane.address);
+            } else {
+                lane.titled = Titled::Agent;
             }
         }
     }

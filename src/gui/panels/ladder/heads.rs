@@ -92,12 +92,8 @@ fn place_of(frame: &Frame<'_>, lane: usize) -> Rect {
         })
     };
     let (left, right) = (half(lane.checked_sub(1)), half(lane.checked_add(1)));
-    // The middle of the text is the lane: both sides have the same room.
-    let half = left.min(right) - 4.0;
-    Rect::from_center_size(
-        pos2(x, frame.head.center().y),
-        vec2((half * 2.0).max(24.0), HEAD_POINTS),
-    )
+    let (left, right) = ((left - 4.0).max(12.0), (right - 4.0).max(12.0));
+    Rect::from_x_y_ranges(x - left..=x + right, frame.head.y_range())
 }
 
 /// Title, and below it the address.
@@ -160,6 +156,14 @@ fn rename_ui(
         state.renaming = None;
     } else if !response.has_focus() {
         response.request_focus();
+        // What is typed takes the place of the title that stands there.
+        let all = egui::text::CCursorRange::two(
+            egui::text::CCursor::default(),
+            egui::text::CCursor::new(name.chars().count()),
+        );
+        let mut field = egui::text_edit::TextEditState::load(ui.ctx(), id).unwrap_or_default();
+        field.cursor.set_char_range(Some(all));
+        field.store(ui.ctx(), id);
     }
 }
 
