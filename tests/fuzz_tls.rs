@@ -218,7 +218,9 @@ fn any_octets_can_be_read_as_websocket_frames() {
                 whole += usize::from(message.data == text);
             });
         }
-        assert!(half.cost() <= 4 * stream.len() + 4096);
+        // Octets, their places, an inflater: nothing is left out.
+        let places = 2 * size_of::<Extent>() * (stream.len() / piece + 8);
+        assert!(half.cost() <= 4 * stream.len() + places + (48 << 10));
         websocket::upgrade(&stream);
     }
     assert!(whole > INPUTS / 4, "{whole}");

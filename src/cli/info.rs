@@ -514,7 +514,7 @@ fn words(file: &FileReport, counts: &Counts, tls: &TlsOf<'_>) -> String {
         line(
             "TLS",
             format!(
-                "{} more connections; --format json lists all",
+                "{} more connections are listed with --format json",
                 text::grouped(more as u64)
             ),
         );

@@ -8,9 +8,7 @@ use crate::index::message_store::Transport;
 use crate::index::{Keys, hash_bytes};
 use crate::packet::rtp_brief::{RtpHeader, RtpTallies, rtp_header};
 use crate::packet::trace::TEXT_LINK_TYPE;
-use crate::packet::{
-    self, Addressing, Layer, LayerStack, Packet, Payload, Skip, TCP_SYN, hep, icmp,
-};
+use crate::packet::{self, Addressing, Layer, LayerStack, Packet, Payload, Skip, hep, icmp};
 use crate::sdp;
 use crate::sip::framing;
 use crate::sip::scan::{Framing, Scan, scan_for_index};
@@ -171,7 +169,7 @@ impl Block {
                     ));
                 }
                 Payload::Tcp(segment) => {
-                    if !segment.data.is_empty() || segment.flags & TCP_SYN != 0 {
+                    if segment.matters() {
                         items.push((frame.time, Item::Later(index as u32)));
                     }
                 }
@@ -227,7 +225,7 @@ pub(super) fn beyond<'a>(mut packet: Packet<'a>, pool: &mut Pool) -> Beyond<'a> 
             return match packet.payload {
                 Payload::Icmp { data, v6 } if !icmp::is_error(data, v6) => Beyond::Nothing,
                 Payload::Other { .. } => Beyond::Nothing,
-                Payload::Tcp(s) if s.data.is_empty() && s.flags & TCP_SYN == 0 => Beyond::Nothing,
+                Payload::Tcp(segment) if !segment.matters() => Beyond::Nothing,
                 _ => Beyond::Later(packet),
             };
         };

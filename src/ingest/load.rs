@@ -802,6 +802,8 @@ impl Work {
             .map(|(s, (n, f))| skipped(s, n, f))
             .collect();
         inner.extend(lost(&core.filing.losses(), panics));
+        // Asked first: whether all can be described is known behind it.
+        let tls = core.filing.filer.wrapped.connections();
         inner.extend(unwrapped(&core.filing.filer.wrapped));
         for (number, (input, skips)) in (0_u16..).zip(self.inputs.into_iter().zip(core.skips)) {
             let Some(input) = input else { continue };
@@ -826,7 +828,7 @@ impl Work {
             files: table.reports(),
             bytes: opened.bytes(),
             readers: table.readers(),
-            tls: Arc::new(core.filing.filer.wrapped.connections()),
+            tls: Arc::new(tls),
             key_logs: Arc::new(core.key_logs),
         }
     }
@@ -930,27 +932,27 @@ fn words(skip: Skip) -> (String, Cow<'static, str>) {
 
 /// What of TLS and WebSocket could not be kept.
 fn unwrapped(wrapped: &Wrapped) -> Vec<Skipped> {
-    let stored = wrapped.stored.lost();
     let counts = [
         (
             wrapped.beyond,
             "TLS connections",
-            "there are more than are described one by one",
+            "the first 20,000 are described one by one, these are not",
         ),
         (
             wrapped.over_limit,
             "TLS and WebSocket connections",
-            "more than 64 MiB of octets waited in them",
+            "more than 64 MiB were needed for those open at once; \
+             the longest unused ones were read no further",
         ),
         (
-            stored,
+            (wrapped.stored.lost(), 0),
             "decrypted octets",
             "there was no room to store more of them",
         ),
     ];
-    let counts = counts.into_iter().filter(|(count, ..)| *count > 0);
+    let counts = counts.into_iter().filter(|((count, _), ..)| *count > 0);
     let mut out: Vec<Skipped> = counts
-        .map(|(n, what, why)| note(what, n, None, None, why))
+        .map(|((n, frame), what, why)| note(what, n, Some(frame), None, why))
         .collect();
     for (why, (count, frame)) in &wrapped.faults {
         out.push(note("WebSocket stream", *count, Some(*frame), None, why));
@@ -977,6 +979,12 @@ fn lost(losses: &Losses, panics: u64) -> Vec<Skipped> {
             losses.gaps_by_limit,
             "reassembly limit",
             "too many octets waited behind a hole in a TCP stream",
+        ),
+        (
+            losses.forgotten,
+            "TCP connections",
+            "more than 64 MiB were needed for those open at once; \
+             the longest unused ones were forgotten",
         ),
         (
             losses.sctp,

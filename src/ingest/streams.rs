@@ -456,6 +456,12 @@ impl StreamSink for Filer {
         self.drop_rest(state, way);
     }
 
+    fn closed(&mut self, state: &mut StreamState, _way: &Way, _time: i64) {
+        if let Some(link) = state.link {
+            self.linked_closed(link);
+        }
+    }
+
     fn end(&mut self, state: &mut StreamState, way: &Way, _time: i64) {
         if let Some(link) = state.link {
             self.linked_end(link);

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::block;
 use super::streams::{Filed, Filer, StreamState, push};
@@ -21,10 +21,18 @@ use crate::sip::framing;
 use crate::sip::scan::Framing;
 use crate::source::StoredBytes;
 
-/// TLS connections described one by one; more are counted.
+/// TLS connections described one by one, the first of the capture; more are counted.
 const MAX_ROWS: usize = 20_000;
-/// Octets that all connections hold while they wait for others.
+/// Memory for what is to be said of them.
+const MAX_ROW_OCTETS: usize = 64 << 20;
+/// Memory for all connections that are open: keys, inflaters, octets that wait for others.
 const MAX_HELD: usize = 64 << 20;
+/// What remains when the longest unused ones were given up.
+const HELD_AFTER: usize = MAX_HELD / 4 * 3;
+/// Connections remembered that are over, half of them at least.
+const MAX_PAST: usize = 1 << 17;
+/// What an entry of a table takes beside key and value.
+const ENTRY_OCTETS: usize = 16;
 /// WebSocket messages without SIP before a connection is let go.
 const MAX_ODD_MESSAGES: u32 = 16;
 /// Packets named for the octets of one record or message, beside the last one.
@@ -63,13 +71,28 @@ struct Conn {
     websocket: bool,
     messages: u32,
     sides: [Side; 2],
+    ends: Ends,
+    /// It is one of those that are described.
+    described: bool,
+    /// Memory that was counted for it.
+    counted: usize,
+    /// When it was used, counted in uses of all.
+    used: u64,
 }
 
 impl Conn {
+    /// Memory in use; octets of streams are counted by the [`Filer`].
     fn cost(&self) -> usize {
+        let entries = size_of::<(u32, Box<Self>)>() + size_of::<(Ends, u32)>();
+        let own = size_of::<Self>() + entries + 2 * ENTRY_OCTETS;
         let side = |s: &Side| s.ws.as_ref().map_or(0, websocket::Half::cost);
         let sides: usize = self.sides.iter().map(side).sum();
-        sides + self.tls.as_ref().map_or(0, tls::Connection::cost)
+        own + sides + self.tls.as_ref().map_or(0, tls::Connection::cost)
+    }
+
+    /// Something of it has come, and more may.
+    fn is_open(&self) -> bool {
+        self.sides.iter().any(|side| side.attached && !side.done)
     }
 
     fn is_done(&self, side: usize) -> bool {
@@ -81,17 +104,38 @@ impl Conn {
         self.sides.iter().all(|side| side.done)
     }
 
-    fn row(&self) -> Option<TlsConnection> {
+    fn into_row(self) -> Option<TlsConnection> {
         Some(TlsConnection {
             file: self.first.file,
             client: self.client,
             server: self.server,
             first_frame: self.first.frame,
             time: self.first.time,
-            facts: self.tls.as_ref()?.facts.clone(),
+            facts: self.tls?.facts,
             messages: self.messages,
             websocket: self.websocket,
         })
+    }
+}
+
+/// Connections that are over, the newest of them: two sets, of which the older one is dropped when
+/// the newer one is full.
+#[derive(Default)]
+struct Past {
+    newer: HashSet<Ends>,
+    older: HashSet<Ends>,
+}
+
+impl Past {
+    fn insert(&mut self, ends: Ends) {
+        if self.newer.len() >= MAX_PAST / 2 {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        self.newer.insert(ends);
+    }
+
+    fn contains(&self, ends: &Ends) -> bool {
+        self.newer.contains(ends) || self.older.contains(ends)
     }
 }
 
@@ -105,16 +149,23 @@ pub(super) struct Wrapped {
     pub stored: Arc<StoredBytes>,
     pub no_bomb_limit: bool,
     conns: HashMap<u32, Box<Conn>>,
+    /// The newest of those that are open on these addresses.
     by_ends: HashMap<Ends, u32>,
+    /// Addresses of those that are over, or are not described.
+    past: Past,
     /// Records without a hello before them.
     unknown: HashMap<Ends, TlsConnection>,
     rows: Vec<TlsConnection>,
+    row_octets: usize,
+    /// Connections that are described, the open ones included.
+    described: usize,
     next: u32,
     held: usize,
-    /// Connections that were not described because there are too many.
-    pub beyond: u64,
-    /// Connections given up because too much waited.
-    pub over_limit: u64,
+    clock: u64,
+    /// Connections that are not described because there are too many, and the packet of the first.
+    pub beyond: (u64, u32),
+    /// Connections given up because there were too many at once, and the packet of the first.
+    pub over_limit: (u64, u32),
     /// Streams that were given up, by reason, with the packet of the first.
     pub faults: BTreeMap<&'static str, (u64, u32)>,
 }
@@ -128,17 +179,21 @@ impl Wrapped {
         } else {
             (dst, src)
         };
-        if let Some(id) = self.by_ends.get(&ends)
-            && let Some(conn) = self.conns.get_mut(id)
+        let known = self.by_ends.get(&ends).copied();
+        if let Some(id) = known
+            && let Some(conn) = self.conns.get_mut(&id)
             && conn.tls.is_some() == is_tls
             && (conn.client, conn.server) == (client, server)
             && let Some(free) = conn.sides.get_mut(side).filter(|s| !s.attached)
         {
             free.attached = true;
-            return *id;
+            return id;
         }
-        self.unknown.remove(&ends);
+        if self.unknown.remove(&ends).is_some() {
+            self.described -= 1;
+        }
         self.next = self.next.wrapping_add(1);
+        let described = is_tls && self.has_row(first.frame);
         let mut conn = Conn {
             client,
             server,
@@ -149,32 +204,80 @@ impl Wrapped {
             websocket: false,
             messages: 0,
             sides: Default::default(),
+            ends,
+            described,
+            counted: 0,
+            used: 0,
         };
         if let Some(side) = conn.sides.get_mut(side) {
             side.attached = true;
         }
-        self.conns.insert(self.next, Box::new(conn));
         self.by_ends.insert(ends, self.next);
+        self.put(self.next, Box::new(conn));
         self.next
     }
 
+    /// True when another connection can be described.
+    fn has_row(&mut self, frame: u32) -> bool {
+        if self.described < MAX_ROWS {
+            self.described += 1;
+            return true;
+        }
+        count(&mut self.beyond, frame);
+        false
+    }
+
+    /// Takes a connection out, to be changed and put back.
+    fn take(&mut self, id: u32) -> Option<Box<Conn>> {
+        let conn = self.conns.remove(&id)?;
+        self.held = self.held.saturating_sub(conn.counted);
+        Some(conn)
+    }
+
     /// Puts a connection back, or keeps only what is to be said of it.
-    fn put(&mut self, id: u32, conn: Box<Conn>) {
-        if !conn.is_over() {
-            self.conns.insert(id, conn);
+    fn put(&mut self, id: u32, mut conn: Box<Conn>) {
+        if conn.is_over() {
+            self.close(id, *conn);
             return;
         }
-        if let Some(row) = conn.row() {
+        self.clock += 1;
+        conn.used = self.clock;
+        conn.counted = conn.cost();
+        self.held += conn.counted;
+        self.conns.insert(id, conn);
+    }
+
+    /// A connection is over, or nothing more is wanted of it.
+    fn close(&mut self, id: u32, conn: Conn) {
+        if self.by_ends.get(&conn.ends) == Some(&id) {
+            self.by_ends.remove(&conn.ends);
+        }
+        if conn.tls.is_some() {
+            self.past.insert(conn.ends);
+        }
+        let described = conn.described;
+        if let Some(row) = conn.into_row().filter(|_| described) {
             self.keep(row);
         }
     }
 
     fn keep(&mut self, row: TlsConnection) {
-        if self.rows.len() < MAX_ROWS {
-            self.rows.push(row);
+        self.row_octets += size_of::<TlsConnection>() + row.facts.heap();
+        if self.row_octets > MAX_ROW_OCTETS {
+            count(&mut self.beyond, row.first_frame);
         } else {
-            self.beyond += 1;
+            self.rows.push(row);
         }
+    }
+
+    /// Connections to be given up, the longest unused one first; none while there is room.
+    fn too_many(&self) -> Vec<u32> {
+        if self.held <= MAX_HELD {
+            return Vec::new();
+        }
+        let mut uses: Vec<(u64, u32)> = self.conns.iter().map(|(id, c)| (c.used, *id)).collect();
+        uses.sort_unstable();
+        uses.into_iter().map(|(_, id)| id).collect()
     }
 
     /// Notes application data of a connection whose beginning was not captured.
@@ -183,11 +286,14 @@ impl Wrapped {
             return;
         }
         let ends = ends_of(way);
-        if self.by_ends.contains_key(&ends) || self.unknown.contains_key(&ends) {
+        if self.by_ends.contains_key(&ends)
+            || self.unknown.contains_key(&ends)
+            || self.past.contains(&ends)
+        {
             return;
         }
-        if self.unknown.len() >= MAX_ROWS {
-            self.beyond += 1;
+        if !self.has_row(extent.frame) {
+            self.past.insert(ends);
             return;
         }
         let (src, dst) = (way.addressing.src, way.addressing.dst);
@@ -219,16 +325,26 @@ impl Wrapped {
 
     /// Everything that is to be said of TLS, in the order of the capture.
     pub fn connections(&mut self) -> Vec<TlsConnection> {
-        let open: Vec<TlsConnection> = self.conns.values().filter_map(|conn| conn.row()).collect();
-        let unknown: Vec<TlsConnection> = self.unknown.drain().map(|(_, row)| row).collect();
-        self.conns.clear();
-        for row in open.into_iter().chain(unknown) {
+        let open = std::mem::take(&mut self.conns).into_values();
+        let open = open.filter(|conn| conn.described);
+        let mut open: Vec<TlsConnection> = open.filter_map(|conn| conn.into_row()).collect();
+        open.extend(self.unknown.drain().map(|(_, row)| row));
+        let place = |row: &TlsConnection| (row.file, row.first_frame, row.client, row.server);
+        open.sort_by_key(place);
+        for row in open {
             self.keep(row);
         }
         let mut rows = std::mem::take(&mut self.rows);
-        rows.sort_by_key(|row| (row.file, row.first_frame, row.client, row.server));
+        rows.sort_by_key(place);
         rows
     }
+}
+
+fn count((times, first): &mut (u64, u32), frame: u32) {
+    if *times == 0 {
+        *first = frame;
+    }
+    *times += 1;
 }
 
 /// What a stream is wrapped in.
@@ -415,7 +531,30 @@ impl Filer {
             }
             at = end;
         }
+        self.keep_bounds();
         verdict
+    }
+
+    /// Gives up the connections that were unused for the longest time when there are too many.
+    fn keep_bounds(&mut self) {
+        for id in self.wrapped.too_many() {
+            if self.wrapped.held <= HELD_AFTER {
+                return;
+            }
+            let Some(mut conn) = self.wrapped.take(id) else {
+                continue;
+            };
+            if conn.is_open() {
+                if let Some(tls) = &mut conn.tls {
+                    tls.forget();
+                }
+                count(&mut self.wrapped.over_limit, conn.first.frame);
+            }
+            for side in [CLIENT, SERVER] {
+                self.side_ends(&mut conn, side);
+            }
+            self.wrapped.close(id, *conn);
+        }
     }
 
     /// Takes octets of a wrapped stream.
@@ -426,10 +565,9 @@ impl Filer {
         data: &[u8],
         extent: Extent,
     ) -> Verdict {
-        let Some(mut conn) = self.wrapped.conns.remove(&id) else {
+        let Some(mut conn) = self.wrapped.take(id) else {
             return Verdict::Unwanted;
         };
-        let before = conn.cost();
         if let Some(side) = conn.sides.get_mut(side) {
             side.way = Some(*way);
         }
@@ -455,15 +593,9 @@ impl Filer {
         } else {
             self.plain(&mut conn, side, data, &[extent], false);
         }
-        let wrapped = &mut self.wrapped;
-        wrapped.held = (wrapped.held + conn.cost()).saturating_sub(before);
-        if wrapped.held > MAX_HELD && conn.cost() > 0 {
-            wrapped.over_limit += 1;
-            wrapped.held = wrapped.held.saturating_sub(conn.cost());
-            conn.sides.iter_mut().for_each(|side| side.done = true);
-        }
         let done = conn.is_done(side);
         self.wrapped.put(id, conn);
+        self.keep_bounds();
         if done {
             Verdict::Unwanted
         } else {
@@ -473,7 +605,7 @@ impl Filer {
 
     /// Octets are missing in a wrapped stream.
     pub(super) fn linked_gap(&mut self, (id, side): Link) {
-        let Some(mut conn) = self.wrapped.conns.remove(&id) else {
+        let Some(mut conn) = self.wrapped.take(id) else {
             return;
         };
         if let Some(tls) = &mut conn.tls {
@@ -491,6 +623,9 @@ impl Filer {
         if let Some(own) = conn.sides.get_mut(side) {
             own.stream = stream;
             own.done |= lost && conn.tls.is_some() || has_frames;
+            if own.done {
+                own.ws = None;
+            }
         }
         if has_frames {
             self.wrapped.fault(
@@ -501,9 +636,19 @@ impl Filer {
         self.wrapped.put(id, conn);
     }
 
+    /// The sender of a wrapped stream has closed it.
+    pub(super) fn linked_closed(&mut self, link: Link) {
+        let conn = self.wrapped.conns.get(&link.0);
+        let tls = conn.and_then(|conn| conn.tls.as_ref());
+        // What the other side said may come later in the capture.
+        if !tls.is_some_and(|tls| tls.is_waiting(link.1)) {
+            self.linked_end(link);
+        }
+    }
+
     /// A wrapped stream has ended.
     pub(super) fn linked_end(&mut self, (id, side): Link) {
-        let Some(mut conn) = self.wrapped.conns.remove(&id) else {
+        let Some(mut conn) = self.wrapped.take(id) else {
             return;
         };
         if let Some(tls) = &mut conn.tls {

@@ -107,6 +107,13 @@ pub struct TcpSegment<'a> {
     pub sent: u32,
 }
 
+impl TcpSegment<'_> {
+    /// It has octets, or opens or closes a stream; most others only confirm.
+    pub fn matters(&self) -> bool {
+        !self.data.is_empty() || self.flags & (TCP_SYN | TCP_FIN | TCP_RST) != 0
+    }
+}
+
 /// TCP flag FIN.
 pub const TCP_FIN: u8 = 0x01;
 /// TCP flag SYN.

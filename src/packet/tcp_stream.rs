@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 
 use super::ip_fragment::Pieces;
-use super::{Addressing, Endpoint, TCP_SYN, TcpSegment};
+use super::{Addressing, Endpoint, TCP_FIN, TCP_RST, TCP_SYN, TcpSegment};
 use crate::bytes::Extent;
 
 /// Octets held for one direction behind a hole.
@@ -35,6 +35,12 @@ const IDLE_NANOS: i64 = 64_000_000_000;
 const MAX_JUMP: i64 = 512 << 10;
 /// Places at which a stream of unknown start was entered by content.
 const MAX_ISLANDS: usize = 4096;
+/// Memory for the directions that are open, without the octets that wait behind holes.
+pub const MAX_KEPT_OCTETS: usize = 64 << 20;
+/// What remains when the longest unused ones were forgotten.
+const KEPT_AFTER: usize = MAX_KEPT_OCTETS / 4 * 3;
+/// So many holes are noted without a look for closed ones.
+const HOLES_SWEEP_FROM: usize = 4096;
 
 /// What the octets of a stream are to its reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +70,8 @@ pub trait StreamSink {
     ) -> Verdict;
     /// Octets are missing before the next ones.
     fn gap(&mut self, state: &mut Self::State, way: &Way, time: i64);
+    /// The sender has closed the stream, and all octets up to there were given out.
+    fn closed(&mut self, state: &mut Self::State, way: &Way, time: i64);
     /// No more octets will come.
     fn end(&mut self, state: &mut Self::State, way: &Way, time: i64);
 }
@@ -103,6 +111,12 @@ struct Connection<S> {
     searched: usize,
     /// Segments that could not be kept.
     dropped: u64,
+    /// Place behind the last octet, from a FIN or RST, until it is reached.
+    last: Option<u64>,
+    /// It was reached.
+    closed: bool,
+    /// Memory that was counted for it.
+    counted: usize,
     /// The connection before this one on the same addresses.
     previous: Option<Box<Connection<S>>>,
 }
@@ -122,6 +136,9 @@ impl<S> Connection<S> {
             last_seen: time,
             searched: 0,
             dropped: 0,
+            last: None,
+            closed: false,
+            counted: 0,
             previous: None,
         }
     }
@@ -133,6 +150,43 @@ impl<S> Connection<S> {
 
     fn place_of(&self, seq: u32) -> u64 {
         self.place.saturating_add_signed(self.jump(seq))
+    }
+
+    /// Counts the memory that it takes now, and the one before it.
+    fn count(&mut self, kept: &mut usize) {
+        // An entry of the table is used to half, on average.
+        let entry = 2 * size_of::<(Key, Box<Self>)>();
+        let own = entry + size_of::<Self>() + self.islands.capacity() * size_of::<Island<S>>();
+        *kept = (*kept + own).saturating_sub(self.counted);
+        self.counted = own;
+    }
+
+    /// Memory that was counted for it and the one before it.
+    fn counted(&self) -> usize {
+        self.counted + self.previous.as_ref().map_or(0, |p| p.counted())
+    }
+
+    /// True when nothing is lost with it.
+    fn is_useless(&self) -> bool {
+        let untouched = || self.islands.iter().all(|i| i.next == i.start);
+        let useless = !self.wanted || self.closed || untouched();
+        useless && self.pieces.is_empty() && self.previous.as_ref().is_none_or(|p| p.is_useless())
+    }
+
+    fn add_island(&mut self, index: usize, start: u64)
+    where
+        S: Default,
+    {
+        // Nearly all have one, which would make room for four.
+        if self.islands.is_empty() {
+            self.islands.reserve_exact(1);
+        }
+        let island = Island {
+            start,
+            next: start,
+            state: S::default(),
+        };
+        self.islands.insert(index, island);
     }
 
     /// True when a segment can be part of this connection.
@@ -155,9 +209,13 @@ impl<S> Connection<S> {
 
 /// All streams of a capture.
 pub struct TcpStreams<S: StreamSink> {
-    open: HashMap<Key, Connection<S::State>>,
+    open: HashMap<Key, Box<Connection<S::State>>>,
     holes: VecDeque<(i64, Key)>,
+    /// Holes from which on closed ones are dropped.
+    holes_sweep_at: usize,
     held: usize,
+    /// Memory for the directions themselves.
+    kept: usize,
     last_sweep: i64,
     /// Connections from which on unused ones are forgotten.
     sweep_at: usize,
@@ -167,6 +225,8 @@ pub struct TcpStreams<S: StreamSink> {
     pub gaps: u64,
     /// Of those, given up because too many octets waited.
     pub gaps_by_limit: u64,
+    /// Directions in use that were forgotten because there were too many.
+    pub forgotten: u64,
 }
 
 impl<S: StreamSink> Default for TcpStreams<S> {
@@ -174,12 +234,15 @@ impl<S: StreamSink> Default for TcpStreams<S> {
         Self {
             open: HashMap::new(),
             holes: VecDeque::new(),
+            holes_sweep_at: HOLES_SWEEP_FROM,
             held: 0,
+            kept: 0,
             last_sweep: i64::MIN,
             sweep_at: SWEEP_FROM,
             dropped: 0,
             gaps: 0,
             gaps_by_limit: 0,
+            forgotten: 0,
         }
     }
 }
@@ -190,13 +253,14 @@ impl<S: StreamSink> TcpStreams<S> {
         let key = (way.addressing.src, way.addressing.dst, way.addressing.realm);
         let syn = seg.flags & TCP_SYN != 0;
         if seg.data.is_empty() && !syn {
+            self.note_end(sink, key, &seg, time);
             return;
         }
         let seq = seg.seq.wrapping_add(u32::from(syn));
         let newest = self
             .open
             .entry(key)
-            .or_insert_with(|| Connection::new(way, seq, syn, time));
+            .or_insert_with(|| Box::new(Connection::new(way, seq, syn, time)));
         let belongs = newest.takes(seq, syn);
         let conn = if !belongs && newest.previous.as_ref().is_some_and(|p| p.takes(seq, syn)) {
             match newest.previous.as_deref_mut() {
@@ -205,12 +269,13 @@ impl<S: StreamSink> TcpStreams<S> {
             }
         } else {
             if !belongs {
-                let fresh = Connection::new(way, seq, syn, time);
+                let fresh = Box::new(Connection::new(way, seq, syn, time));
                 let mut old = std::mem::replace(newest, fresh);
                 if let Some(mut oldest) = old.previous.take() {
+                    self.kept = self.kept.saturating_sub(oldest.counted());
                     close(sink, &mut oldest, time, &mut self.held, &mut self.gaps);
                 }
-                newest.previous = Some(Box::new(old));
+                newest.previous = Some(old);
             }
             newest
         };
@@ -225,6 +290,11 @@ impl<S: StreamSink> TcpStreams<S> {
         if !seg.data.is_empty() {
             take(sink, conn, seq, seg.data, extent, time);
         }
+        if seg.flags & TCP_FIN != 0 {
+            conn.last = Some(conn.place_of(seq.wrapping_add(seg.sent)));
+        }
+        tell_end(sink, conn, time);
+        conn.count(&mut self.kept);
         self.dropped += std::mem::take(&mut conn.dropped);
         let cost = conn.pieces.cost();
         self.held = (self.held + cost).saturating_sub(before);
@@ -244,6 +314,78 @@ impl<S: StreamSink> TcpStreams<S> {
             };
             self.gaps_by_limit += u64::from(self.give_up(sink, key, since, time));
         }
+        self.sweep_holes();
+        if self.kept > MAX_KEPT_OCTETS {
+            self.forget_unused(sink, time);
+        }
+    }
+
+    /// A segment without octets may close its direction.
+    fn note_end(&mut self, sink: &mut S, key: Key, seg: &TcpSegment<'_>, time: i64) {
+        if seg.flags & (TCP_FIN | TCP_RST) == 0 {
+            return;
+        }
+        let Some(newest) = self.open.get_mut(&key) else {
+            return;
+        };
+        let conn = if newest.takes(seg.seq, false) {
+            newest
+        } else {
+            match newest.previous.as_deref_mut() {
+                Some(previous) if previous.takes(seg.seq, false) => previous,
+                _ => return,
+            }
+        };
+        conn.last = Some(conn.place_of(seg.seq));
+        tell_end(sink, conn, time);
+    }
+
+    /// Drops the notes of holes that were filled, when there may be many of them.
+    fn sweep_holes(&mut self) {
+        if self.holes.len() < self.holes_sweep_at {
+            return;
+        }
+        let open = &self.open;
+        self.holes.retain(|(since, key)| {
+            let mut at = open.get(key).map(Box::as_ref);
+            while let Some(conn) = at {
+                if conn.hole_since == Some(*since) {
+                    return true;
+                }
+                at = conn.previous.as_deref();
+            }
+            false
+        });
+        self.holes_sweep_at = (self.holes.len() * 2).max(HOLES_SWEEP_FROM);
+    }
+
+    /// Too many directions are open: forgets those of no use, then the longest unused ones.
+    fn forget_unused(&mut self, sink: &mut S, now: i64) {
+        let mut order: Vec<(bool, i64, Key)> = self
+            .open
+            .iter()
+            .map(|(key, conn)| (!conn.is_useless(), conn.last_seen, *key))
+            .collect();
+        order.sort_unstable();
+        for (used, _, key) in order {
+            if self.kept <= KEPT_AFTER {
+                return;
+            }
+            self.forgotten += u64::from(used);
+            self.close(sink, key, now);
+        }
+    }
+
+    /// Ends what is open on these addresses.
+    fn close(&mut self, sink: &mut S, key: Key, time: i64) {
+        let Some(mut conn) = self.open.remove(&key) else {
+            return;
+        };
+        self.kept = self.kept.saturating_sub(conn.counted());
+        if let Some(mut previous) = conn.previous.take() {
+            close(sink, &mut previous, time, &mut self.held, &mut self.gaps);
+        }
+        close(sink, &mut conn, time, &mut self.held, &mut self.gaps);
     }
 
     /// Gives up the hole at `key` that has been open since `since`; false if it is closed.
@@ -251,7 +393,7 @@ impl<S: StreamSink> TcpStreams<S> {
         let Some(newest) = self.open.get_mut(&key) else {
             return false;
         };
-        let mut at = Some(newest);
+        let mut at = Some(newest.as_mut());
         while let Some(conn) = at {
             if conn.hole_since == Some(since) {
                 flush(sink, conn, now, &mut self.held, &mut self.gaps);
@@ -275,11 +417,15 @@ impl<S: StreamSink> TcpStreams<S> {
         let due = now.saturating_sub(self.last_sweep) > IDLE_NANOS;
         if due && self.open.len() >= self.sweep_at {
             self.last_sweep = now;
-            self.open.retain(|_, conn| {
-                let idle = now.saturating_sub(conn.last_seen) >= IDLE_NANOS;
-                // What has no octets in hand can be forgotten, unless it is a SIP stream.
-                !idle || conn.wanted && !conn.islands.is_empty() || !conn.pieces.is_empty()
-            });
+            let idle = |conn: &Connection<S::State>| {
+                now.saturating_sub(conn.last_seen) >= IDLE_NANOS && conn.is_useless()
+            };
+            let open = self.open.iter().filter(|(_, conn)| idle(conn));
+            let mut keys: Vec<Key> = open.map(|(key, _)| *key).collect();
+            keys.sort_unstable();
+            for key in keys {
+                self.close(sink, key, now);
+            }
             self.sweep_at = (self.open.len() * 2).max(SWEEP_FROM);
         }
     }
@@ -289,13 +435,7 @@ impl<S: StreamSink> TcpStreams<S> {
         let mut keys: Vec<Key> = self.open.keys().copied().collect();
         keys.sort();
         for key in keys {
-            let Some(mut conn) = self.open.remove(&key) else {
-                continue;
-            };
-            if let Some(mut previous) = conn.previous.take() {
-                close(sink, &mut previous, time, &mut self.held, &mut self.gaps);
-            }
-            close(sink, &mut conn, time, &mut self.held, &mut self.gaps);
+            self.close(sink, key, time);
         }
         self.holes.clear();
     }
@@ -347,6 +487,19 @@ fn flush<S: StreamSink>(
     }
     conn.pieces.clear();
     conn.hole_since = None;
+    tell_end(sink, conn, time);
+}
+
+/// Says when all octets of a closed stream were given out.
+fn tell_end<S: StreamSink>(sink: &mut S, conn: &mut Connection<S::State>, time: i64) {
+    let (Some(last), Some(island)) = (conn.last, conn.islands.last_mut()) else {
+        return;
+    };
+    if island.next >= last {
+        conn.last = None;
+        conn.closed = true;
+        sink.closed(&mut island.state, &conn.way, time);
+    }
 }
 
 /// The island that a place belongs to.
@@ -455,14 +608,7 @@ fn enter<S: StreamSink>(
         conn.pieces.insert(place, data, extent);
         let start = from + at as u64;
         let index = conn.islands.partition_point(|i| i.start <= start);
-        conn.islands.insert(
-            index,
-            Island {
-                start,
-                next: start,
-                state: S::State::default(),
-            },
-        );
+        conn.add_island(index, start);
         drain(sink, conn, index, time);
         return;
     }
@@ -486,15 +632,7 @@ fn enter<S: StreamSink>(
 fn enter_at_syn<S: StreamSink>(sink: &mut S, conn: &mut Connection<S::State>, time: i64) {
     let Some(first) = conn.first else { return };
     if conn.islands.first().is_none_or(|i| i.start > first) {
-        let state = S::State::default();
-        conn.islands.insert(
-            0,
-            Island {
-                start: first,
-                next: first,
-                state,
-            },
-        );
+        conn.add_island(0, first);
     }
     drain(sink, conn, 0, time);
 }
@@ -514,7 +652,7 @@ fn deliver<S: StreamSink>(
     let verdict = sink.data(&mut island.state, &conn.way, data, extent, time);
     if verdict == Verdict::Unwanted {
         conn.wanted = false;
-        conn.islands.clear();
+        conn.islands = Vec::new();
         conn.pieces.clear();
     }
 }

@@ -17,6 +17,8 @@ const BOMB_GRACE: u64 = 1 << 20;
 const BOMB_GROWTH: u64 = 100;
 /// Inflated octets of one direction, at most.
 const BOMB_OCTETS: u64 = 8 << 30;
+/// What an inflater takes: its window of 32 KiB, its tables.
+const INFLATER_OCTETS: usize = 44 << 10;
 
 /// What an HTTP header is to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -257,7 +259,13 @@ impl Half {
 
     /// Memory in use.
     pub fn cost(&self) -> usize {
-        self.message.capacity() + self.head.capacity()
+        let places = self.extents.capacity() + self.head_extents.capacity();
+        let inflater = self.inflate.as_ref().map_or(0, |_| INFLATER_OCTETS);
+        self.message.capacity()
+            + self.head.capacity()
+            + places * size_of::<Extent>()
+            + inflater
+            + size_of::<Self>()
     }
 
     /// Octets are missing: nothing more can be read.
@@ -265,6 +273,7 @@ impl Half {
         self.fault.get_or_insert(Fault::NotAFrame);
         self.message = Vec::new();
         self.extents = Vec::new();
+        self.inflate = None;
     }
 
     /// Takes the next octets, and hands out every message that ends in them.
@@ -327,8 +336,9 @@ impl Half {
                     }
                     // A header in another packet belongs to the message, too.
                     let here = extent.part(0, used.min(data.len()));
-                    for header in self.head_extents.iter().chain([&here]) {
-                        self.extents.push(Extent { len: 0, ..*header });
+                    let headers = self.head_extents.iter().chain([&here]);
+                    for header in headers.filter(|_| !self.dropping) {
+                        name_packet(&mut self.extents, header);
                     }
                     if frame.payload > MAX_MESSAGE as u64 {
                         self.drop_message();
@@ -352,7 +362,15 @@ impl Half {
         if let (Some(mask), Some(own)) = (frame.mask, self.message.get_mut(start..)) {
             unmask(own, mask, (self.done % 4) as usize);
         }
-        self.extents.push(extent);
+        // The octets themselves name their packet.
+        if let Some(last) = self.extents.last_mut()
+            && last.len == 0
+            && is_same_packet(last, &extent)
+        {
+            *last = extent;
+        } else {
+            self.extents.push(extent);
+        }
     }
 
     /// Too long a message is passed over; a compressed one takes the context of the rest with it.
@@ -360,6 +378,7 @@ impl Half {
         self.dropped += 1;
         self.dropping = true;
         self.message = Vec::new();
+        self.extents = Vec::new();
         if self.compressed && self.takeover {
             self.fault = Some(Fault::TooLong);
         }
@@ -391,9 +410,9 @@ impl Half {
                 as_captured: false,
             });
         }
-        if message.capacity() <= 64 << 10 {
-            message.clear();
-            self.message = message;
+        // Connections stay open for hours: what does not matter to the next message is not kept.
+        if self.compressed && !self.takeover {
+            self.inflate = None;
         }
     }
 
@@ -403,9 +422,6 @@ impl Half {
         let state = self
             .inflate
             .get_or_insert_with(|| Box::new(Decompress::new(false)));
-        if !self.takeover {
-            state.reset(false);
-        }
         let mut out = Vec::new();
         let mut rest = packed.as_slice();
         self.packed += packed.len() as u64;
@@ -449,5 +465,16 @@ impl Half {
                 Ok(_) => {}
             }
         }
+    }
+}
+
+fn is_same_packet(a: &Extent, b: &Extent) -> bool {
+    (a.file, a.frame) == (b.file, b.frame)
+}
+
+/// Notes that a message has octets in a packet, unless that is known.
+fn name_packet(extents: &mut Vec<Extent>, of: &Extent) {
+    if extents.last().is_none_or(|last| !is_same_packet(last, of)) {
+        extents.push(Extent { len: 0, ..*of });
     }
 }

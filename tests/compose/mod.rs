@@ -90,14 +90,25 @@ pub fn udp_from(src: ([u8; 4], u16), dst: ([u8; 4], u16), id: u16, data: &[u8]) 
 
 /// A segment from A:5061 to B:5060.
 pub fn tcp(seq: u32, flags: u8, data: &[u8]) -> Vec<u8> {
+    tcp_from((A, 5061), (B, 5060), seq, flags, data)
+}
+
+/// A segment with everything stated.
+pub fn tcp_from(
+    src: ([u8; 4], u16),
+    dst: ([u8; 4], u16),
+    seq: u32,
+    flags: u8,
+    data: &[u8],
+) -> Vec<u8> {
     let mut out = Vec::new();
-    out.extend_from_slice(&5061u16.to_be_bytes());
-    out.extend_from_slice(&5060u16.to_be_bytes());
+    out.extend_from_slice(&src.1.to_be_bytes());
+    out.extend_from_slice(&dst.1.to_be_bytes());
     out.extend_from_slice(&seq.to_be_bytes());
     out.extend_from_slice(&0u32.to_be_bytes());
     out.extend_from_slice(&[0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
     out.extend_from_slice(data);
-    ipv4(6, 0, 0, A, B, &out)
+    ipv4(6, 0, 0, src.0, dst.0, &out)
 }
 
 /// A fragment of a UDP datagram, IPv4 or IPv6.

@@ -24,6 +24,13 @@ pub struct CertificateInfo {
 }
 
 impl CertificateInfo {
+    /// Memory in use.
+    pub(super) fn cost(&self) -> usize {
+        let names = self.names.iter().map(String::capacity);
+        let texts = self.subject.capacity() + self.issuer.capacity();
+        size_of::<Self>() + texts + names.sum::<usize>() + size_of_val(self.names.as_slice())
+    }
+
     /// Reads the DER form; none when it is no certificate.
     pub(super) fn read(der: &[u8]) -> Option<Self> {
         let certificate = Certificate::from_der(der).ok()?;

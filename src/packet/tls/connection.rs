@@ -29,6 +29,10 @@ const MAX_ALERTS: usize = 16;
 const MAX_CHAIN: usize = 4;
 /// Octets of handshake kept for the session hash.
 const MAX_TRANSCRIPT: usize = 64 << 10;
+/// What the keys of one direction take beside their place.
+const KEY_OCTETS: usize = 1 << 10;
+/// The same of a secret.
+const SECRET_OCTETS: usize = 64;
 
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const ALERT: u8 = 21;
@@ -118,11 +122,10 @@ impl Half {
             self.extents.pop_front();
         }
         if self.taken >= self.buffer.len() {
-            self.buffer.clear();
+            // Connections stay open for hours: what they do not need they do not keep.
+            self.buffer = Vec::new();
+            self.extents = VecDeque::new();
             self.taken = 0;
-            if self.buffer.capacity() > 4 * MAX_RECORD {
-                self.buffer = Vec::new();
-            }
         } else if self.taken > 4 * MAX_RECORD {
             self.buffer.drain(..self.taken);
             self.taken = 0;
@@ -138,6 +141,14 @@ impl Half {
         let count = (*budget / octets).min(MAX_MISSING);
         *budget -= count * octets;
         count
+    }
+
+    fn cost(&self) -> usize {
+        self.buffer.capacity()
+            + self.extents.capacity() * size_of::<Extent>()
+            + self.message.capacity()
+            + self.key.as_ref().map_or(0, |_| KEY_OCTETS)
+            + self.secret.as_ref().map_or(0, |_| SECRET_OCTETS)
     }
 
     fn clear(&mut self) {
@@ -171,20 +182,42 @@ pub struct Connection {
     /// The server asked for another ClientHello, which has not come.
     retry: bool,
     text: Vec<u8>,
+    /// Memory in use for what the handshake said.
+    told: usize,
 }
 
 impl Connection {
-    /// Memory in use for octets that wait.
+    /// Memory in use.
     pub fn cost(&self) -> usize {
-        self.halves
-            .iter()
-            .map(|h| h.buffer.capacity() + h.message.capacity())
-            .sum()
+        let halves: usize = self.halves.iter().map(Half::cost).sum();
+        size_of::<Self>() + self.told + halves + self.text.capacity()
+    }
+
+    /// Counts what the handshake said so far.
+    fn count_told(&mut self) {
+        let hellos = [&self.client, &self.server];
+        let hellos = hellos.into_iter().flatten();
+        let hellos: usize = hellos.map(|h| size_of::<Hello>() + h.heap()).sum();
+        self.told = self.facts.heap() + hellos + self.master.heap();
+    }
+
+    /// There is no room for it any more.
+    pub fn forget(&mut self) {
+        for side in [CLIENT, SERVER] {
+            if !self.is_over(side) {
+                self.give_up(side, Obstacle::NoRoom);
+            }
+        }
     }
 
     /// True when nothing more can be learned from a direction.
     pub fn is_over(&self, side: usize) -> bool {
         self.halves.get(side).is_none_or(|half| half.over)
+    }
+
+    /// True when octets of a direction wait for what the other one has to say.
+    pub fn is_waiting(&self, side: usize) -> bool {
+        self.halves.get(side).is_some_and(|half| half.waiting)
     }
 
     /// Takes the next octets of one direction.
@@ -213,9 +246,10 @@ impl Connection {
             let moved = self.run(side, secrets, emit);
             let waits = self.halves.get(other).is_some_and(|half| half.waiting);
             if !moved || !waits || !self.run(other, secrets, emit) {
-                return;
+                break;
             }
         }
+        self.text = Vec::new();
     }
 
     /// Octets of one direction are missing.
@@ -699,9 +733,13 @@ impl Connection {
             at += len + 4;
         }
         all.drain(..at);
+        if all.is_empty() {
+            all = Vec::new();
+        }
         if let Some(half) = self.halves.get_mut(side) {
             half.message = all;
         }
+        self.count_told();
     }
 
     fn message(
@@ -775,17 +813,17 @@ impl Connection {
     }
 
     fn client_hello(&mut self, body: &[u8]) {
-        let Some(hello) = handshake::client_hello(body) else {
+        let Some(mut hello) = handshake::client_hello(body) else {
             return;
         };
         let facts = &mut self.facts;
-        facts.sni = hello.sni.clone().or(facts.sni.take());
-        facts.versions_offered = match hello.versions.as_slice() {
-            [] => vec![hello.version],
-            list => list.to_vec(),
+        facts.sni = hello.sni.take().or(facts.sni.take());
+        facts.versions_offered = match std::mem::take(&mut hello.versions) {
+            list if list.is_empty() => vec![hello.version],
+            list => list,
         };
-        facts.suites_offered.clone_from(&hello.suites);
-        facts.alpn_offered.clone_from(&hello.alpn);
+        facts.suites_offered = std::mem::take(&mut hello.suites);
+        facts.alpn_offered = std::mem::take(&mut hello.alpn);
         // A second hello asks for new keys: by renegotiation, or as the server told it to.
         if self.client.is_some() {
             self.server = None;

@@ -10,6 +10,8 @@ const RETRY_RANDOM: [u8; 32] = [
 ];
 /// Entries kept of lists that a hello offers.
 const MAX_OFFERED: usize = 64;
+/// Application protocols kept of a hello.
+const MAX_NAMES: usize = 16;
 
 /// Cuts octets off the front; everything gives none at the end.
 #[derive(Clone, Copy)]
@@ -60,6 +62,18 @@ pub(super) struct Hello {
 }
 
 impl Hello {
+    /// Memory in use beside its own size.
+    pub fn heap(&self) -> usize {
+        let texts = self.sni.iter().chain(&self.alpn);
+        let texts: usize = texts.map(String::capacity).sum();
+        let numbers = self.suites.capacity() + self.versions.capacity();
+        self.session_id.capacity()
+            + self.ticket.capacity()
+            + numbers * size_of::<u16>()
+            + self.alpn.capacity() * size_of::<String>()
+            + texts
+    }
+
     pub fn is_retry(&self) -> bool {
         self.random == RETRY_RANDOM
     }
@@ -80,11 +94,7 @@ pub(super) fn client_hello(body: &[u8]) -> Option<Hello> {
         ..Hello::default()
     };
     let suites = r.vector(2)?.chunks_exact(2);
-    hello.suites = suites
-        .filter_map(|pair| Reader(pair).u16())
-        .filter(|n| !is_grease(*n))
-        .take(MAX_OFFERED)
-        .collect();
+    hello.suites = offered(suites.filter_map(|pair| Reader(pair).u16()));
     r.vector(1)?;
     extensions(&mut r, &mut hello, true);
     Some(hello)
@@ -128,7 +138,7 @@ fn extensions(r: &mut Reader<'_>, hello: &mut Hello, client: bool) -> Option<()>
             }
             16 => {
                 let mut names = Reader(data.vector(2)?);
-                while !names.0.is_empty() && hello.alpn.len() < MAX_OFFERED {
+                while !names.0.is_empty() && hello.alpn.len() < MAX_NAMES {
                     let name = names.vector(1)?;
                     // GREASE (RFC 8701) is no protocol.
                     if !matches!(name, [a, b] if a == b && a & 15 == 10) {
@@ -143,17 +153,23 @@ fn extensions(r: &mut Reader<'_>, hello: &mut Hello, client: bool) -> Option<()>
             42 => hello.early_data = true,
             43 if client => {
                 let versions = data.vector(1)?.chunks_exact(2);
-                hello.versions = versions
-                    .filter_map(|pair| Reader(pair).u16())
-                    .filter(|n| !is_grease(*n))
-                    .take(MAX_OFFERED)
-                    .collect();
+                hello.versions = offered(versions.filter_map(|pair| Reader(pair).u16()));
             }
             43 => hello.versions = vec![data.u16()?],
             _ => {}
         }
     }
     Some(())
+}
+
+/// The numbers that a hello offers, the first of them.
+fn offered(numbers: impl Iterator<Item = u16>) -> Vec<u16> {
+    let mut list: Vec<u16> = numbers
+        .filter(|n| !is_grease(*n))
+        .take(MAX_OFFERED)
+        .collect();
+    list.shrink_to_fit();
+    list
 }
 
 /// Numbers that only test whether unknown ones are ignored (RFC 8701).

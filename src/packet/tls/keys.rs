@@ -27,6 +27,13 @@ fn ticket_name(ticket: &[u8]) -> Vec<u8> {
 }
 
 impl MasterKeys {
+    /// Memory in use beside its own size.
+    pub fn heap(&self) -> usize {
+        let own = [&self.exchange, &self.ticket].into_iter().flatten();
+        let octets = own.chain(&self.transcript).map(Vec::capacity);
+        octets.sum::<usize>() + self.master.as_ref().map_or(0, |master| master.capacity())
+    }
+
     /// Keys for the records of one side, from its ChangeCipherSpec on.
     pub fn protection(
         &mut self,

@@ -79,6 +79,8 @@ pub enum Obstacle {
     Damaged,
     /// A handshake message is longer than 256 KiB.
     TooLong,
+    /// Too many connections were open at once.
+    NoRoom,
 }
 
 impl std::fmt::Display for Obstacle {
@@ -95,6 +97,9 @@ impl std::fmt::Display for Obstacle {
             Self::NotTls => "octets stand where a TLS record should begin",
             Self::Damaged => "a record could not be opened although those before it could",
             Self::TooLong => "a handshake message is longer than 256 KiB",
+            Self::NoRoom => {
+                "too many connections were open at once, and nothing came on it for the longest time"
+            }
         })
     }
 }
@@ -139,6 +144,19 @@ pub struct TlsFacts {
 }
 
 impl TlsFacts {
+    /// Memory in use beside its own size.
+    pub fn heap(&self) -> usize {
+        let texts = self.sni.iter().chain(&self.alpn_offered).chain(&self.alpn);
+        let texts: usize = texts.map(String::capacity).sum();
+        let numbers = self.versions_offered.capacity() + self.suites_offered.capacity();
+        let chains = self.certificates.iter().chain(&self.client_certificates);
+        texts
+            + numbers * size_of::<u16>()
+            + self.alpn_offered.capacity() * size_of::<String>()
+            + self.alerts.capacity() * size_of::<Alert>()
+            + chains.map(CertificateInfo::cost).sum::<usize>()
+    }
+
     /// True when application data could be read.
     pub fn is_decrypted(&self) -> bool {
         self.opened.iter().any(|n| *n > 0)
