@@ -28,7 +28,8 @@ pub struct Texts {
     blocks: Blocks,
     open: Vec<u8>,
     places: Paged<Place>,
-    table: HashTable<u32>,
+    /// Numbers by hash; a hash of 64 bits with a seed stands for its text, as everywhere in the index.
+    table: HashTable<(u64, u32)>,
     /// Texts of late, by hash: most come again soon.
     recent: Recent,
 }
@@ -94,9 +95,7 @@ impl Texts {
             table,
             ..
         } = self;
-        if let Some(index) = table.find(hash, |i| {
-            read(blocks, open, places.get(*i as usize)) == text
-        }) {
+        if let Some((_, index)) = table.find(hash, |(known, _)| *known == hash) {
             return TextId::at(*index as usize);
         }
         if open.len() + text.len() > BLOCK {
@@ -112,16 +111,8 @@ impl Texts {
         };
         open.extend_from_slice(text);
         let index = places.push(place);
-        let Self {
-            blocks,
-            open,
-            places,
-            table,
-            ..
-        } = self;
-        table.insert_unique(hash, u32::try_from(index).unwrap_or(u32::MAX), |i| {
-            super::hash_bytes(read(blocks, open, places.get(*i as usize)))
-        });
+        let number = u32::try_from(index).unwrap_or(u32::MAX);
+        table.insert_unique(hash, (hash, number), |(hash, _)| *hash);
         TextId::at(index)
     }
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::piece::Piece;
+use crate::swar;
 
 /// Walks over the lines of a description.
 #[derive(Clone, Copy)]
@@ -23,7 +24,7 @@ impl<'a> Iterator for Lines<'a> {
             return None;
         }
         let bytes = self.rest.bytes();
-        let Some(end) = memchr::memchr2(b'\r', b'\n', bytes) else {
+        let Some(end) = swar::find_either(bytes, b'\r', b'\n') else {
             let line = self.rest;
             self.rest = line.skip(line.len());
             return Some(line);

@@ -2,7 +2,7 @@
 
 use memchr::memchr3;
 
-use crate::piece::Piece;
+use crate::piece::{Piece, is_white};
 use crate::swar::{find_either, find_octet};
 
 const TOKEN: u8 = 1;
@@ -187,6 +187,34 @@ impl<'a> Iterator for Params<'a> {
     }
 }
 
+/// The value of the first parameter of that name, as [`params`] gives it; empty when there is none.
+#[inline]
+pub(crate) fn value_of<'a>(text: Piece<'a>, name: &str) -> Piece<'a> {
+    let mut rest = text;
+    // As messages nearly always have them: no white space and no quotes before the one wanted.
+    while rest.first() == Some(b';') {
+        let from_name = rest.skip(1);
+        let end = find_either(from_name.bytes(), b';', b'"').unwrap_or(from_name.len());
+        let param = from_name.take(end);
+        if from_name.bytes().get(end) == Some(&b'"') || param.first().is_some_and(is_white) {
+            break;
+        }
+        if param.starts_with(name) {
+            match param.bytes().get(name.len()) {
+                Some(b'=') => return param.skip(name.len().wrapping_add(1)).trim(),
+                None => return param.take(0),
+                Some(&byte) if is_white(byte) => break,
+                Some(_) => {}
+            }
+        }
+        rest = from_name.skip(end);
+    }
+    let found = params(rest).find(|param| param.name.is(name));
+    found
+        .and_then(|param| param.value)
+        .unwrap_or(text.skip(text.len()))
+}
+
 /// Splits `name=value`.
 #[inline]
 pub(crate) fn raw_param(text: Piece<'_>) -> RawParam<'_> {
@@ -360,4 +388,43 @@ pub(crate) fn is_media_type(value: Piece<'_>, wanted: (&str, &str)) -> bool {
     whole
         .split_once(b'/')
         .is_some_and(|(kind, subtype)| kind.trim().is(wanted.0) && subtype.trim().is(wanted.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_is_found_as_the_list_of_all_has_it() {
+        let values = [
+            "",
+            "=x",
+            "= x ",
+            " = x",
+            "=\"a;tag=no\"",
+            "=\"open;tag=no",
+            "==",
+            "=x,y",
+            "x=1",
+        ];
+        let mut checked = 0;
+        for first in ["tag", "TAG", " tag", "ta", "other", "", "\t"] {
+            for one in values {
+                for second in ["tag", "Tag ", "x", "\r\n tag"] {
+                    for two in values {
+                        for start in [";", "", " ;", "x;"] {
+                            let text = format!("{start}{first}{one};{second}{two}");
+                            let text = Piece::whole(text.as_bytes());
+                            let slow = params(text).find(|param| param.name.is("tag"));
+                            let slow = slow.and_then(|param| param.value);
+                            let slow = slow.unwrap_or(text.take(0));
+                            assert_eq!(value_of(text, "tag").bytes(), slow.bytes(), "{text:?}");
+                            checked += usize::from(!slow.is_empty());
+                        }
+                    }
+                }
+            }
+        }
+        assert!(checked > 500, "{checked}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Lines of a message header: where they end, what continues them (RFC 3261, 7.3.1).
 
 use crate::piece::Piece;
+use crate::swar;
 
 /// How a line ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,21 @@ pub(crate) struct Line {
 #[inline(always)]
 pub(crate) fn line_at(bytes: &[u8], at: usize) -> Line {
     let rest = bytes.get(at..).unwrap_or_default();
-    let Some(len) = memchr::memchr2(b'\r', b'\n', rest) else {
+    ended_at(bytes, at, memchr::memchr2(b'\r', b'\n', rest))
+}
+
+/// The line that begins at `at`, and its first colon.
+#[inline(always)]
+fn line_and_colon_at(bytes: &[u8], at: usize) -> (Line, Option<usize>) {
+    let (len, colon) = swar::line_and_colon(bytes.get(at..).unwrap_or_default());
+    (ended_at(bytes, at, len), colon)
+}
+
+/// The line from `at` that goes on for `len` octets.
+#[inline(always)]
+fn ended_at(bytes: &[u8], at: usize, len: Option<usize>) -> Line {
+    let rest = bytes.get(at..).unwrap_or_default();
+    let Some(len) = len else {
         return Line {
             start: at,
             end: bytes.len(),
@@ -85,24 +100,26 @@ pub(crate) enum Step<'a> {
     },
 }
 
-/// The line at `at` with the lines that continue it.
+/// The line at `at` with the lines that continue it, and the offset of its first colon.
 #[inline(always)]
-pub(crate) fn folded_line_at(bytes: &[u8], at: usize) -> Line {
-    let mut line = line_at(bytes, at);
+pub(crate) fn folded_line_at(bytes: &[u8], at: usize) -> (Line, Option<usize>) {
+    let (mut line, mut colon) = line_and_colon_at(bytes, at);
     if line.start != line.end {
         // A line that begins with white space continues the one before.
         while let Some(b' ' | b'\t') = bytes.get(line.next) {
-            let more = line_at(bytes, line.next);
+            let (more, found) = line_and_colon_at(bytes, line.next);
+            let skipped = more.start.wrapping_sub(at);
+            colon = colon.or(found.map(|found| found.wrapping_add(skipped)));
             (line.end, line.next) = (more.end, more.next);
         }
     }
-    line
+    (line, colon)
 }
 
 /// The header field at `at`, or the end of the header.
 #[inline]
 pub(crate) fn step(bytes: &[u8], at: usize) -> Step<'_> {
-    let line = folded_line_at(bytes, at);
+    let (line, colon) = folded_line_at(bytes, at);
     if line.start == line.end {
         let blank_line = line.line_end != LineEnd::None;
         return Step::End {
@@ -111,7 +128,7 @@ pub(crate) fn step(bytes: &[u8], at: usize) -> Step<'_> {
         };
     }
     let text = Piece::whole(bytes).range(line.start, line.end);
-    let Some(colon) = text.find(b':') else {
+    let Some(colon) = colon else {
         if is_session_description(text.bytes()) {
             return Step::End {
                 body: at,

@@ -14,7 +14,6 @@ use super::start_line;
 pub use super::start_line::StartKind;
 use crate::piece::Piece;
 use crate::span::Span;
-use crate::swar;
 
 /// What is known of a message from the packet that brought it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -173,12 +172,12 @@ fn walk<const ALL: bool>(bytes: &[u8], framing: Framing) -> Option<Scan> {
     let mut at = line.next;
     // The same walk as `lines::step`, but nothing is built for headers that nobody asks for.
     let body = loop {
-        let line = lines::folded_line_at(bytes, at);
+        let (line, colon) = lines::folded_line_at(bytes, at);
         if line.start == line.end {
             break line.next;
         }
         let text = bytes.get(line.start..line.end).unwrap_or_default();
-        let Some(colon) = swar::find_octet(text, b':') else {
+        let Some(colon) = colon else {
             if lines::is_session_description(text) {
                 break line.start;
             }
@@ -457,18 +456,12 @@ pub(crate) fn number(value: Piece<'_>) -> Option<u32> {
 
 #[inline]
 fn tag(params: Piece<'_>) -> Span {
-    let found = lex::params(params).find(|param| param.name.is("tag"));
-    found
-        .and_then(|param| param.value)
-        .map_or(Span::default(), |value| some(lex::tag(value)))
+    some(lex::tag(lex::value_of(params, "tag")))
 }
 
 #[inline]
 fn param(params: Piece<'_>, name: &str) -> Span {
-    let found = lex::params(params).find(|param| param.name.is(name));
-    found
-        .and_then(|param| param.value)
-        .map_or(Span::default(), some)
+    some(lex::value_of(params, name))
 }
 
 /// Headers that the fast pass looks at.

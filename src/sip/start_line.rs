@@ -71,9 +71,10 @@ pub fn recognise(text: &[u8]) -> Option<StartKind> {
         .take_while(|&&b| b == b' ' || b == b'\t')
         .count();
     let rest = rest.skip(blanks);
-    let sip_uri = ["sip:", "sips:", "<sip:", "<sips:"]
-        .iter()
-        .any(|scheme| rest.starts_with(scheme));
+    let sip_uri = rest.bytes().starts_with(b"sip:")
+        || ["sip:", "sips:", "<sip:", "<sips:"]
+            .iter()
+            .any(|scheme| rest.starts_with(scheme));
     if known && (sip_uri || rest.starts_with("tel:")) {
         return Some(StartKind::Request);
     }
@@ -113,6 +114,10 @@ fn is_status_line(text: &[u8]) -> bool {
 /// Splits what follows the method into Request-URI and version.
 fn split_version(rest: Piece<'_>) -> (Piece<'_>, Piece<'_>) {
     let rest = rest.trim();
+    if rest.bytes().ends_with(b" SIP/2.0") {
+        let uri = rest.len().saturating_sub(8);
+        return (rest.take(uri).trim_end(), rest.skip(uri.wrapping_add(1)));
+    }
     let blank = rest
         .bytes()
         .iter()
