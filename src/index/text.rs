@@ -145,12 +145,12 @@ impl Texts {
     pub(super) fn octets(&self) -> usize {
         let blocks = self.blocks.list.iter().chain(&self.blocks.carried);
         let text: usize = blocks.map(|block| block.capacity()).sum();
-        text + self.open.capacity() + self.places.octets() + self.table.capacity() * 5
+        text + self.open.capacity() + self.places.octets() + self.table.capacity() * 17
     }
 
     /// Lets the texts before `cut` leave, but for those that `keep` names.
     pub(super) fn leave(&mut self, cut: usize, keep: impl Fn(usize) -> bool) {
-        self.table.retain(|at| {
+        self.table.retain(|(_, at)| {
             let at = *at as usize;
             at >= cut || self.places.get(at).is_some() && keep(at)
         });
@@ -163,9 +163,7 @@ impl Texts {
         } = self;
         places.leave(cut, |at, _| keep(at));
         if table.capacity() > 4 * places.len() + 1024 {
-            table.shrink_to(2 * places.len(), |i| {
-                super::hash_bytes(read(blocks, open, places.get(*i as usize)))
-            });
+            table.shrink_to(2 * places.len(), |(hash, _)| *hash);
         }
         *recent = Recent::default();
         // What is carried over moves together, so that the blocks it stood in can go.
