@@ -1,10 +1,12 @@
 //! Arguments, and the help that explains them.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use super::exit;
+use crate::source::hep_listener::{Network, PORT};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,8 +49,8 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// SIP messages, one row each; with -i or --follow as they come
-    #[command(mut_arg("files", |arg| arg.required(false).required_unless_present("interface")))]
+    /// SIP messages, one row each; with -i, --hep or --follow as they come
+    #[command(mut_arg("files", |arg| arg.required(false).required_unless_present("source")))]
     Messages(MessagesArgs),
     /// Dialogs: Call-ID and both tags
     Dialogs(List),
@@ -69,7 +71,7 @@ pub enum Command {
     /// Interfaces that can be captured on
     #[cfg(target_os = "linux")]
     Interfaces(FieldsArgs),
-    /// Live capture into a file, without a window
+    /// Live capture of interfaces or HEP agents into a file, without a window
     #[cfg(target_os = "linux")]
     Capture(CaptureArgs),
     /// Completions for a shell, to be put where it looks for them
@@ -125,8 +127,8 @@ pub struct MessagesArgs {
     /// Go on when the end of the files is reached, and print what is added to them; `-` as it comes
     #[arg(long)]
     pub follow: bool,
-    /// Keep what is captured with -i in FILE (pcapng)
-    #[arg(short, long, value_name = "FILE", requires = "interface", help_heading = LIVE)]
+    /// Keep what is captured with -i or --hep in FILE (pcapng)
+    #[arg(short, long, value_name = "FILE", requires = "source", help_heading = LIVE)]
     pub write: Option<PathBuf>,
     /// Memory for what was captured, 512M without this; older calls are forgotten
     #[arg(long, value_name = "SIZE", value_parser = memory)]
@@ -138,7 +140,7 @@ pub struct MessagesArgs {
 impl MessagesArgs {
     /// Rows are written as messages come.
     pub(super) fn is_live(&self) -> bool {
-        self.follow || !self.live.interface.is_empty()
+        self.follow || self.live.sources() > 0
     }
 }
 
@@ -272,18 +274,28 @@ const LIVE: &str = "Live capture";
 
 /// What to capture, and for how long.
 #[derive(Args, Clone, Debug)]
+#[command(group = ArgGroup::new("source").multiple(true).args(["interface", "hep"]))]
 pub struct CaptureLimits {
     /// Capture on this interface; several may be given, `any` is all of them
     #[arg(short, long, value_name = "IF", value_delimiter = ',', help_heading = LIVE)]
     pub interface: Vec<String>,
+    /// Take what HEP agents send here, over UDP and TCP; a bare port means this machine alone (127.0.0.1)
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = hep_address, value_delimiter = ',', help_heading = LIVE)]
+    pub hep: Vec<SocketAddr>,
+    /// Only what comes from these addresses, e.g. 192.0.2.7,198.51.100.0/24
+    #[arg(long, value_name = "ADDRESS[/BITS]", value_delimiter = ',', requires = "hep", help_heading = LIVE)]
+    pub hep_from: Vec<Network>,
+    /// Only from agents that know the key in the first line of FILE (HEP version 3); it is written nowhere
+    #[arg(long = "hep-key-file", value_name = "FILE", requires = "hep", help_heading = LIVE)]
+    pub hep_key: Option<PathBuf>,
     /// Only packets that match, in the language of tcpdump
     #[arg(long, value_name = "BPF", requires = "interface", help_heading = LIVE)]
     pub capture_filter: Option<String>,
     /// Stop after so many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "interface", help_heading = LIVE)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "source", help_heading = LIVE)]
     pub duration: Option<std::time::Duration>,
     /// Stop after so many packets
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), requires = "interface", help_heading = LIVE)]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), requires = "source", help_heading = LIVE)]
     pub packets: Option<u64>,
     /// Keep at most so many octets of a packet
     #[arg(long, value_name = "OCTETS", value_parser = clap::value_parser!(u32).range(64..=262_144), requires = "interface", help_heading = LIVE)]
@@ -296,13 +308,32 @@ pub struct CaptureLimits {
     pub allow_root: bool,
 }
 
+impl CaptureLimits {
+    /// How many sources are named.
+    pub(super) fn sources(&self) -> usize {
+        self.interface.len() + self.hep.len()
+    }
+}
+
+/// `9060`, `192.0.2.1:9060` or `[2001:db8::1]:9060`.
+fn hep_address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse::<u16>() {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok((address, PORT).into());
+    }
+    text.parse()
+        .map_err(|_| "write PORT, ADDRESS:PORT or [ADDRESS]:PORT, with numbers".to_owned())
+}
+
 /// Arguments of `capture`.
 #[derive(Args, Debug)]
-#[command(mut_arg("interface", |arg| arg.required(true)), after_help = CAPTURE_HELP)]
+#[command(mut_arg("interface", |arg| arg.required_unless_present("hep")), after_help = CAPTURE_HELP)]
 pub struct CaptureArgs {
     #[command(flatten)]
     pub limits: CaptureLimits,
-    /// The file (pcapng); with several interfaces one file for each, named after it; `-` is standard output
+    /// The file (pcapng); with several sources one file for each, named after it; `-` is standard output
     #[arg(short, long, value_name = "FILE", required = true)]
     pub output: PathBuf,
     /// A ring of files with a number in their names, e.g. 10x50M: the oldest is deleted

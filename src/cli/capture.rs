@@ -4,14 +4,17 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::args::{CaptureArgs, CaptureLimits};
 use super::output::{complain, unwritable};
 use super::{Failure, Outcome, exit};
 use crate::present::text;
 use crate::source::Growth;
-use crate::source::live::{Counts, Event, LiveError, Options, Recording, Target, permit_command};
+use crate::source::hep_listener::{self, HepKey, HepOptions};
+use crate::source::live::{
+    Counts, Event, LiveError, LiveSource, Options, Recording, Target, permit_command,
+};
 
 /// Events are looked for this often.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -21,10 +24,10 @@ const ENDING: Duration = Duration::from_secs(10);
 /// Captures until a limit, or until somebody interrupts it.
 pub(super) fn capture(args: &CaptureArgs) -> Outcome {
     let interrupted = interrupts()?;
-    let several = args.limits.interface.len() > 1;
-    let mut running = Running::start(&args.limits, |interface| {
+    let several = args.limits.sources() > 1;
+    let mut running = Running::start(&args.limits, |source| {
         let path = if several {
-            named_after(&args.output, interface)
+            named_after(&args.output, source)
         } else {
             args.output.clone()
         };
@@ -45,9 +48,28 @@ pub(super) fn capture(args: &CaptureArgs) -> Outcome {
         let _ = write!(io::stderr(), "\r\x1b[K");
     }
     if !args.quiet && running.is_ready() {
-        complain(&format!("{} captured", summary(&running.counts())));
+        running.tell_result();
     }
     running.outcome()
+}
+
+/// The time, for captures that this process writes itself.
+pub(super) fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(now.map_or(0, |now| now.as_nanos())).unwrap_or(u64::MAX)
+}
+
+/// The key of HEP agents: the first line of a file, so that it stands in no list of processes.
+fn read_key(path: &Path) -> Result<HepKey, Failure> {
+    let failed = |why: &str| Failure::Told(exit::INPUT, format!("{}: {why}", path.display()));
+    let text = std::fs::read(path).map_err(|error| failed(&error.to_string()))?;
+    let text = zeroize::Zeroizing::new(text);
+    let line = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.is_empty() {
+        return Err(failed("its first line holds no key"));
+    }
+    Ok(HepKey::new(line.to_vec()))
 }
 
 /// Set when somebody wants the program to end; a second signal ends it at once.
@@ -65,9 +87,9 @@ pub(super) fn interrupts() -> Result<Arc<AtomicBool>, Failure> {
 /// Is handed each file when it is begun, with the number of its interface.
 pub(super) type OnFile = Box<dyn FnMut(usize, std::fs::File) -> Growth>;
 
-/// Captures on one or more interfaces, until one of the limits.
+/// Captures from one or more sources, until one of the limits.
 pub(super) struct Running {
-    recordings: Vec<Recording>,
+    recordings: Vec<Box<dyn LiveSource>>,
     ready: usize,
     /// Names the interfaces on standard error when they are open.
     pub announce: bool,
@@ -84,12 +106,12 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Starts a capture on each interface.
+    /// Starts a capture of each source.
     pub fn start(
         limits: &CaptureLimits,
         mut target: impl FnMut(&str) -> Target,
     ) -> Result<Self, Failure> {
-        let mut recordings = Vec::new();
+        let mut recordings: Vec<Box<dyn LiveSource>> = Vec::new();
         for interface in &limits.interface {
             let options = Options {
                 interface: interface.clone(),
@@ -98,7 +120,20 @@ impl Running {
                 snap_octets: limits.snap_length,
                 promiscuous: !limits.no_promiscuous,
             };
-            recordings.push(Recording::start(options, target(interface)).map_err(|e| told(&e))?);
+            let recording = Recording::start(options, target(interface)).map_err(|e| told(&e))?;
+            recordings.push(Box::new(recording));
+        }
+        for listen in &limits.hep {
+            let options = HepOptions {
+                listen: *listen,
+                senders: limits.hep_from.clone(),
+                key: limits.hep_key.as_deref().map(read_key).transpose()?,
+                packets: limits.packets,
+                limits: hep_listener::Limits::default(),
+            };
+            let target = target(&format!("hep-{listen}"));
+            let (worker, _) = hep_listener::listen(options, target, now).map_err(|e| told(&e))?;
+            recordings.push(Box::new(worker));
         }
         Ok(Self {
             recordings,
@@ -108,7 +143,7 @@ impl Running {
             packets: limits.packets,
             begun: None,
             on_file: None,
-            growing: (0..limits.interface.len()).map(|_| None).collect(),
+            growing: (0..limits.sources()).map(|_| None).collect(),
             stopped: None,
             failure: None,
         })
@@ -146,12 +181,14 @@ impl Running {
                         self.ready += 1;
                         self.begun.get_or_insert_with(Instant::now);
                         if self.announce {
-                            complain(&format!("capturing on {}", recording.options().interface));
+                            complain(&format!("capturing on {}", recording.name()));
                         }
                     }
                     Event::Counted | Event::Ended | Event::File(_) => {}
+                    Event::Told(words) => complain(&words),
                     Event::RingStuck => {
-                        let path = recording.path().display();
+                        let path = recording.path();
+                        let path = path.display();
                         complain(&format!("no further file could be begun: {path} grows on"));
                     }
                     Event::Failed(error) => {
@@ -201,6 +238,14 @@ impl Running {
         Ok(true)
     }
 
+    /// Says what was captured, and who sent it.
+    pub fn tell_result(&self) {
+        complain(&summary(&self.counts()));
+        for agent in self.recordings.iter().flat_map(|r| r.agents()) {
+            complain(&agent.to_string());
+        }
+    }
+
     /// How it ended, with its exit code.
     pub fn outcome(self) -> Outcome {
         match self.failure {
@@ -237,11 +282,11 @@ pub(super) fn told(error: &LiveError) -> Failure {
     Failure::Told(code, why)
 }
 
-/// `12,345 packets, 3 dropped by the kernel`.
-pub(super) fn summary(counts: &Counts) -> String {
+/// `12,345 packets captured, 3 dropped by the kernel`.
+fn summary(counts: &Counts) -> String {
     let mut line = match counts.packets {
-        1 => "1 packet".to_owned(),
-        n => format!("{} packets", text::grouped(n)),
+        1 => "1 packet captured".to_owned(),
+        n => format!("{} packets captured", text::grouped(n)),
     };
     for (count, by) in [
         (counts.dropped_by_kernel, "kernel"),
@@ -249,6 +294,14 @@ pub(super) fn summary(counts: &Counts) -> String {
     ] {
         if count > 0 {
             line.push_str(&format!(", {} dropped by the {by}", text::grouped(count)));
+        }
+    }
+    for (count, how) in [
+        (counts.dropped_here, "lost here"),
+        (counts.refused, "refused"),
+    ] {
+        if count > 0 {
+            line.push_str(&format!(", {} {how}", text::grouped(count)));
         }
     }
     line

@@ -126,7 +126,7 @@ impl Live {
         for path in &args.list.files {
             live.add_file(path)?;
         }
-        if args.live.interface.is_empty() {
+        if args.live.sources() == 0 {
             return Ok(live);
         }
         if live::is_root() && !args.live.allow_root {
@@ -135,37 +135,35 @@ impl Live {
                  Start it as an ordinary user, or say --allow-root. `sipscope capture` decodes nothing and may run as root",
             ));
         }
-        let mut targets = Vec::new();
-        for interface in &args.live.interface {
-            let target = match &args.write {
-                Some(path) if args.live.interface.len() == 1 => Target::new(path.clone(), None),
-                Some(path) => Target::new(super::capture::named_after(path, interface), None),
-                None => Target::unnamed(unnamed_file().map_err(|e| input_error(&e))?),
-            };
-            targets.push(target);
-        }
-        let mut targets = targets.into_iter();
         let mut senders: Vec<(Sender<GrowingFile>, String)> = Vec::new();
-        for interface in &args.live.interface {
+        let mut unnamed = Vec::new();
+        if args.write.is_none() {
+            for _ in 0..args.live.sources() {
+                unnamed.push(unnamed_file().map_err(|e| input_error(&e))?);
+            }
+        }
+        let feeds = &mut live.feeds;
+        let mut running = Running::start(&args.live, |source| {
             let (send, files) = mpsc::channel();
-            senders.push((send, interface.clone()));
-            live.feeds.push(Feed {
-                name: interface.into(),
+            senders.push((send, source.to_owned()));
+            feeds.push(Feed {
+                name: source.into(),
                 files,
             });
-        }
-        let mut running = Running::start(&args.live, |_| {
-            targets
-                .next()
-                .unwrap_or_else(|| Target::new("-".into(), None))
+            match (&args.write, unnamed.pop()) {
+                (_, Some(file)) => Target::unnamed(file),
+                (Some(path), None) if args.live.sources() == 1 => Target::new(path.clone(), None),
+                (Some(path), None) => Target::new(super::capture::named_after(path, source), None),
+                (None, None) => Target::new("-".into(), None),
+            }
         })?;
         running.announce = !args.list.common.quiet;
         running.on_file(Box::new(move |at, file| {
             let growth = Growth::default();
-            if let Some((send, interface)) = senders.get(at) {
+            if let Some((send, source)) = senders.get(at) {
                 // Nobody reads any more when all is over.
                 let _ = send.send(GrowingFile {
-                    path: interface.into(),
+                    path: source.into(),
                     file,
                     growth: growth.clone(),
                 });
@@ -250,9 +248,8 @@ impl Live {
                 false => Ok(()),
             };
         };
-        let counts = running.counts();
         if !quiet && running.is_ready() {
-            complain(&format!("{} captured", super::capture::summary(&counts)));
+            running.tell_result();
         }
         running.outcome()
     }

@@ -20,7 +20,7 @@ use super::session::Wake;
 use crate::ingest::{Feed, GrowingFile};
 use crate::present::text;
 use crate::source::live::{
-    self, Counts, Event, LiveError, NetworkInterface, Options, Recording, Ring, Target,
+    self, Counts, Event, LiveError, LiveSource, NetworkInterface, Options, Recording, Ring, Target,
 };
 use crate::source::{Growth, private_folder};
 
@@ -203,7 +203,7 @@ impl Drop for LiveCapture {
 /// What the thread keeps.
 struct Driver {
     wish: CaptureWish,
-    recordings: Vec<Recording>,
+    recordings: Vec<Box<dyn LiveSource>>,
     senders: Vec<Sender<GrowingFile>>,
     growing: Vec<Option<Growth>>,
     status: Status,
@@ -285,8 +285,8 @@ impl Driver {
                 promiscuous: self.wish.promiscuous,
             };
             self.status.interfaces.push((interface.clone(), filter));
-            self.recordings
-                .push(Recording::start(options, Target::new(path, ring))?);
+            let recording = Recording::start(options, Target::new(path, ring))?;
+            self.recordings.push(Box::new(recording));
         }
         Ok(())
     }
@@ -326,12 +326,14 @@ impl Driver {
                 match event {
                     Event::Ready => {
                         self.ready += 1;
-                        self.status.files.push(recording.path().to_path_buf());
+                        self.status.files.push(recording.path());
                     }
                     Event::Counted | Event::Ended => {}
+                    Event::Told(words) => self.status.words = Some(words),
                     Event::File(path) => self.status.files.push(path),
                     Event::RingStuck => {
-                        let path = recording.path().display();
+                        let path = recording.path();
+                        let path = path.display();
                         let words = format!("No further file could be begun: {path} grows on");
                         self.status.words = Some(words);
                     }
@@ -343,7 +345,7 @@ impl Driver {
                 if let Some(send) = self.senders.get(at) {
                     // Nobody reads any more when the capture was closed.
                     let _ = send.send(GrowingFile {
-                        path: recording.path().to_path_buf(),
+                        path: recording.path(),
                         file,
                         growth: growth.clone(),
                     });
@@ -377,7 +379,7 @@ impl Driver {
             self.recordings
                 .iter()
                 .filter(|r| !r.is_over())
-                .for_each(Recording::stop);
+                .for_each(|recording| recording.stop());
             return since.elapsed() < ENDING;
         }
         true

@@ -5,6 +5,7 @@
 
 use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 
 use super::{Endpoint, be16, be32};
 
@@ -125,6 +126,27 @@ pub fn read(data: &[u8]) -> Option<Result<Hep<'_>, Fault>> {
 pub fn framed_length(data: &[u8]) -> Option<usize> {
     data.starts_with(b"HEP3").then_some(())?;
     be16(data, 4).map(usize::from).filter(|len| *len >= 6)
+}
+
+/// Where the keys stand with which agents of version 3 prove who they are (chunk 14), and where the
+/// chunks end that could be told apart.
+pub fn key_places(data: &[u8]) -> (Vec<Range<usize>>, usize) {
+    let mut places = Vec::new();
+    let stated = be16(data, 4).map_or(0, usize::from).min(data.len());
+    let mut at = 6;
+    if !data.starts_with(b"HEP3") || stated < at {
+        return (places, 0);
+    }
+    while let Some(len) = be16(data, at + 4).map(usize::from)
+        && len >= 6
+        && at + len <= stated
+    {
+        if be32(data, at) == Some(0x0e) {
+            places.push(at + 6..at + len);
+        }
+        at += len;
+    }
+    (places, at.min(stated))
 }
 
 fn v4(data: &[u8]) -> Option<IpAddr> {

@@ -10,10 +10,12 @@
 mod compressed;
 mod error;
 mod file;
+pub mod hep_listener;
+mod hep_packets;
+mod hep_queue;
 mod info;
 mod input;
 mod kind;
-#[cfg(target_os = "linux")]
 pub mod live;
 mod log;
 mod spool;

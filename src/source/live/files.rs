@@ -162,10 +162,14 @@ fn unwritable(path: &Path, error: &std::io::Error) -> LiveError {
 
 /// Makes a file that only its owner may open; packets hold what people said. An old one is emptied.
 fn private(path: &Path) -> std::io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = File::options();
     // Whatever happens, each write goes to the end.
-    let options = options.read(true).create(true).append(true).mode(0o600);
+    options.read(true).create(true).append(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
     let file = options.open(path)?;
     // Kept by the program that writes, for as long as it does: a file in use is not offered as one
     // that was left behind. Where there are no locks, there is nothing to be refused.

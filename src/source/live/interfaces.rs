@@ -1,27 +1,8 @@
-//! What can be captured on.
+//! What can be captured on. Linux only.
 
-use std::{collections::BTreeMap, net::IpAddr};
+use std::collections::BTreeMap;
 
-/// An interface of this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NetworkInterface {
-    /// Its name, as `-i` takes it.
-    pub name: String,
-    /// What it is, in words; empty when nothing is known.
-    pub description: String,
-    /// Its addresses with the length of the network part.
-    pub addresses: Vec<(IpAddr, u8)>,
-    /// Hardware address.
-    pub mac: Option<String>,
-    /// It is switched on.
-    pub up: bool,
-    /// It has a carrier: a cable, a radio link.
-    pub running: bool,
-    /// Only this machine talks on it.
-    pub loopback: bool,
-    /// LINKTYPE_ value of a capture on it, where it can be told beforehand.
-    pub link_type: Option<u16>,
-}
+use super::NetworkInterface;
 
 /// The interfaces of this machine, those that are up first, and `any` at the end.
 pub fn interfaces() -> Vec<NetworkInterface> {

@@ -1,40 +1,135 @@
-//! Live capture: drives `sipscope-capture`, the only program that may hold the right to capture.
+//! Live capture.
 //!
-//! A [`Recording`] is one capture of one interface into a file or a ring of files, which this side
-//! opens and hands over through a socket. What is captured is read from those files by the same
-//! code as any other file; here are only counts and events. Linux only.
+//! A [`LiveSource`] is one running capture into a file or a ring of files: of an interface
+//! (`Recording`, Linux only), of HEP agents ([`super::hep_listener`]), of another machine
+//! ([`super::remote`]). What is captured is read from those files by the same code as any other
+//! file; here are only counts and events.
 
+#[cfg(not(target_os = "linux"))]
+mod elsewhere;
 mod files;
+#[cfg(target_os = "linux")]
 mod interfaces;
+mod packet_file;
+#[cfg(target_os = "linux")]
+mod recording;
+mod worker;
 
 use std::{
-    ffi::OsString,
     fs::File,
-    io::{self, IoSlice, IoSliceMut},
-    mem::MaybeUninit,
-    os::fd::{AsFd, OwnedFd},
-    os::unix::process::CommandExt as _,
+    io,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
     time::Duration,
 };
 
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    io::Errno,
-    net::{
-        AddressFamily, RecvAncillaryBuffer, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-        SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair,
-    },
+#[cfg(not(target_os = "linux"))]
+pub use self::elsewhere::{
+    Recording, check_filter, free_bytes, interfaces, is_root, packet_counters, permit_command,
+    program,
 };
-
-pub use files::{Ring, Target};
-pub use interfaces::{NetworkInterface, interfaces, packet_counters};
+#[cfg(not(target_os = "linux"))]
+pub(super) use self::elsewhere::{udp_drops, widen};
+#[cfg(target_os = "linux")]
+pub use self::interfaces::{interfaces, packet_counters};
+#[cfg(target_os = "linux")]
+pub use self::recording::{Recording, check_filter, free_bytes, is_root, permit_command, program};
+#[cfg(target_os = "linux")]
+pub(super) use self::recording::{udp_drops, widen};
+pub use self::{
+    files::{Ring, Target},
+    worker::Worker,
+};
+pub(super) use self::{
+    packet_file::{Head, PacketFile},
+    worker::Shared,
+};
 
 /// Name of the program that captures.
 pub const PROGRAM: &str = "sipscope-capture";
-/// Longest message of the program.
-const MESSAGE_OCTETS: usize = 4096;
+
+/// Nanoseconds since 1970-01-01 UTC; nothing here reads a clock of its own.
+pub type Clock = fn() -> u64;
+
+/// A running capture into a file or a ring of files.
+pub trait LiveSource: Send {
+    /// What is captured, in words: `eth0`.
+    fn name(&self) -> &str;
+
+    /// The next event, if one comes within `patience`.
+    fn next_event(&mut self, patience: Duration) -> Option<Event>;
+
+    /// The newest counters.
+    fn counts(&self) -> Counts;
+
+    /// The file that is written now.
+    fn path(&self) -> PathBuf;
+
+    /// The next file that was begun, open for reading, for somebody who follows it.
+    fn next_file(&mut self) -> Option<File>;
+
+    /// Asks it to end; [`Event::Ended`] follows when the file is complete.
+    fn stop(&self);
+
+    /// Nothing more will come.
+    fn is_over(&self) -> bool;
+
+    /// Puts a comment on the next packet.
+    fn mark(&self, text: &str);
+
+    /// Who sent packets, for a source that others send to.
+    fn agents(&self) -> Vec<Agent> {
+        Vec::new()
+    }
+}
+
+/// Somebody who sends what he captured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agent {
+    /// His address; none for all that came when there were too many to count each.
+    pub address: Option<IpAddr>,
+    /// The number that he gives himself.
+    pub number: Option<u32>,
+    /// The name that he gives himself.
+    pub node: Option<String>,
+    /// Packets kept.
+    pub packets: u64,
+    /// SIP messages among them.
+    pub sip: u64,
+    /// Octets of the packets kept.
+    pub octets: u64,
+    /// Packets lost here, because they came faster than they could be written.
+    pub dropped: u64,
+    /// Packets not kept: without the right key.
+    pub wrong_key: u64,
+    /// Packets not kept: no HEP at all.
+    pub foreign: u64,
+    /// Packets kept although something is wrong with them.
+    pub faulty: u64,
+    /// Octets of a stream passed over to find the next packet in it.
+    pub skipped_octets: u64,
+}
+
+/// An interface of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkInterface {
+    /// Its name, as `-i` takes it.
+    pub name: String,
+    /// What it is, in words; empty when nothing is known.
+    pub description: String,
+    /// Its addresses with the length of the network part.
+    pub addresses: Vec<(IpAddr, u8)>,
+    /// Hardware address.
+    pub mac: Option<String>,
+    /// It is switched on.
+    pub up: bool,
+    /// It has a carrier: a cable, a radio link.
+    pub running: bool,
+    /// Only this machine talks on it.
+    pub loopback: bool,
+    /// LINKTYPE_ value of a capture on it, where it can be told beforehand.
+    pub link_type: Option<u16>,
+}
 
 /// What to capture.
 #[derive(Clone, Debug, Default)]
@@ -89,6 +184,22 @@ pub enum LiveError {
         /// The words of libpcap.
         why: String,
     },
+    /// Nobody can be listened to there.
+    #[error("nothing can be received on {address}: {why}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        why: String,
+    },
+    /// The other machine sends nothing, or no more.
+    #[error("{host}: {why}")]
+    Remote {
+        /// The machine.
+        host: String,
+        /// What the programs said.
+        why: String,
+    },
     /// The file could not be made or written.
     #[error("{} cannot be written: {why}", path.display())]
     Output {
@@ -124,6 +235,10 @@ pub struct Counts {
     pub dropped_by_kernel: u64,
     /// Dropped by the interface or its driver.
     pub dropped_by_interface: u64,
+    /// Dropped here: packets came faster than they could be written.
+    pub dropped_here: u64,
+    /// Not kept: with a wrong key, of somebody who is not on the list, or no packets at all.
+    pub refused: u64,
 }
 
 impl std::ops::AddAssign for Counts {
@@ -133,6 +248,8 @@ impl std::ops::AddAssign for Counts {
         self.received += other.received;
         self.dropped_by_kernel += other.dropped_by_kernel;
         self.dropped_by_interface += other.dropped_by_interface;
+        self.dropped_here += other.dropped_here;
+        self.refused += other.refused;
     }
 }
 
@@ -141,337 +258,24 @@ impl std::ops::AddAssign for Counts {
 pub enum Event {
     /// The interface is open, the rights are given up; packets are taken from here on.
     Ready,
-    /// [`Recording::counts`] are new.
+    /// [`LiveSource::counts`] are new.
     Counted,
     /// The ring went on: this file is being written now.
     File(PathBuf),
     /// The ring could not go on, the file before is written further.
     RingStuck,
+    /// A sentence that people should read; it goes on.
+    Told(String),
     /// It is over as wished, the file is complete.
     Ended,
     /// It is over.
     Failed(LiveError),
 }
 
-/// A running capture of one interface.
-pub struct Recording {
-    options: Options,
-    child: Child,
-    socket: OwnedFd,
-    target: Target,
-    counts: Counts,
-    over: bool,
-}
-
-impl Recording {
-    /// Starts the program. Whether it may capture is told by the first event; only then is a
-    /// file made or an old one overwritten.
-    ///
-    /// # Errors
-    /// When the program is not there or cannot be started.
-    pub fn start(options: Options, target: Target) -> Result<Self, LiveError> {
-        let path = program().ok_or(LiveError::NoProgram)?;
-        let failed = |source| LiveError::Start {
-            source,
-            path: path.clone(),
-        };
-        let (ours, theirs) = socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .map_err(|e| failed(e.into()))?;
-        let mut command = Command::new(&path);
-        command.arg("--interface").arg(&options.interface);
-        if !options.filter.is_empty() {
-            command.arg("--filter").arg(&options.filter);
-        }
-        if let Some(packets) = options.packets {
-            command.arg("--packets").arg(packets.to_string());
-        }
-        if let Some(octets) = options.snap_octets {
-            command.arg("--snap-octets").arg(octets.to_string());
-        }
-        if let Some(ring) = target.ring() {
-            command.arg("--file-octets").arg(ring.octets.to_string());
-        }
-        if !options.promiscuous {
-            command.arg("--no-promiscuous");
-        }
-        // In a group of its own: a key that interrupts us must not end it before its file is whole.
-        command
-            .env_clear()
-            .process_group(0)
-            .stdin(Stdio::from(theirs))
-            .stdout(Stdio::null());
-        let child = command.spawn().map_err(failed)?;
-        drop(command);
-        Ok(Self {
-            options,
-            child,
-            socket: ours,
-            target,
-            counts: Counts::default(),
-            over: false,
-        })
-    }
-
-    /// What is captured.
-    pub fn options(&self) -> &Options {
-        &self.options
-    }
-
-    /// The newest counters.
-    pub fn counts(&self) -> Counts {
-        self.counts
-    }
-
-    /// The file that is written now.
-    pub fn path(&self) -> &Path {
-        self.target.current()
-    }
-
-    /// The next file that was begun, open for reading, for somebody who follows it.
-    pub fn next_file(&mut self) -> Option<File> {
-        self.target.reader()
-    }
-
-    /// Process number of the program, for tests and for people who look.
-    pub fn process(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Nothing more will come.
-    pub fn is_over(&self) -> bool {
-        self.over
-    }
-
-    /// Asks it to end; [`Event::Ended`] follows when the file is complete.
-    pub fn stop(&self) {
-        // A program that is gone has ended already.
-        let _ = self.send(b"stop", None);
-    }
-
-    /// Puts a comment on the next packet.
-    pub fn mark(&self, text: &str) {
-        let mut message = format!("mark {}", text.replace(['\n', '\r'], " "));
-        while message.len() > MESSAGE_OCTETS {
-            message.pop();
-        }
-        let _ = self.send(message.as_bytes(), None);
-    }
-
-    /// The next event, if one comes within `patience`.
-    pub fn next_event(&mut self, patience: Duration) -> Option<Event> {
-        if self.over {
-            return None;
-        }
-        let mut descriptors = [PollFd::new(&self.socket, PollFlags::IN)];
-        let time = Timespec {
-            tv_sec: i64::try_from(patience.as_secs()).unwrap_or(i64::MAX),
-            tv_nsec: patience.subsec_nanos().into(),
-        };
-        match poll(&mut descriptors, Some(&time)) {
-            Ok(0) | Err(_) => return None,
-            Ok(_) => {}
-        }
-        let mut text = [0; MESSAGE_OCTETS];
-        let mut space: [MaybeUninit<u8>; 0] = [];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let mut parts = [IoSliceMut::new(&mut text)];
-        let mut receive = || recvmsg(&self.socket, &mut parts, &mut control, RecvFlags::DONTWAIT);
-        let received = match receive() {
-            // It left without reading what we sent; its last words come behind this error.
-            Err(Errno::CONNRESET) => receive(),
-            other => other,
-        };
-        let length = match received {
-            Ok(message) => message.bytes.min(MESSAGE_OCTETS),
-            Err(Errno::AGAIN | Errno::INTR) => return None,
-            Err(_) => 0,
-        };
-        let text = String::from_utf8_lossy(text.get(..length).unwrap_or_default()).into_owned();
-        if text.is_empty() {
-            return Some(self.end(|recording| {
-                let why = match recording.child.wait() {
-                    Ok(status) => status.to_string(),
-                    Err(error) => error.to_string(),
-                };
-                Event::Failed(LiveError::Died { why })
-            }));
-        }
-        self.understand(&text)
-    }
-
-    fn understand(&mut self, text: &str) -> Option<Event> {
-        let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
-        Some(match word {
-            "ready" => match self.hand_over_ahead() {
-                Ok(()) => Event::Ready,
-                Err(error) => {
-                    self.stop();
-                    self.end(|_| Event::Failed(error))
-                }
-            },
-            "stats" => {
-                let mut numbers = rest.split(' ').map(|n| n.parse().unwrap_or(0));
-                let mut next = || numbers.next().unwrap_or(0);
-                self.counts = Counts {
-                    packets: next(),
-                    octets: next(),
-                    received: next(),
-                    dropped_by_kernel: next(),
-                    dropped_by_interface: next(),
-                };
-                Event::Counted
-            }
-            "next" => {
-                let begun = self.target.go_on();
-                // Without another file it goes on with the one it has, and says so.
-                let _ = self.hand_over_ahead();
-                Event::File(begun)
-            }
-            "last" => Event::RingStuck,
-            "ended" => self.end(|_| Event::Ended),
-            "failed" => {
-                let (code, why) = rest.split_once(' ').unwrap_or((rest, ""));
-                let (code, why) = (code.to_owned(), why.to_owned());
-                self.end(|recording| Event::Failed(recording.failure(&code, why)))
-            }
-            _ => return None,
-        })
-    }
-
-    fn failure(&self, code: &str, why: String) -> LiveError {
-        let interface = self.options.interface.clone();
-        match code {
-            "rights" => LiveError::NotPermitted { interface, why },
-            "filter" => LiveError::Filter { why },
-            "disk" => LiveError::Output {
-                path: self.path().to_path_buf(),
-                why,
-            },
-            "sandbox" => LiveError::Sandbox { why },
-            _ => LiveError::Interface { interface, why },
-        }
-    }
-
-    fn end(&mut self, event: impl FnOnce(&mut Self) -> Event) -> Event {
-        let event = event(self);
-        self.over = true;
-        // It has said its last word, so this does not take long.
-        let _ = self.child.wait();
-        self.target.clean_up();
-        event
-    }
-
-    fn hand_over_ahead(&mut self) -> Result<(), LiveError> {
-        while let Some(file) = self.target.open_next()? {
-            self.send(b"file", Some(&file))
-                .map_err(|error| LiveError::Output {
-                    path: self.target.current().to_path_buf(),
-                    why: error.to_string(),
-                })?;
-        }
-        Ok(())
-    }
-
-    fn send(&self, text: &[u8], file: Option<&File>) -> io::Result<()> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        let files = file.map(|file| [file.as_fd()]);
-        if let Some(files) = &files {
-            control.push(SendAncillaryMessage::ScmRights(files));
-        }
-        let flags = SendFlags::NOSIGNAL;
-        sendmsg(&self.socket, &[IoSlice::new(text)], &mut control, flags)?;
-        Ok(())
-    }
-}
-
-impl Drop for Recording {
-    fn drop(&mut self) {
-        if !self.over {
-            // It ends its file when the socket closes; nobody has to wait for that, but a process
-            // that nobody waits for stays in the table, so this one is asked and waited for.
-            self.stop();
-            let _ = self.child.wait();
-            self.target.clean_up();
-        }
-    }
-}
-
-/// Where the program that captures is: as `SIPSCOPE_CAPTURE` says, else beside this program, else
-/// where packages put it.
-pub fn program() -> Option<PathBuf> {
-    if let Some(path) = std::env::var_os("SIPSCOPE_CAPTURE").filter(|v| !v.is_empty()) {
-        return Some(PathBuf::from(path));
-    }
-    let beside = std::env::current_exe().ok();
-    let beside = beside.as_deref().and_then(Path::parent);
-    let folders = beside.into_iter().chain(
-        [
-            "/usr/libexec/sipscope",
-            "/usr/lib/sipscope",
-            "/usr/local/bin",
-            "/usr/bin",
-        ]
-        .map(Path::new),
-    );
-    folders
-        .map(|folder| folder.join(PROGRAM))
-        .find(|path| path.is_file())
-}
-
-/// The one command that lets every user who may start the program capture with it.
-pub fn permit_command() -> Option<String> {
-    let path = program()?;
-    let path = path.canonicalize().unwrap_or(path);
-    let quoted: OsString = path.into();
-    let quoted = quoted.to_string_lossy().replace('\'', "'\\''");
-    Some(format!("sudo setcap cap_net_raw=ep '{quoted}'"))
-}
-
 /// True while somebody writes a capture of ours.
 pub fn is_in_use(path: &Path) -> bool {
     let file = File::open(path);
     file.is_ok_and(|file| matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
-}
-
-/// Octets that an ordinary user may still write beside a file.
-pub fn free_bytes(path: &Path) -> Option<u64> {
-    let file = File::open(path).ok()?;
-    let system = rustix::fs::fstatvfs(file).ok()?;
-    Some(system.f_bavail.saturating_mul(system.f_frsize))
-}
-
-/// Whether this process has the rights of root.
-pub fn is_root() -> bool {
-    rustix::process::geteuid().is_root()
-}
-
-/// Understands a capture filter for a link type (LINKTYPE_ value) without any right.
-///
-/// # Errors
-/// The words of libpcap, or why it could not be asked.
-pub fn check_filter(filter: &str, link_type: u16) -> Result<(), LiveError> {
-    let path = program().ok_or(LiveError::NoProgram)?;
-    let mut command = Command::new(&path);
-    command
-        .args(["--check-filter", filter, "--link-type"])
-        .arg(link_type.to_string())
-        .env_clear()
-        .stdin(Stdio::null());
-    let output = command.output().map_err(|source| LiveError::Start {
-        source,
-        path: path.clone(),
-    })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(LiveError::Filter { why })
 }
 
 /// Keeps SIP on its usual ports with the fragments and, where the link has `tags`, the tagged frames
