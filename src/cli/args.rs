@@ -49,7 +49,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// SIP messages, one row each; with -i, --hep or --follow as they come
+    /// SIP messages, one row each; with -i, --hep, --ssh or --follow as they come
     #[command(mut_arg("files", |arg| arg.required(false).required_unless_present("source")))]
     Messages(MessagesArgs),
     /// Dialogs: Call-ID and both tags
@@ -71,7 +71,7 @@ pub enum Command {
     /// Interfaces that can be captured on
     #[cfg(target_os = "linux")]
     Interfaces(FieldsArgs),
-    /// Live capture of interfaces or HEP agents into a file, without a window
+    /// Live capture of interfaces, HEP agents or another machine into a file, without a window
     #[cfg(target_os = "linux")]
     Capture(CaptureArgs),
     /// Completions for a shell, to be put where it looks for them
@@ -127,7 +127,7 @@ pub struct MessagesArgs {
     /// Go on when the end of the files is reached, and print what is added to them; `-` as it comes
     #[arg(long)]
     pub follow: bool,
-    /// Keep what is captured with -i or --hep in FILE (pcapng)
+    /// Keep what is captured with -i, --hep or --ssh in FILE (pcapng)
     #[arg(short, long, value_name = "FILE", requires = "source", help_heading = LIVE)]
     pub write: Option<PathBuf>,
     /// Memory for what was captured, 512M without this; older calls are forgotten
@@ -274,7 +274,8 @@ const LIVE: &str = "Live capture";
 
 /// What to capture, and for how long.
 #[derive(Args, Clone, Debug)]
-#[command(group = ArgGroup::new("source").multiple(true).args(["interface", "hep"]))]
+#[command(group = ArgGroup::new("source").multiple(true).args(["interface", "hep", "ssh"]))]
+#[command(group = ArgGroup::new("wire").multiple(true).args(["interface", "ssh"]))]
 pub struct CaptureLimits {
     /// Capture on this interface; several may be given, `any` is all of them
     #[arg(short, long, value_name = "IF", value_delimiter = ',', help_heading = LIVE)]
@@ -288,8 +289,14 @@ pub struct CaptureLimits {
     /// Only from agents that know the key in the first line of FILE (HEP version 3); it is written nowhere
     #[arg(long = "hep-key-file", value_name = "FILE", requires = "hep", help_heading = LIVE)]
     pub hep_key: Option<PathBuf>,
+    /// Capture on HOST, with its tcpdump by way of ssh; -i names an interface there, `any` without it
+    #[arg(long, value_name = "[USER@]HOST", help_heading = LIVE)]
+    pub ssh: Option<String>,
+    /// Start tcpdump there with sudo
+    #[arg(long, requires = "ssh", help_heading = LIVE)]
+    pub ssh_sudo: bool,
     /// Only packets that match, in the language of tcpdump
-    #[arg(long, value_name = "BPF", requires = "interface", help_heading = LIVE)]
+    #[arg(long, value_name = "BPF", requires = "wire", help_heading = LIVE)]
     pub capture_filter: Option<String>,
     /// Stop after so many seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "source", help_heading = LIVE)]
@@ -298,10 +305,10 @@ pub struct CaptureLimits {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), requires = "source", help_heading = LIVE)]
     pub packets: Option<u64>,
     /// Keep at most so many octets of a packet
-    #[arg(long, value_name = "OCTETS", value_parser = clap::value_parser!(u32).range(64..=262_144), requires = "interface", help_heading = LIVE)]
+    #[arg(long, value_name = "OCTETS", value_parser = clap::value_parser!(u32).range(64..=262_144), requires = "wire", help_heading = LIVE)]
     pub snap_length: Option<u32>,
     /// Leave out packets that are meant for other machines
-    #[arg(long, requires = "interface", help_heading = LIVE)]
+    #[arg(long, requires = "wire", help_heading = LIVE)]
     pub no_promiscuous: bool,
     /// Decode what is captured although this is root
     #[arg(long, help_heading = LIVE)]
@@ -311,7 +318,15 @@ pub struct CaptureLimits {
 impl CaptureLimits {
     /// How many sources are named.
     pub(super) fn sources(&self) -> usize {
-        self.interface.len() + self.hep.len()
+        let wires = self.remote_interfaces().count().max(self.interface.len());
+        wires + self.hep.len()
+    }
+
+    /// Interfaces of the other machine.
+    pub(super) fn remote_interfaces(&self) -> impl Iterator<Item = &str> {
+        let any = self.interface.is_empty().then_some("any");
+        let named = self.interface.iter().map(String::as_str);
+        named.chain(any).filter(|_| self.ssh.is_some())
     }
 }
 
@@ -329,7 +344,7 @@ fn hep_address(text: &str) -> Result<SocketAddr, String> {
 
 /// Arguments of `capture`.
 #[derive(Args, Debug)]
-#[command(mut_arg("interface", |arg| arg.required_unless_present("hep")), after_help = CAPTURE_HELP)]
+#[command(mut_arg("interface", |arg| arg.required_unless_present_any(["hep", "ssh"])), after_help = CAPTURE_HELP)]
 pub struct CaptureArgs {
     #[command(flatten)]
     pub limits: CaptureLimits,

@@ -15,6 +15,7 @@ use crate::source::hep_listener::{self, HepKey, HepOptions};
 use crate::source::live::{
     Counts, Event, LiveError, LiveSource, Options, Recording, Target, permit_command,
 };
+use crate::source::remote::{self, RemoteOptions};
 
 /// Events are looked for this often.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -112,7 +113,23 @@ impl Running {
         mut target: impl FnMut(&str) -> Target,
     ) -> Result<Self, Failure> {
         let mut recordings: Vec<Box<dyn LiveSource>> = Vec::new();
-        for interface in &limits.interface {
+        let remote = limits.ssh.as_deref();
+        for interface in limits.remote_interfaces() {
+            let options = RemoteOptions {
+                host: remote.unwrap_or_default().to_owned(),
+                interface: interface.to_owned(),
+                filter: limits.capture_filter.clone().unwrap_or_default(),
+                packets: limits.packets,
+                snap_octets: limits.snap_length,
+                promiscuous: !limits.no_promiscuous,
+                sudo: limits.ssh_sudo,
+                unattended: false,
+            };
+            let target = target(&format!("{}-{interface}", options.host));
+            let worker = remote::capture(options, target, now).map_err(|e| told(&e))?;
+            recordings.push(Box::new(worker));
+        }
+        for interface in limits.interface.iter().filter(|_| remote.is_none()) {
             let options = Options {
                 interface: interface.clone(),
                 filter: limits.capture_filter.clone().unwrap_or_default(),

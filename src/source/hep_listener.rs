@@ -12,6 +12,7 @@
 //! | writer | looks at packets, counts, writes |
 
 use std::{
+    cmp::Reverse,
     collections::HashMap,
     fmt,
     io::{self, ErrorKind, Read as _},
@@ -202,6 +203,7 @@ pub fn listen(
         sentences: 0,
         lost_before: udp_drops(local).unwrap_or(0),
         not_listed: 0,
+        turned_away: 0,
         gate: Arc::clone(&gate),
         events: events.clone(),
     };
@@ -481,7 +483,8 @@ struct Stream {
 /// The writer.
 struct Keeper {
     file: PacketFile,
-    agents: HashMap<IpAddr, Agent>,
+    /// By address and the number that they give themselves.
+    agents: HashMap<(IpAddr, Option<u32>), Agent>,
     others: Agent,
     key: Option<HepKey>,
     packets: u64,
@@ -493,6 +496,7 @@ struct Keeper {
     sentences: u32,
     lost_before: u64,
     not_listed: u64,
+    turned_away: u64,
     gate: Arc<Gate>,
     events: Sender<Event>,
 }
@@ -559,7 +563,7 @@ impl Keeper {
     fn count(&mut self) {
         for (address, dropped) in self.gate.queue.take_dropped() {
             match address {
-                Some(address) => self.agent(address).dropped += dropped,
+                Some(address) => self.sender(address).dropped += dropped,
                 None => self.others.dropped += dropped,
             }
         }
@@ -578,7 +582,8 @@ impl Keeper {
         let turned_away = self.gate.turned_away.load(Ordering::Relaxed);
         if turned_away > 0 {
             let most = self.gate.limits.connections;
-            self.tell(0, || {
+            let before = std::mem::replace(&mut self.turned_away, turned_away);
+            self.tell(before, || {
                 format!("{most} HEP connections are open: further ones are closed at once")
             });
         }
@@ -588,7 +593,7 @@ impl Keeper {
         counts.received =
             counts.packets + counts.refused + counts.dropped_here + counts.dropped_by_kernel;
         let mut list: Vec<Agent> = self.agents.values().cloned().collect();
-        list.sort_by_key(|agent| (std::cmp::Reverse(agent.packets), agent.address));
+        list.sort_by_key(|agent| (Reverse(agent.packets), agent.address, agent.number));
         if self.others != nobody() {
             list.push(self.others.clone());
         }
@@ -611,12 +616,19 @@ impl Keeper {
         lines.join("\n")
     }
 
-    fn agent(&mut self, address: IpAddr) -> &mut Agent {
-        if !self.agents.contains_key(&address) && self.agents.len() >= AGENTS {
+    /// The counters of a sender, where no packet says which of his agents it is.
+    fn sender(&mut self, address: IpAddr) -> &mut Agent {
+        self.agent(address, None)
+    }
+
+    fn agent(&mut self, address: IpAddr, number: Option<u32>) -> &mut Agent {
+        let key = (address, number);
+        if !self.agents.contains_key(&key) && self.agents.len() >= AGENTS {
             return &mut self.others;
         }
-        self.agents.entry(address).or_insert_with(|| Agent {
+        self.agents.entry(key).or_insert_with(|| Agent {
             address: Some(address),
+            number,
             ..nobody()
         })
     }
@@ -659,12 +671,12 @@ impl Keeper {
                 self.streams.remove(&number);
             }
             What::Skipped(octets) => {
-                let before = self.agent(from.ip()).skipped_octets;
+                let before = self.sender(from.ip()).skipped_octets;
                 self.tell(before, || {
                     let ip = from.ip();
                     format!("{ip} sends octets over TCP that are no HEP: passed over")
                 });
-                self.agent(from.ip()).skipped_octets += octets;
+                self.sender(from.ip()).skipped_octets += octets;
             }
             What::NotListed => {
                 let before = self.not_listed;
@@ -704,11 +716,11 @@ impl Keeper {
     /// Counts a packet for its sender; gives it back, without its key, when it is to be kept.
     fn judge(&mut self, ip: IpAddr, mut data: Vec<u8>) -> Option<Vec<u8>> {
         let Some(read) = hep::read(&data) else {
-            let before = self.agent(ip).foreign;
+            let before = self.sender(ip).foreign;
             self.tell(before, || {
                 format!("{ip} sends something that is no HEP: not kept")
             });
-            self.agent(ip).foreign += 1;
+            self.sender(ip).foreign += 1;
             return None;
         };
         let (faulty, sip, note) = match read {
@@ -717,19 +729,18 @@ impl Keeper {
         };
         let right = self.blank_key(&mut data);
         if !right {
-            let before = self.agent(ip).wrong_key;
+            let before = self.sender(ip).wrong_key;
             self.tell(before, || {
                 format!("{ip} sends HEP without the right key: not kept")
             });
-            self.agent(ip).wrong_key += 1;
+            self.sender(ip).wrong_key += 1;
             return None;
         }
-        let agent = self.agent(ip);
+        let agent = self.agent(ip, note.agent);
         agent.packets += 1;
         agent.octets += data.len() as u64;
         agent.sip += u64::from(sip);
         agent.faulty += u64::from(faulty);
-        agent.number = note.agent.or(agent.number);
         if note.node.is_some() && agent.address.is_some() {
             agent.node = note.node;
         }

@@ -18,6 +18,7 @@ mod input;
 mod kind;
 pub mod live;
 mod log;
+pub mod remote;
 mod spool;
 mod stored;
 #[cfg(unix)]
