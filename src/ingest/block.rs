@@ -14,6 +14,9 @@ use crate::sip::framing;
 use crate::sip::scan::{Framing, Scan, scan_for_index};
 use crate::source::{Chunk, FrameRecord, Secret};
 
+/// Kinds of what was passed over that are told apart, senders of HEP included.
+pub(super) const MAX_SKIPS: usize = 1000;
+
 /// A decoded message without its octets.
 #[derive(Clone, Copy)]
 pub(super) struct Decoded {
@@ -283,21 +286,22 @@ fn message<'a>(
     })
 }
 
-/// What HEP carries: addresses, transport and time are those that the agent states.
+/// What HEP carries: addresses, transport and time are those that the innermost agent states.
 fn of_hep<'a>(hep: &hep::Hep<'a>, cut: bool, packet: &Packet<'a>, pool: &mut Pool) -> Beyond<'a> {
     if hep.kind != hep::KIND_SIP {
         return Beyond::Skip(Skip::HepOther(hep.kind));
     }
-    if hep.packed {
-        // What is inflated has to be kept, in the order of the capture.
+    if hep.packed || hep::read(hep.payload).is_some() {
+        // What is inflated has to be kept, in the order of the capture; HEP in HEP is rare.
         return Beyond::Later(*packet);
     }
     let cut = cut || hep.fault == Some(hep::Fault::LongerThanPacket);
+    let sender = packet.addressing.src.ip;
     let way = hep_way(hep, &packet.addressing, packet.layers);
-    let fault = hep.fault.map(|f| Skip::Hep(f, packet.addressing.src.ip));
+    let fault = hep.fault.map(|f| Skip::Hep(f, sender));
     match in_hep(hep.payload, &hep.note, way, cut, pool) {
         Some(found) => Beyond::Message(Found { fault, ..found }),
-        None => fault.map_or(Beyond::Nothing, Beyond::Skip),
+        None => Beyond::Skip(fault.unwrap_or(Skip::HepNoSip(sender))),
     }
 }
 
@@ -350,6 +354,17 @@ pub(super) fn hep_way(
         realm: outer.realm,
     };
     (transport, addressing, layers)
+}
+
+/// Counts what was passed over; only so many kinds and senders are told apart.
+pub(super) fn count_skip(
+    skips: &mut BTreeMap<Skip, (u64, u32)>,
+    skip: Skip,
+    (count, first): (u64, u32),
+) {
+    let known = skips.len() < MAX_SKIPS || skips.contains_key(&skip);
+    let skip = if known { skip } else { Skip::Others };
+    skips.entry(skip).or_insert((0, first)).0 += count;
 }
 
 /// Offset of a SIP message in a datagram.

@@ -113,7 +113,8 @@ impl Filing {
             Payload::Icmp { data, v6 } => self.quoted(place, &packet, (data, v6), time),
             Payload::Udp { data, cut, .. } => {
                 let way = (packet.addressing, packet.layers);
-                self.filer.hep_packet(data, |part| place.of(part), way, cut);
+                self.filer
+                    .hep_packet(data, &|part| place.of(part), way, cut);
             }
             Payload::Other { .. } => {}
         }
@@ -256,16 +257,17 @@ impl Filing {
 
     /// A datagram put together from fragments.
     fn reassembled(&mut self, datagram: &Datagram, time: i64) {
-        let Ok(mut packet) = packet::dissect_datagram(datagram) else {
-            return;
-        };
-        if let Payload::Udp { cut, .. } = &mut packet.payload {
-            *cut |= datagram.cut;
-        }
         let place = Place {
             data: &datagram.data,
             extents: &datagram.extents,
         };
+        let mut packet = match packet::dissect_datagram(datagram) {
+            Ok(packet) => packet,
+            Err(skip) => return self.skip(Some(skip), place),
+        };
+        if let Payload::Udp { cut, .. } = &mut packet.payload {
+            *cut |= datagram.cut;
+        }
         self.packet(place, packet, time);
     }
 
@@ -279,6 +281,10 @@ impl Filing {
         self.expire_sctp(time);
         let way = (packet.addressing, packet.layers);
         for chunk in chunks.data() {
+            let Ok(chunk) = chunk else {
+                self.skip(Some(Skip::SctpChunk), place);
+                continue;
+            };
             // Most of what SCTP carries is other signalling; whole in one chunk it can be told.
             if chunk.begins && chunk.ends && !framing::looks_like_sip(chunk.data) {
                 continue;

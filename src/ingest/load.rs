@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
-use super::block::Block;
+use super::block::{Block, MAX_SKIPS, count_skip};
 use super::filing::{Filing, Losses};
 use super::follow::{Feed, FileTable, Follower, Source};
 use super::key_logs::{self, KeyLogReport};
@@ -755,8 +755,11 @@ impl Work {
         };
         core.filing.filer.indexer.rtp.add(&block.rtp.list);
         if let Some(skips) = core.skips.get_mut(input) {
-            for (skip, (count, first)) in &block.skips {
-                skips.entry(*skip).or_insert((0, *first)).0 += count;
+            // In the order of the packets: which kinds are told apart must not depend on the blocks.
+            let mut new: Vec<_> = block.skips.iter().collect();
+            new.sort_by_key(|(_, (_, first))| *first);
+            for (skip, counts) in new {
+                count_skip(skips, *skip, *counts);
             }
         }
         let octets = block.chunk.data.len() as u64;
@@ -919,6 +922,22 @@ fn words(skip: Skip) -> (String, Cow<'static, str>) {
             format!("HEP: {}", hep::kind_name(kind)),
             "it carries no SIP".into(),
         ),
+        Skip::HepNoSip(sender) => (
+            format!("HEP from {sender}"),
+            "it says SIP and holds no SIP message".into(),
+        ),
+        Skip::HepJunk(sender) => (
+            format!("HEP stream from {sender}"),
+            "octets stand where a HEP packet should begin".into(),
+        ),
+        Skip::SctpChunk => (
+            "SCTP chunk".to_owned(),
+            "its length is impossible; what stands behind it in the packet was not read".into(),
+        ),
+        Skip::Others => (
+            "other kinds".to_owned(),
+            format!("only the first {MAX_SKIPS} kinds and senders are told apart").into(),
+        ),
         Skip::Short => (
             "short frame".to_owned(),
             "the frame ends inside a header".into(),
@@ -968,7 +987,7 @@ fn lost(losses: &Losses, panics: u64) -> Vec<Skipped> {
         (
             losses.fragments,
             "incomplete IP datagram",
-            "a fragment was not captured within 30 s, or lies behind the end of the datagram",
+            "a fragment was not captured within 30 s or lies behind the end, or too many waited at once",
         ),
         (
             losses.gaps,
@@ -989,7 +1008,7 @@ fn lost(losses: &Losses, panics: u64) -> Vec<Skipped> {
         (
             losses.sctp,
             "SCTP message",
-            "a part of it was not captured within 30 s, or it is larger than 4 MiB",
+            "a part of it was not captured within 30 s, it is larger than 4 MiB, or too many waited at once",
         ),
         (
             losses.incomplete,

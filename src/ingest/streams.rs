@@ -106,6 +106,21 @@ impl StreamState {
         std::mem::take(&mut self.filed)
     }
 
+    /// The next message or packet has not begun since something was missing or wrong.
+    pub fn is_lost(&self) -> bool {
+        self.lost
+    }
+
+    /// What comes next is the rest of something.
+    pub fn lose(&mut self) {
+        self.lost = true;
+    }
+
+    /// What comes next is known again.
+    pub fn find(&mut self) {
+        self.lost = false;
+    }
+
     /// Drops octets at the front.
     pub fn skip(&mut self, mut count: usize) {
         self.taken += count;
@@ -266,8 +281,22 @@ impl Filer {
         self.account(before, state.cost());
     }
 
+    /// Counts what a stream holds now; when all of them hold too much it is given up.
+    pub fn settle(&mut self, state: &mut StreamState, way: &Way, before: usize) {
+        self.account(before, state.cost());
+        if self.held > MAX_MESSAGE_OCTETS && state.cost() > 0 {
+            self.over_limit += 1;
+            self.drop_rest(state, way);
+        }
+    }
+
     /// The octets in hand will not be continued: shows what can be read of them.
     fn give_up(&mut self, state: &mut StreamState, way: &Way) {
+        if state.hep {
+            self.hep_stream(state, way, true);
+            state.lose();
+            return;
+        }
         self.cut_messages(state, way, true);
         let all = state.rest().len();
         state.skip(all);
@@ -411,17 +440,17 @@ impl StreamSink for Filer {
         if state.hep || state.is_undecided() && super::hep::may_begin(state.rest()) {
             state.hep = state.hep || super::hep::begins(state.rest());
             let verdict = match state.hep {
-                true => self.hep_stream(state, way),
+                true => self.hep_stream(state, way, false),
                 false => Verdict::Wanted,
             };
-            self.account(before, state.cost());
+            self.settle(state, way, before);
             return verdict;
         }
         if state.is_undecided() {
             match wrapped::wrapping(state.rest()) {
                 Wrapping::None => state.decide(),
                 Wrapping::NeedMore => {
-                    self.account(before, state.cost());
+                    self.settle(state, way, before);
                     return Verdict::Wanted;
                 }
                 wrapping => {
@@ -435,22 +464,13 @@ impl StreamSink for Filer {
         if verdict == Verdict::Unwanted && self.begun {
             self.given_up += 1;
         }
-        self.account(before, state.cost());
-        if self.held > MAX_MESSAGE_OCTETS && state.cost() > 0 {
-            self.over_limit += 1;
-            self.drop_rest(state, way);
-        }
+        self.settle(state, way, before);
         verdict
     }
 
     fn gap(&mut self, state: &mut StreamState, way: &Way, _time: i64) {
         if let Some(link) = state.link {
             self.linked_gap(link);
-            return;
-        }
-        if state.hep {
-            let all = state.rest().len();
-            state.skip(all);
             return;
         }
         self.drop_rest(state, way);
@@ -465,11 +485,6 @@ impl StreamSink for Filer {
     fn end(&mut self, state: &mut StreamState, way: &Way, _time: i64) {
         if let Some(link) = state.link {
             self.linked_end(link);
-            return;
-        }
-        if state.hep {
-            self.incomplete += u64::from(!state.rest().is_empty());
-            *state = StreamState::default();
             return;
         }
         self.drop_rest(state, way);

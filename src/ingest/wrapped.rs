@@ -739,7 +739,7 @@ impl Filer {
             self.cut_messages(&mut stream, &way, false)
         };
         conn.messages += stream.take_filed();
-        self.account(before, stream.cost());
+        self.settle(&mut stream, &way, before);
         let Some(side) = conn.sides.get_mut(at) else {
             return;
         };

@@ -122,10 +122,75 @@ pub fn read(data: &[u8]) -> Option<Result<Hep<'_>, Fault>> {
     }
 }
 
-/// The length of the HEP 3 packet at the start of a stream; none when there is none.
-pub fn framed_length(data: &[u8]) -> Option<usize> {
-    data.starts_with(b"HEP3").then_some(())?;
-    be16(data, 4).map(usize::from).filter(|len| *len >= 6)
+/// What every packet of version 3 begins with.
+pub const MARK: &[u8] = b"HEP3";
+/// Mark and length.
+const HEADER: usize = 6;
+
+/// The end of the HEP 3 packet at the start of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// More octets are needed to tell.
+    NeedMore,
+    /// It has so many octets, as it says.
+    Stated(usize),
+    /// It says something else; after so many octets another one begins, or its header ends.
+    Found(usize),
+}
+
+/// Where the packet ends that `data` begins with. A length may lie, and what stands behind the packet
+/// must not be lost with it: its chunks have to fill it, or another packet has to follow it.
+/// `ended`: no more octets will come.
+pub fn end_of_packet(data: &[u8], ended: bool) -> End {
+    let Some(stated) = be16(data, 4).map(usize::from) else {
+        return match ended {
+            true => End::Found(data.len()),
+            false => End::NeedMore,
+        };
+    };
+    if stated < HEADER {
+        return End::Found(HEADER);
+    }
+    let next_from = |at: usize| {
+        let found = memchr::memmem::find(data.get(at..)?, MARK)?;
+        Some(at + found)
+    };
+    let Some(packet) = data.get(..stated) else {
+        return match next_from(chunks_end(data)).filter(|_| ended) {
+            Some(next) => End::Found(next),
+            None if ended => End::Found(data.len()),
+            None => End::NeedMore,
+        };
+    };
+    let filled = chunks_end(packet);
+    if filled == stated {
+        return End::Stated(stated);
+    }
+    if packet
+        .get(filled..)
+        .is_some_and(|rest| rest.starts_with(MARK))
+    {
+        return End::Found(filled);
+    }
+    let behind = data.get(stated..).unwrap_or_default();
+    let follows = MARK.starts_with(behind.get(..MARK.len()).unwrap_or(behind));
+    match next_from(filled).filter(|_| !follows) {
+        Some(next) => End::Found(next),
+        None => End::Stated(stated),
+    }
+}
+
+/// Where the first chunk begins that does not fit, or that is another packet.
+fn chunks_end(packet: &[u8]) -> usize {
+    let mut at = HEADER;
+    loop {
+        let rest = packet.get(at..).unwrap_or_default();
+        let len = be16(rest, 4).map_or(0, usize::from);
+        if rest.starts_with(MARK) || len < HEADER || len > rest.len() {
+            return at;
+        }
+        at += len;
+    }
 }
 
 /// Where the keys stand with which agents of version 3 prove who they are (chunk 14), and where the

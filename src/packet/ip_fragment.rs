@@ -16,6 +16,12 @@ pub const MAX_FRAGMENT_AGE_NANOS: i64 = 30_000_000_000;
 const MAX_DATAGRAM: u64 = 65_535;
 /// What a piece costs beside its octets.
 const PIECE_COST: usize = 96;
+/// What the first piece costs beside that: a tree has room for eleven from the start.
+const FIRST_COST: usize = 800;
+/// What an unfinished datagram costs beside its pieces.
+const ENTRY_COST: usize = 256;
+/// So many beginnings are noted without a look for datagrams that are whole.
+const SWEEP_FROM: usize = 4096;
 
 /// Octets at places, without overlap: what came first stays.
 #[derive(Debug, Default)]
@@ -156,7 +162,10 @@ impl Pieces {
 
     /// Octets held, bookkeeping included.
     pub(super) fn cost(&self) -> usize {
-        self.octets + self.parts.len() * PIECE_COST
+        match self.parts.len() {
+            0 => 0,
+            parts => self.octets + FIRST_COST + parts * PIECE_COST,
+        }
     }
 }
 
@@ -200,6 +209,7 @@ pub struct IpFragments {
     open: HashMap<Key, Unfinished>,
     order: VecDeque<(i64, Key)>,
     cost: usize,
+    sweep_at: usize,
     /// Datagrams given up because they stayed incomplete for too long or too much was open.
     pub dropped: u64,
 }
@@ -229,6 +239,7 @@ impl IpFragments {
         };
         let entry = self.open.entry(key).or_insert_with(|| {
             self.order.push_back((time, key));
+            self.cost += ENTRY_COST;
             Unfinished {
                 since: time,
                 ..Unfinished::default()
@@ -256,12 +267,14 @@ impl IpFragments {
         let done = done || (entry.cut && entry.total.is_some());
         if !done {
             while self.cost > MAX_FRAGMENT_OCTETS {
-                let (_, oldest) = self.order.pop_front()?;
-                self.remove(&oldest, true);
+                let (since, oldest) = self.order.pop_front()?;
+                self.drop_begun(since, &oldest);
             }
+            self.sweep();
             return None;
         }
         let mut entry = self.remove(&key, false)?;
+        self.sweep();
         let mut data = Vec::new();
         let mut extents = Vec::new();
         while let Some((part, extent)) = entry.pieces.take_at(data.len() as u64) {
@@ -286,10 +299,26 @@ impl IpFragments {
                 break;
             }
             self.order.pop_front();
-            if self.open.get(&key).is_some_and(|e| e.since == since) {
-                self.remove(&key, true);
-            }
+            self.drop_begun(since, &key);
         }
+    }
+
+    /// Drops a datagram that began then, unless it was whole meanwhile.
+    fn drop_begun(&mut self, since: i64, key: &Key) {
+        if self.open.get(key).is_some_and(|e| e.since == since) {
+            self.remove(key, true);
+        }
+    }
+
+    /// Drops the notes on datagrams that are whole, when there may be many of them.
+    fn sweep(&mut self) {
+        if self.order.len() < self.sweep_at.max(SWEEP_FROM) {
+            return;
+        }
+        let open = &self.open;
+        self.order
+            .retain(|(since, key)| open.get(key).is_some_and(|e| e.since == *since));
+        self.sweep_at = self.order.len() * 2;
     }
 
     /// Datagrams that are still open.
@@ -299,7 +328,8 @@ impl IpFragments {
 
     fn remove(&mut self, key: &Key, dropped: bool) -> Option<Unfinished> {
         let entry = self.open.remove(key)?;
-        self.cost = self.cost.saturating_sub(entry.pieces.cost());
+        let cost = entry.pieces.cost() + ENTRY_COST;
+        self.cost = self.cost.saturating_sub(cost);
         self.dropped += u64::from(dropped);
         Some(entry)
     }

@@ -172,6 +172,14 @@ pub enum Skip {
     Hep(hep::Fault, IpAddr),
     /// HEP that carries something else than SIP, by its protocol type.
     HepOther(u8),
+    /// HEP that says SIP and holds none, by sender.
+    HepNoSip(IpAddr),
+    /// Octets between the HEP packets of a stream, by sender.
+    HepJunk(IpAddr),
+    /// The length of an SCTP chunk cannot be true.
+    SctpChunk,
+    /// More kinds, or more senders, than are told apart.
+    Others,
     /// The frame ends inside a header.
     Short,
     /// A header contradicts itself.

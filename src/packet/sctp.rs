@@ -26,6 +26,10 @@ const MAX_ASSOCIATIONS: usize = 1 << 16;
 const SWEEP_FROM: usize = 1 << 14;
 /// What a fragment costs beside its octets.
 const PIECE_COST: usize = 128;
+/// What a run of fragments costs: its places in the tables.
+const RUN_COST: usize = 2048;
+/// Numbers remembered, all directions together.
+const MAX_REMEMBERED: usize = 1 << 18;
 
 /// What follows the common header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,25 +78,37 @@ pub(super) fn packet(
     })
 }
 
+/// The length of a chunk is impossible: below that of its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadLength;
+
 impl<'a> Chunks<'a> {
-    /// The chunks that carry data.
-    pub fn data(self) -> impl Iterator<Item = Data<'a>> {
+    /// The chunks that carry data, up to the first whose length is impossible: what stands behind it
+    /// cannot be told.
+    pub fn data(self) -> impl Iterator<Item = Result<Data<'a>, BadLength>> {
         let mut rest = self.data;
         std::iter::from_fn(move || {
             loop {
                 let (kind, flags) = (*rest.first()?, *rest.get(1)?);
                 let len = usize::from(be16(rest, 2)?);
-                let chunk = rest.get(..len).unwrap_or(rest);
-                let cut = len > rest.len();
-                // A length below that of the header would never end.
-                rest = rest
-                    .get(len.max(4).next_multiple_of(4)..)
-                    .unwrap_or_default();
                 let head = match kind {
                     0 => 16,
                     64 => 20,
-                    _ => continue,
+                    _ => 4,
                 };
+                if len < head {
+                    let all = std::mem::take(&mut rest);
+                    // Padding of the link layer is no chunk.
+                    let is_padding = all.iter().all(|octet| *octet == 0);
+                    return (!is_padding).then_some(Err(BadLength));
+                }
+                let chunk = rest.get(..len).unwrap_or(rest);
+                let cut = len > rest.len();
+                rest = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
+                if head == 4 {
+                    continue;
+                }
+                // Cut by the snap length inside its header.
                 let (Some(tsn), Some(stream), Some(data)) =
                     (be32(chunk, 4), be16(chunk, 8), chunk.get(head..))
                 else {
@@ -103,7 +119,7 @@ impl<'a> Chunks<'a> {
                 } else {
                     be32(chunk, 12)
                 };
-                return Some(Data {
+                return Some(Ok(Data {
                     tsn,
                     stream,
                     message: message.unwrap_or(0),
@@ -112,7 +128,7 @@ impl<'a> Chunks<'a> {
                     unordered: flags & 4 != 0,
                     data,
                     cut,
-                });
+                }));
             }
         })
     }
@@ -161,7 +177,7 @@ struct Piece {
 
 impl Run {
     fn cost(&self) -> usize {
-        self.octets + self.pieces.len() * PIECE_COST
+        self.octets + self.pieces.len() * PIECE_COST + RUN_COST
     }
 
     /// Puts another run behind this one; moves the shorter of the two.
@@ -202,15 +218,17 @@ impl Direction {
     }
 
     /// True for a chunk seen before. The same number on other octets is another association.
-    fn again(&mut self, place: u64, hash: u64) -> bool {
+    fn again(&mut self, place: u64, hash: u64, remembered: &mut usize) -> bool {
         match self.seen.insert(place, hash) {
             Some(before) => before == hash,
             None => {
                 self.order.push_back(place);
+                *remembered += 1;
                 if self.order.len() > REMEMBERED
                     && let Some(oldest) = self.order.pop_front()
                 {
                     self.seen.remove(&oldest);
+                    *remembered -= 1;
                 }
                 false
             }
@@ -227,6 +245,8 @@ pub struct Associations {
     /// Unfinished messages, in the order they began.
     waiting: VecDeque<(i64, Key, u64, u64)>,
     held: usize,
+    /// Numbers remembered.
+    remembered: usize,
     serial: u64,
     sweep_at: usize,
     /// Messages given up: never whole, or too large.
@@ -264,10 +284,14 @@ impl Associations {
         }
         let direction = self.open.entry(key).or_default();
         let place = direction.unwrap(chunk.tsn);
-        if direction.again(place, hash) {
+        if direction.again(place, hash, &mut self.remembered) {
             self.repeated += 1;
             return None;
         }
+        if self.remembered > MAX_REMEMBERED {
+            self.forget_numbers();
+        }
+        let direction = self.open.get_mut(&key)?;
         if chunk.begins && (chunk.ends || chunk.cut) {
             return Some(Message {
                 data: chunk.data.to_vec(),
@@ -307,6 +331,7 @@ impl Associations {
             run.serial = before.serial;
             before.append(run);
             run = before;
+            self.held = self.held.saturating_sub(RUN_COST);
         }
         let next = place + 1;
         if !chunk.ends
@@ -318,6 +343,7 @@ impl Associations {
             && let Some(after) = direction.runs.remove(&next)
         {
             run.append(after);
+            self.held = self.held.saturating_sub(RUN_COST);
         }
         let begins = run.pieces.front().is_some_and(|piece| piece.begins);
         let ends = run
@@ -356,6 +382,24 @@ impl Associations {
         self.sweep_at = self.waiting.len() * 2;
     }
 
+    /// Forgets the numbers of directions, in the order they began, until there is room.
+    fn forget_numbers(&mut self) {
+        for _ in 0..self.began.len() {
+            if self.remembered <= MAX_REMEMBERED / 4 * 3 {
+                return;
+            }
+            let Some(key) = self.began.pop_front() else {
+                return;
+            };
+            if let Some(direction) = self.open.get_mut(&key) {
+                self.remembered = self.remembered.saturating_sub(direction.order.len());
+                direction.seen = HashMap::new();
+                direction.order = VecDeque::new();
+            }
+            self.began.push_back(key);
+        }
+    }
+
     /// Forgets the oldest association when there are too many.
     fn make_room(&mut self) {
         if self.open.len() < MAX_ASSOCIATIONS {
@@ -365,6 +409,7 @@ impl Associations {
             return;
         };
         if let Some(direction) = self.open.remove(&oldest) {
+            self.remembered = self.remembered.saturating_sub(direction.order.len());
             for run in direction.runs.values() {
                 self.held = self.held.saturating_sub(run.cost());
                 self.dropped += 1;
