@@ -292,6 +292,7 @@ fn key_log(object: &mut Object<'_>, log: &KeyLogReport) {
     object.number("lines_ignored", Some(log.added.ignored as u64));
     object.text("error", log.error.as_deref());
     object.boolean("open_to_others", log.open_to_others);
+    object.text("left_out", log.left_out().as_deref());
 }
 
 fn tls_connection(object: &mut Object<'_>, connection: &TlsConnection) {
@@ -499,9 +500,12 @@ fn words(file: &FileReport, counts: &Counts, tls: &TlsOf<'_>) -> String {
         let what = match &log.error {
             Some(error) => error.clone(),
             None => format!(
-                "{} of TLS, {}",
+                "{} of TLS, {}{}",
                 counted(log.added.secrets as u64, "secret", "secrets"),
-                log.origin.name()
+                log.origin.name(),
+                log.left_out()
+                    .map(|why| format!("; {why}"))
+                    .unwrap_or_default()
             ),
         };
         line("key log", format!("{}: {what}", log.path.to_string_lossy()));

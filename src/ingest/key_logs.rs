@@ -67,6 +67,8 @@ pub struct KeyLogReport {
     pub error: Option<String>,
     /// Others on this machine may read the file.
     pub open_to_others: bool,
+    /// Only its first 256 MiB were read.
+    pub cut: bool,
 }
 
 impl KeyLogReport {
@@ -78,7 +80,21 @@ impl KeyLogReport {
             added: Added::default(),
             error: None,
             open_to_others: false,
+            cut: false,
         }
+    }
+
+    /// What of it was left out, in words; none when all was taken.
+    pub fn left_out(&self) -> Option<String> {
+        let beyond = match self.added.beyond {
+            0 => None,
+            count => Some(format!("{count} of its secrets are beyond the limit")),
+        };
+        let cut = self
+            .cut
+            .then(|| "only its first 256 MiB were read".to_owned());
+        let parts: Vec<String> = beyond.into_iter().chain(cut).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
     }
 }
 
@@ -95,6 +111,7 @@ pub(super) fn read(
             Ok((text, open)) => {
                 report.added = secrets.add(&text);
                 report.open_to_others = open;
+                report.cut = text.len() as u64 >= MAX_OCTETS;
                 if report.added.secrets + report.added.rsa_keys == 0 {
                     let why = report.added.problem.unwrap_or("no TLS secrets are in it");
                     report.error = Some(why.to_owned());
@@ -121,6 +138,7 @@ pub(super) fn read(
             let mut report = KeyLogReport::new(&path, KeyLogOrigin::Beside, Some(index));
             report.added = secrets.add(&text);
             report.open_to_others = open;
+            report.cut = text.len() as u64 >= MAX_OCTETS;
             reports.push(report);
         }
     }

@@ -964,6 +964,11 @@ fn unwrapped(wrapped: &Wrapped) -> Vec<Skipped> {
              the longest unused ones were read no further",
         ),
         (
+            (wrapped.secrets.sessions_beyond(), 0),
+            "TLS sessions",
+            "more than are remembered for their resumption",
+        ),
+        (
             (wrapped.stored.lost(), 0),
             "decrypted octets",
             "there was no room to store more of them",

@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 const MAX_SECRETS: usize = 1_000_000;
 /// Sessions remembered for their resumption.
 const MAX_SESSIONS: usize = 100_000;
+/// RSA keys kept at most: each may be tried for each connection.
+const MAX_RSA_KEYS: usize = 100;
 /// A secret has at most so many octets.
 const MAX_SECRET_OCTETS: usize = 512;
 
@@ -76,6 +78,8 @@ pub struct Secrets {
     by_exchange: HashMap<[u8; 8], Secret>,
     rsa: Vec<RsaPrivateKey>,
     count: usize,
+    /// Sessions that were not remembered because there are too many.
+    sessions_beyond: u64,
 }
 
 // Secrets must not end in a log by way of `{:?}`.
@@ -170,6 +174,7 @@ impl Secrets {
             .ok()
             .or_else(|| RsaPrivateKey::from_pkcs1_pem(text).ok());
         match key {
+            Some(_) if self.rsa.len() >= MAX_RSA_KEYS => added.beyond += 1,
             Some(key) => {
                 self.rsa.push(key);
                 added.rsa_keys += 1;
@@ -211,7 +216,14 @@ impl Secrets {
     pub(super) fn learn(&mut self, id: Vec<u8>, master: &[u8]) {
         if self.by_session.len() < MAX_SESSIONS || self.by_session.contains_key(&id) {
             self.by_session.insert(id, Zeroizing::new(master.to_vec()));
+        } else {
+            self.sessions_beyond += 1;
         }
+    }
+
+    /// Sessions whose resumption cannot be decrypted because too many are remembered.
+    pub fn sessions_beyond(&self) -> u64 {
+        self.sessions_beyond
     }
 
     /// The premaster secret that the client sent encrypted.
