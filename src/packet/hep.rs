@@ -127,6 +127,12 @@ pub const MARK: &[u8] = b"HEP3";
 /// Mark and length.
 const HEADER: usize = 6;
 
+/// The length that the HEP 3 packet at the start of a stream states; none when there is none.
+pub fn framed_length(data: &[u8]) -> Option<usize> {
+    data.starts_with(MARK).then_some(())?;
+    be16(data, 4).map(usize::from).filter(|len| *len >= HEADER)
+}
+
 /// The end of the HEP 3 packet at the start of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
