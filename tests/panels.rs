@@ -36,6 +36,8 @@ fn from_a_call_to_its_ladder_to_a_parameter() {
     );
     assert!(selected(&w, arrow));
     w.get_by_label("Status-Line: SIP/2.0 486 Busy Here");
+    // Without a chosen field it is told what the message says.
+    w.get_by_label("of status code: 486");
     let via = "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK-2-1-INVITE";
     let path = |text: &str| Some(FieldPath(text.to_owned()));
     assert_eq!(click(&mut w, via), [Action::SelectField(path("Via"))]);

@@ -182,3 +182,91 @@ fn tls_without_sip_offers_to_choose_a_key_log() {
     assert_eq!((command.when)(&facts), Ok(()));
     assert_eq!((command.action)(&facts), Action::AskForKeyLog);
 }
+
+#[test]
+fn a_key_log_is_named_by_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tls.pcap");
+    std::fs::copy("testdata/tls/tls13-aes128-gcm.pcap", &path).unwrap();
+    let keys = folder.path().join("of the server.txt");
+    std::fs::copy("testdata/tls/tls13-aes128-gcm.keylog.txt", &keys).unwrap();
+    let mut w = window(vec![path]);
+    assert_eq!(w.state().session.view.messages().len(), 0);
+    click(&mut w, "Choose a key log…");
+    let field = || "Path:";
+    w.get_by_role_and_label(Role::TextInput, field())
+        .type_text("/no/such/file");
+    w.run_steps(2);
+    assert_eq!(click(&mut w, "Decrypt"), []);
+    w.get_by_label("There is no such file");
+    click(&mut w, "Cancel");
+    click(&mut w, "Choose a key log…");
+    let text = keys.display().to_string();
+    w.get_by_role_and_label(Role::TextInput, field())
+        .type_text(&text);
+    w.run_steps(2);
+    let actions = click(&mut w, "Decrypt");
+    assert_eq!(
+        actions,
+        [Action::UseKeyLogs(vec![keys]), Action::ShowOverlay(None)]
+    );
+    assert!(!w.state().session.view.messages().is_empty());
+}
+
+#[test]
+fn saving_is_cancelled_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    w.state_mut().session.jobs.command_line = Some(|args, watch| {
+        let at = args.iter().position(|arg| arg == "-o").unwrap();
+        std::fs::write(&args[at + 1], "half of it").unwrap();
+        watch.set(1, 4);
+        while !watch.is_stopped() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        Err("cancelled".to_owned())
+    });
+    let out = folder.path().join("all.csv");
+    std::fs::write(&out, "what was there").unwrap();
+    w.state_mut().apply(Action::Save(Saving::Csv, out.clone()));
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while w.state().session.jobs.share() != Some(0.25) {
+        assert!(std::time::Instant::now() < until, "it does not begin");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    w.run_steps(2);
+    w.get_by_label("Saving…");
+    assert_eq!(click(&mut w, "Cancel saving"), [Action::CancelSave]);
+    w.get_by_label("Not saved: cancelled");
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), "what was there");
+    let files = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(files, 2, "the capture and what was there");
+}
+
+#[test]
+fn the_command_line_stops_when_nobody_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = two_calls(folder.path());
+    let watch = sipscope::export::watch::Watch::default();
+    watch.stop();
+    let out = folder.path().join("a.pcapng");
+    let args = |out: &std::path::Path| {
+        [
+            "export".into(),
+            "--quiet".into(),
+            "-o".into(),
+            out.into(),
+            capture.clone().into(),
+        ]
+        .to_vec()
+    };
+    assert_eq!(
+        sipscope::cli::carry_out(args(&out), &watch),
+        Err("cancelled".to_owned())
+    );
+    assert!(!out.exists());
+    let watch = sipscope::export::watch::Watch::default();
+    assert_eq!(sipscope::cli::carry_out(args(&out), &watch), Ok(()));
+    assert!(out.exists());
+    assert!(watch.share().is_some_and(|share| share >= 0.5));
+}

@@ -10,6 +10,7 @@ use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 use panel_kit::*;
 use sipscope::gui::action::{Action, FieldPath, Picture};
+use sipscope::gui::prefs::TimeFormat;
 use sipscope::index::ids::{CallId, MessageId};
 use sipscope::present::ladder::arrangement::{Change, LaneKey};
 
@@ -220,6 +221,8 @@ fn the_ladder_is_copied_and_saved_as_it_is_shown() {
         if picture == Picture::Svg {
             let text = String::from_utf8(octets).unwrap();
             assert!(text.contains("Bob&#39;s phone") && text.contains("200 OK (INVITE)"));
+            // As on the screen: the dark ground, and what the times are.
+            assert!(text.contains("fill=\"#181B20\"") && text.contains(">Time (UTC)<"));
         } else {
             assert!(octets.starts_with(b"\x89PNG") && octets.len() > 10_000);
         }
@@ -364,4 +367,120 @@ fn what_a_hop_changed_is_marked_with_what_it_was() {
     // The first hop has none before it.
     click(&mut w, "INVITE #1");
     w.get_by_label("Max-Forwards: 70");
+}
+
+#[test]
+fn marks_and_shades_are_in_the_picture_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![PathBuf::from(
+        "testdata/captures/fork-two-answers/capture.pcap",
+    )]);
+    let path = folder.path().join("a.svg");
+    w.state_mut()
+        .apply(Action::SaveLadder(Picture::Svg, path.clone()));
+    settle(&mut w);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains("<rect class=\"fork0\""), "the second dialog");
+    assert!(!text.contains("<rect class=\"call"), "one call alone");
+    let mut w = window(vec![two_calls(folder.path())]);
+    for n in [0, 1] {
+        w.state_mut().apply(Action::ToggleMark(CallId::at(n)));
+    }
+    w.state_mut()
+        .apply(Action::SetTimeFormat(TimeFormat::Relative));
+    settle(&mut w);
+    w.state_mut()
+        .apply(Action::SaveLadder(Picture::Svg, path.clone()));
+    settle(&mut w);
+    let text = std::fs::read_to_string(&path).unwrap();
+    for part in [
+        "class=\"call0\"",
+        "class=\"call1\"",
+        ">Time (s)<",
+        ">0.020000<",
+    ] {
+        assert!(text.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn a_note_stands_beside_its_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    click(&mut w, "ACK #4");
+    press(&mut w, Modifiers::CTRL, Key::N);
+    w.get_by_label("On message 4, ACK:");
+    let field = w.get_by_role_and_label(egui::accesskit::Role::TextInput, "On message 4, ACK:");
+    field.type_text("ask the carrier");
+    w.run_steps(2);
+    let kept = press(&mut w, Modifiers::NONE, Key::Enter);
+    let note = |text: &str| Action::Arrange(Change::Note(MessageId::at(3), text.to_owned()));
+    assert_eq!(kept, [note("ask the carrier"), Action::ShowOverlay(None)]);
+    let noted = "ACK #4, “ask the carrier”";
+    w.get_by_label(noted);
+    click(&mut w, "All messages");
+    w.get_by_label("4 ACK, note: ask the carrier");
+    click(&mut w, "Ladder");
+    // Taken back from anywhere, and taken away by its own button.
+    click(&mut w, BUSY);
+    assert_eq!(
+        press(&mut w, Modifiers::CTRL, Key::Z),
+        [Action::UndoArrange]
+    );
+    click(&mut w, ANSWERED);
+    w.get_by_label("ACK #4");
+    w.state_mut().apply(note("twice"));
+    settle(&mut w);
+    lane_menu(&mut w, "ACK #4, “twice”");
+    click(&mut w, "Note on this message…");
+    assert_eq!(
+        click(&mut w, "Remove"),
+        [note(""), Action::ShowOverlay(None)]
+    );
+    w.get_by_label("ACK #4");
+}
+
+/// A window that keeps lanes and notes.
+fn keeping(path: &Path) -> Window {
+    let mut w = window(Vec::new());
+    w.state_mut().session.notebook.keeps = true;
+    w.state_mut()
+        .apply(Action::OpenFiles(vec![path.to_path_buf()]));
+    settle(&mut w);
+    settle(&mut w);
+    w
+}
+
+#[test]
+fn lanes_and_notes_are_there_again_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = two_calls(folder.path());
+    let mut w = keeping(&path);
+    for change in [
+        Change::Rename(lane(BOB), "Carrier".to_owned()),
+        Change::Order(vec![lane(BOB), lane(ALICE)]),
+        Change::Note(MessageId::at(1), "slow".to_owned()),
+    ] {
+        w.state_mut().apply(Action::Arrange(change));
+    }
+    settle(&mut w);
+    w.state().session.notebook.finish();
+    let page = folder.path().join("call.pcap.sipscope.json");
+    assert!(page.is_file(), "beside the capture");
+    let mut w = keeping(&path);
+    let x = |w: &Window, label: &str| w.get_by_label(label).rect().center().x;
+    assert!(x(&w, "Lane Carrier") < x(&w, "Lane Alice"));
+    w.get_by_label("180 Ringing (INVITE) #2, “slow”");
+    assert!(!w.state().session.ladder.can_undo(), "nothing was done yet");
+    // A message that is no longer there: its note is said to be lost, the lanes stay.
+    let text = std::fs::read_to_string(&page).unwrap();
+    std::fs::write(&page, text.replace("\"message\": 2", "\"message\": 200")).unwrap();
+    press(&mut w, Modifiers::CTRL, Key::R);
+    settle(&mut w);
+    w.get_by_label("1 note belongs to messages that are not in this capture");
+    w.get_by_label("Lane Carrier");
+    // Nothing to be kept any more: the file goes.
+    w.state_mut().apply(Action::Arrange(Change::Reset));
+    w.state().session.notebook.finish();
+    assert!(!page.exists());
 }

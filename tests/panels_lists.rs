@@ -694,3 +694,15 @@ fn widths_of_the_message_list_are_those_of_both_lists_and_are_kept() {
     click(&mut w, "Messages of the call");
     assert_eq!(w.get_by_label("Source").rect().width(), 172.0);
 }
+
+#[test]
+fn a_call_whose_ack_was_lost_counts_as_dropped() {
+    let mut w = window(vec!["testdata/captures/no-ack/capture.pcap".into()]);
+    let row = "Dropped alice@example.com to bob@example.com, 200 OK";
+    assert!(selected(&w, row));
+    w.get_by_label("200 OK (INVITE, SDP) #4, ×10, 0.5–31.6 s");
+    // The answer says itself why.
+    click(&mut w, "200 OK (INVITE, SDP) #3");
+    w.get_by_label("of status code: 200");
+    w.get_by_label_contains("No ACK for it is in this capture.");
+}

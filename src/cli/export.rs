@@ -16,6 +16,7 @@ use crate::export::save::{Existing, save};
 use crate::index::ids::{CallId, MessageId};
 use crate::index::message_store::Transport;
 use crate::index::stream::Stream;
+use crate::ingest::FileReport;
 use crate::packet::trace::TEXT_LINK_TYPE;
 use crate::packet::{Endpoint, Payload, dissect};
 use crate::source::{CaptureBytes, CaptureFile, Chunk, FrameRecord, OpenOptions, Secret};
@@ -61,6 +62,7 @@ pub(super) fn write(capture: &Capture, args: &ExportArgs) -> Outcome {
     }
     let wrapped = wrapped(capture, &messages);
     let packets = pick(capture, args, &frames(capture, &messages), &media, &wrapped);
+    capture.still_wanted()?;
     let (packets, told): (Vec<_>, Vec<_>) = packets
         .into_iter()
         .partition(|packet| packet.link_type != TEXT_LINK_TYPE);
@@ -264,6 +266,9 @@ fn pick(
         bomb_limit: !args.common.no_bomb_limit,
         ..OpenOptions::default()
     };
+    let size = |report: &FileReport| std::fs::metadata(&report.path).map_or(0, |there| there.len());
+    let all: u64 = capture.loaded.files.iter().map(size).sum();
+    let mut before = 0;
     for (index, report) in capture.loaded.files.iter().enumerate() {
         let Ok(file) = u16::try_from(index) else {
             break;
@@ -280,6 +285,13 @@ fn pick(
         };
         let mut chunk = Chunk::default();
         while input.next_chunk_into(CHUNK, &mut chunk) {
+            if let Some(watch) = &capture.watch {
+                let done = all.saturating_add(before).saturating_add(chunk.base);
+                watch.set(done, all.saturating_mul(2));
+                if watch.is_stopped() {
+                    return Vec::new();
+                }
+            }
             for frame in &chunk.frames {
                 if frames.contains(&(file, frame.number))
                     || is_wrapped(&chunk, frame, wrapped)
@@ -298,6 +310,7 @@ fn pick(
                 }
             }
         }
+        before += size(report);
     }
     if capture.loaded.files.len() > 1 {
         packets.sort_by_key(|p| (p.time, p.file, p.number));

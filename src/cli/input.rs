@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use super::args::{Common, List};
 use super::output::complain;
-use super::{Failure, exit};
+use super::{Failure, Outcome, exit};
+use crate::export::watch::Watch;
 use crate::index::IndexView;
 use crate::index::filter::Filter;
 use crate::index::ids::{CallId, MessageId};
@@ -19,23 +20,34 @@ use crate::present::text;
 
 /// Progress is shown this often.
 const PROGRESS: Duration = Duration::from_millis(100);
+/// Somebody who watches sees it this often.
+const WATCH: Duration = Duration::from_millis(30);
 
 /// A loaded capture.
 pub(super) struct Capture {
     pub loaded: Loaded,
     filter: Option<Filter>,
+    /// Somebody waits for what is made of it.
+    pub watch: Option<Watch>,
 }
 
 impl Capture {
     /// Loads the inputs. What could not be read is named on standard error.
-    pub fn load(files: &[PathBuf], common: &Common, filter: Option<Filter>) -> Self {
+    pub fn load(
+        files: &[PathBuf],
+        common: &Common,
+        filter: Option<Filter>,
+        watch: Option<Watch>,
+    ) -> Self {
         let options = ingest::Options {
             threads: common.threads(),
             bomb_limit: !common.no_bomb_limit,
             key_logs: common.key_logs(),
             ..ingest::Options::default()
         };
-        let loaded = if !common.quiet && io::stderr().is_terminal() {
+        let loaded = if let Some(watch) = &watch {
+            watched(files, &options, watch)
+        } else if !common.quiet && io::stderr().is_terminal() {
             with_progress(files, options)
         } else {
             ingest::load(files, &options)
@@ -46,7 +58,19 @@ impl Capture {
         for log in loaded.key_logs.iter() {
             remark_key_log(log, common.quiet);
         }
-        Self { loaded, filter }
+        Self {
+            loaded,
+            filter,
+            watch,
+        }
+    }
+
+    /// Fails when nobody waits for it any more.
+    pub fn still_wanted(&self) -> Outcome {
+        match self.watch.as_ref().is_some_and(Watch::is_stopped) {
+            true => Err(Failure::nothing("cancelled")),
+            false => Ok(()),
+        }
     }
 
     /// The index.
@@ -160,6 +184,27 @@ pub(super) fn numbered_calls(
         }
     }
     Ok(out)
+}
+
+/// Loads while somebody watches: half of the work, for the inputs are read twice.
+fn watched(files: &[PathBuf], options: &ingest::Options, watch: &Watch) -> Loaded {
+    let (send, receive) = mpsc::channel();
+    let wake: Arc<dyn Fn() + Send + Sync> = Arc::new(move || send.send(()).unwrap_or(()));
+    let loading = ingest::spawn(files.to_vec(), options.clone(), Box::new(|| false), wake);
+    loop {
+        let _ = receive.recv_timeout(WATCH);
+        let progress = loading.progress();
+        if progress.finished {
+            break;
+        }
+        watch.set(progress.done, progress.total.saturating_mul(2));
+        if watch.is_stopped() {
+            loading.cancel();
+        }
+    }
+    loading
+        .loaded()
+        .unwrap_or_else(|| ingest::load(files, options))
 }
 
 fn with_progress(files: &[PathBuf], options: ingest::Options) -> Loaded {

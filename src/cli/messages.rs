@@ -97,7 +97,14 @@ pub(super) fn list(capture: &Capture, args: &List, out: &mut Output) -> Outcome 
     };
     let failed = std::sync::OnceLock::new();
     let bytes = capture.loaded.bytes.as_ref();
+    let pieces = count.div_ceil(PIECE);
     let make = |piece: usize, batch: &mut Batch| {
+        if let Some(watch) = &capture.watch {
+            watch.set((pieces + piece) as u64, (pieces as u64).saturating_mul(2));
+            if watch.is_stopped() {
+                return;
+            }
+        }
         let from = piece * PIECE;
         let ids: Vec<MessageId> = (from..count.min(from + PIECE))
             .filter_map(|at| match &chosen {
@@ -110,7 +117,8 @@ pub(super) fn list(capture: &Capture, args: &List, out: &mut Output) -> Outcome 
             let _ = failed.set(error);
         }
     };
-    table::write(&layout, args, out, count.div_ceil(PIECE), make)?;
+    table::write(&layout, args, out, pieces, make)?;
+    capture.still_wanted()?;
     if let Some(why) = failed.get() {
         complain(&format!("some messages could not be read again: {why}"));
     }

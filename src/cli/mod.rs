@@ -28,6 +28,8 @@ mod timings;
 
 use std::path::PathBuf;
 
+use crate::export::watch::Watch;
+
 pub use args::{Command, Invocation, parse};
 use output::Output;
 
@@ -78,6 +80,7 @@ pub fn run(command: Command) -> u8 {
     let mut session = Session {
         clock,
         unread: false,
+        watch: None,
     };
     let outcome = session.carry_out(&command);
     let code = match outcome {
@@ -94,15 +97,16 @@ pub fn run(command: Command) -> u8 {
     code
 }
 
-/// Carries out a command for the window, without a word on the terminal.
+/// Carries out a command for the window, which watches how far it is and may stop it.
 ///
 /// # Errors
 /// A sentence about what went wrong.
-pub fn carry_out(args: Vec<std::ffi::OsString>) -> Result<(), String> {
+pub fn carry_out(args: Vec<std::ffi::OsString>, watch: &Watch) -> Result<(), String> {
     let command = args::understand(args)?;
     let mut session = Session {
         clock: timings::Clock::start(false),
         unread: false,
+        watch: Some(watch.clone()),
     };
     match session.carry_out(&command) {
         Ok(()) | Err(Failure::PipeClosed) if session.unread => {
@@ -118,6 +122,8 @@ struct Session {
     clock: timings::Clock,
     /// An input could not be read.
     unread: bool,
+    /// Somebody waits for it.
+    watch: Option<Watch>,
 }
 
 impl Session {
@@ -203,8 +209,9 @@ impl Session {
         // Wrong usage is told before anything is read.
         let filter = input::filter(common)?;
         self.clock.opened();
-        let capture = input::Capture::load(files, common, filter);
+        let capture = input::Capture::load(files, common, filter, self.watch.clone());
         self.clock.indexed();
+        capture.still_wanted()?;
         self.unread = capture.loaded.files.iter().any(|file| file.error.is_some())
             || capture
                 .loaded

@@ -6,3 +6,4 @@ pub mod packets;
 pub mod png;
 pub mod save;
 pub mod svg;
+pub mod watch;

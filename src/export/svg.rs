@@ -2,9 +2,13 @@
 
 use std::fmt::Write as _;
 
+use crate::index::ids::CallId;
 use crate::present::ladder::{Arrow, ArrowClass, Bar, Break, Ladder, LadderItem};
 use crate::present::text;
 
+/// Shades of further dialogs, and colours of marks; further ones begin anew.
+const SHADES: usize = 3;
+const CALL_MARKS: usize = 6;
 const ROW: usize = 22;
 const HEAD: usize = 44;
 const LEFT: usize = 150;
@@ -18,23 +22,126 @@ const MAX_REPEATED_LANES: usize = 100;
 /// The heads come again after this many rows, so that they are in sight on every screen.
 const HEADS_EVERY: usize = 40;
 
-const STYLE: &str = "\
-text{font:12px system-ui,sans-serif;fill:#111827}\
-.time{font-size:11px;fill:#4B5563}\
-.head{font-weight:600}\
-.lane{stroke:#9CA3AF;stroke-width:1}\
-.a{fill:none;stroke-width:1.5}\
-.request{stroke:#0072B2}.ack{stroke:#0072B2;stroke-width:.8}\
-.provisional{stroke:#6B7280;stroke-dasharray:6 4}\
-.success{stroke:#00795B}.redirect{stroke:#A0508A;stroke-dasharray:10 3}\
-.challenge{stroke:#9A6A00;stroke-dasharray:8 3 2 3}.failure{stroke:#C2410C}\
-.again{stroke-width:.8;stroke-dasharray:1.5 3}\
-.pause{stroke:#6B7280;stroke-width:1;stroke-dasharray:12 4 2 4}\
-.h-request,.h-ack{fill:#0072B2}.h-provisional{fill:#6B7280}.h-success{fill:#00795B}\
-.h-redirect{fill:#A0508A}.h-challenge{fill:#9A6A00}.h-failure{fill:#C2410C}\
-.a.edge{stroke-dasharray:none;stroke-width:1.3}.a.hollow{fill:#FFFFFF}\
-.icmp{stroke:#B91C1C;stroke-width:2;fill:none}\
-.bar{fill:#DBEAFE;stroke:#60A5FA}.none{fill:#FEE2E2;stroke:#DC2626;stroke-dasharray:3 3}";
+/// Colours of a drawing, as 0xRRGGBB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Palette {
+    /// Behind everything.
+    pub ground: u32,
+    /// Behind the heads of lanes.
+    pub head: u32,
+    /// Letters.
+    pub text: u32,
+    /// Letters of less importance, and pauses.
+    pub faint: u32,
+    /// Lanes.
+    pub lane: u32,
+    /// Requests and ACK, 1xx, 2xx, 3xx, 401 and 407, other failures.
+    pub lines: [u32; 6],
+    /// Labels on these lines.
+    pub labels: [u32; 6],
+    /// Media.
+    pub media: u32,
+    /// Media that never came.
+    pub missing: u32,
+    /// Behind messages of further dialogs of a call.
+    pub forks: [u32; 3],
+    /// Marks of calls that are drawn together.
+    pub calls: [u32; 6],
+    /// The number in such a mark.
+    pub call_text: u32,
+}
+
+impl Palette {
+    /// For paper: the light theme of the window.
+    pub const LIGHT: Self = Self {
+        ground: 0xFFFFFF,
+        head: 0xECEFF2,
+        text: 0x1B1F24,
+        faint: 0x59606B,
+        lane: 0xB9C0CA,
+        lines: [0x0072B2, 0x6B7280, 0x00795B, 0xA0508A, 0x9A6A00, 0xC2410C],
+        labels: [0x005F99, 0x1B1F24, 0x006E53, 0x933F7B, 0x855B00, 0xB43A0A],
+        media: 0xD7E8F7,
+        missing: 0xFBE9E1,
+        forks: [0xFBF1DA, 0xEAF3EA, 0xF3ECF9],
+        calls: [0x005F99, 0x8A4B00, 0x6B3FA0, 0x00695C, 0xA32B5B, 0x4E5A00],
+        call_text: 0xFFFFFF,
+    };
+
+    fn style(&self) -> String {
+        let Self {
+            ground,
+            text,
+            faint,
+            lane,
+            media,
+            missing,
+            call_text,
+            ..
+        } = self;
+        let [request, provisional, success, redirect, challenge, failure] = self.lines;
+        let mut out = format!(
+            "text{{font:12px system-ui,sans-serif;fill:#{text:06X}}}\
+             .time{{font-size:11px;fill:#{faint:06X}}}.head{{font-weight:600}}\
+             .lane{{stroke:#{lane:06X};stroke-width:1}}\
+             .a{{fill:none;stroke-width:1.5}}\
+             .request{{stroke:#{request:06X}}}.ack{{stroke:#{request:06X};stroke-width:.8}}\
+             .provisional{{stroke:#{provisional:06X};stroke-dasharray:6 4}}\
+             .success{{stroke:#{success:06X}}}\
+             .redirect{{stroke:#{redirect:06X};stroke-dasharray:10 3}}\
+             .challenge{{stroke:#{challenge:06X};stroke-dasharray:8 3 2 3}}\
+             .failure{{stroke:#{failure:06X}}}\
+             .again{{stroke-width:.8;stroke-dasharray:1.5 3}}\
+             .pause{{stroke:#{faint:06X};stroke-width:1;stroke-dasharray:12 4 2 4}}\
+             .h-request,.h-ack{{fill:#{request:06X}}}.h-provisional{{fill:#{provisional:06X}}}\
+             .h-success{{fill:#{success:06X}}}.h-redirect{{fill:#{redirect:06X}}}\
+             .h-challenge{{fill:#{challenge:06X}}}.h-failure{{fill:#{failure:06X}}}\
+             .a.edge{{stroke-dasharray:none;stroke-width:1.3}}.a.hollow{{fill:#{ground:06X}}}\
+             .icmp{{stroke:#{failure:06X};stroke-width:2;fill:none}}\
+             .bar{{fill:#{media:06X};stroke:#{lane:06X}}}\
+             .none{{fill:#{missing:06X};stroke:#{failure:06X};stroke-dasharray:3 3}}\
+             .call{{font-size:10px;fill:#{call_text:06X}}}.note{{fill:#{faint:06X}}}"
+        );
+        let names = [
+            "request",
+            "provisional",
+            "success",
+            "redirect",
+            "challenge",
+            "failure",
+        ];
+        for (name, colour) in names.iter().zip(self.labels) {
+            let _ = write!(out, ".l-{name}{{fill:#{colour:06X}}}");
+        }
+        for (number, colour) in self.forks.iter().enumerate() {
+            let _ = write!(out, ".fork{number}{{fill:#{colour:06X}}}");
+        }
+        for (number, colour) in self.calls.iter().enumerate() {
+            let _ = write!(out, ".call{number}{{fill:#{colour:06X}}}");
+        }
+        out
+    }
+}
+
+/// How a ladder is drawn.
+pub struct Look<'a> {
+    /// Colours.
+    pub palette: Palette,
+    /// Words for a time.
+    pub time: &'a dyn Fn(i64) -> String,
+    /// What these times are: the head of their column.
+    pub time_head: &'a str,
+}
+
+impl Default for Look<'_> {
+    fn default() -> Self {
+        Self {
+            palette: Palette::LIGHT,
+            time: &|nanos| text::clock(nanos, 6),
+            time_head: "Time (UTC)",
+        }
+    }
+}
 
 /// Text as it may stand in an SVG file: markup escaped, unsafe characters made visible.
 pub fn escape(words: &str) -> String {
@@ -54,18 +161,29 @@ pub fn escape(words: &str) -> String {
     out
 }
 
-/// The whole file. `title` is what a screen reader or a tooltip says.
+/// The whole file for paper. `title` is what a screen reader or a tooltip says.
 pub fn paint(ladder: &Ladder, title: &str) -> String {
-    let layout = Layout::new(ladder);
+    paint_as(ladder, title, &Look::default())
+}
+
+/// [`paint`] with colours and times as somebody wants them.
+pub fn paint_as(ladder: &Ladder, title: &str, look: &Look<'_>) -> String {
+    let layout = Layout::new(ladder, look);
+    let (style, ground) = (look.palette.style(), look.palette.ground);
     let mut out = String::with_capacity(1024 + ladder.items.len() * 300);
     let (width, height) = (layout.width, layout.height);
     let _ = writeln!(
         out,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {width} {height}\" role=\"img\">\n<title>{}</title>\n<style>{STYLE}</style>\n\
-         <rect width=\"{width}\" height=\"{height}\" fill=\"#FFFFFF\"/>",
+         viewBox=\"0 0 {width} {height}\" role=\"img\">\n<title>{}</title>\n<style>{style}</style>\n\
+         <rect width=\"{width}\" height=\"{height}\" fill=\"#{ground:06X}\"/>",
         escape(title)
     );
+    for (row, item) in ladder.items.iter().enumerate() {
+        if let LadderItem::Arrow(arrow) = item {
+            layout.shade(&mut out, arrow, layout.y(row));
+        }
+    }
     for x in &layout.lanes {
         let _ = writeln!(
             out,
@@ -86,11 +204,17 @@ pub fn paint(ladder: &Ladder, title: &str) -> String {
             out,
             "<text class=\"time\" x=\"8\" y=\"{}\">{}</text>",
             y + 4,
-            text::clock(item.time(), 6)
+            escape(&(look.time)(item.time()))
         );
         match item {
-            LadderItem::Arrow(arrow) => layout.arrow(&mut out, arrow, y),
-            LadderItem::Bar(bar) => layout.bar(&mut out, bar, y),
+            LadderItem::Arrow(arrow) => {
+                layout.arrow(&mut out, arrow, y);
+                layout.mark(&mut out, ladder, arrow.call, (arrow.from, arrow.to), y);
+            }
+            LadderItem::Bar(bar) => {
+                layout.bar(&mut out, bar, y);
+                layout.mark(&mut out, ladder, bar.call, (bar.from, bar.to), y);
+            }
             LadderItem::Break(_) => {}
         }
     }
@@ -98,14 +222,16 @@ pub fn paint(ladder: &Ladder, title: &str) -> String {
     out
 }
 
-struct Layout {
+struct Layout<'a> {
     lanes: Vec<usize>,
     width: usize,
     height: usize,
+    head: u32,
+    time_head: &'a str,
 }
 
-impl Layout {
-    fn new(ladder: &Ladder) -> Self {
+impl<'a> Layout<'a> {
+    fn new(ladder: &Ladder, look: &Look<'a>) -> Self {
         let mut gaps = vec![MIN_GAP; ladder.lanes.len()];
         for item in &ladder.items {
             let Some((from, to)) = item.lanes() else {
@@ -133,6 +259,8 @@ impl Layout {
             lanes,
             width,
             height: heads * HEAD + rows * ROW + ROW,
+            head: look.palette.head,
+            time_head: look.time_head,
         }
     }
 
@@ -144,8 +272,12 @@ impl Layout {
         let top = row / HEADS_EVERY * HEAD + row * ROW;
         let _ = writeln!(
             out,
-            "<rect x=\"0\" y=\"{top}\" width=\"{}\" height=\"{HEAD}\" fill=\"#F3F4F6\"/>",
-            self.width
+            "<rect x=\"0\" y=\"{top}\" width=\"{}\" height=\"{HEAD}\" fill=\"#{:06X}\"/>\
+             <text class=\"time\" x=\"8\" y=\"{}\">{}</text>",
+            self.width,
+            self.head,
+            top + 18,
+            escape(self.time_head)
         );
         for (lane, x) in ladder.lanes.iter().zip(&self.lanes) {
             let title = text::shortened(&lane.title, 26);
@@ -171,6 +303,44 @@ impl Layout {
         (x(from), x(to))
     }
 
+    /// Messages of another dialog of the call have a ground of their own.
+    fn shade(&self, out: &mut String, arrow: &Arrow, y: usize) {
+        let Some(number) = arrow.fork.checked_sub(1).map(|n| n % SHADES) else {
+            return;
+        };
+        let (a, b) = self.ends(arrow.from, arrow.to);
+        let (low, width) = (a.min(b), a.abs_diff(b).max(36));
+        let _ = writeln!(
+            out,
+            "<rect class=\"fork{number}\" x=\"{low}\" y=\"{}\" width=\"{width}\" height=\"{ROW}\"/>",
+            y.saturating_sub(ROW / 2 + 2),
+        );
+    }
+
+    /// The number of the call at the sender, where several calls are drawn.
+    fn mark(&self, out: &mut String, ladder: &Ladder, call: CallId, way: (usize, usize), y: usize) {
+        let number = ladder.calls.binary_search(&call).ok();
+        let Some(number) = number.filter(|_| ladder.calls.len() > 1) else {
+            return;
+        };
+        let words = call.to_string();
+        let (from, to) = self.ends(way.0, way.1);
+        let wide = words.len() * 6 + 8;
+        let x = match to >= from {
+            true => from.saturating_sub(wide + 4),
+            false => from + 4,
+        };
+        let _ = writeln!(
+            out,
+            "<rect class=\"call{}\" x=\"{x}\" y=\"{}\" width=\"{wide}\" height=\"13\" rx=\"4\"/>\
+             <text class=\"call\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{words}</text>",
+            number % CALL_MARKS,
+            y.saturating_sub(3),
+            x + wide / 2,
+            y + 7
+        );
+    }
+
     fn arrow(&self, out: &mut String, arrow: &Arrow, y: usize) {
         let (a, b) = self.ends(arrow.from, arrow.to);
         let class = arrow.class.name();
@@ -180,8 +350,15 @@ impl Layout {
             ""
         };
         let mut label = escape(&arrow.label);
+        let colour = match arrow.class {
+            ArrowClass::Ack => "provisional",
+            other => other.name(),
+        };
+        let mut written = label.clone();
         if !arrow.note.is_empty() {
-            let _ = write!(label, " [{}]", escape(&arrow.note));
+            let note = escape(&arrow.note);
+            let _ = write!(label, " [{note}]");
+            let _ = write!(written, "<tspan class=\"note\"> [{note}]</tspan>");
         }
         out.push_str("<g>");
         let _ = write!(out, "<title>{} {label}</title>", arrow.message);
@@ -195,7 +372,7 @@ impl Layout {
             head(out, arrow.class, a, low, false);
             let _ = writeln!(
                 out,
-                "<text x=\"{}\" y=\"{}\">{label}</text></g>",
+                "<text class=\"l-{colour}\" x=\"{}\" y=\"{}\">{written}</text></g>",
                 right + 4,
                 y + 4
             );
@@ -219,7 +396,7 @@ impl Layout {
         }
         let _ = writeln!(
             out,
-            "<text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{label}</text></g>",
+            "<text class=\"l-{colour}\" x=\"{}\" y=\"{}\" text-anchor=\"middle\">{written}</text></g>",
             usize::midpoint(a, b),
             y + 1
         );

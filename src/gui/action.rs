@@ -22,6 +22,8 @@ pub enum Action {
     AskForFiles,
     /// Asks for a TLS key log.
     AskForKeyLog,
+    /// Asks the system's file dialog for a TLS key log.
+    AskForKeyLogFile,
     /// Decrypts TLS with these key logs and RSA keys, and reads the same files again.
     UseKeyLogs(Vec<PathBuf>),
     /// Shows or hides the field for typing a path.
@@ -55,7 +57,7 @@ pub enum Action {
     PinToCompare(Option<MessageId>),
     /// Changes lanes or folds of the ladder.
     Arrange(Change),
-    /// Takes the last change of lanes back.
+    /// Takes the last change of lanes or notes back.
     UndoArrange,
     /// Puts the ladder into the clipboard, as text.
     CopyLadder,
@@ -134,6 +136,8 @@ pub enum Action {
     AskForPlace(Saving),
     /// Saves something there.
     Save(Saving, PathBuf),
+    /// Stops what is being saved.
+    CancelSave,
     /// Hands packets to Wireshark.
     OpenInWireshark,
     /// Nothing at all.
@@ -176,6 +180,10 @@ pub enum Overlay {
     Paste,
     /// Asks where something is to be saved.
     SaveAs(Saving),
+    /// Asks for a note on the selected message.
+    Note,
+    /// Asks for a TLS key log.
+    KeyLog,
 }
 
 /// What can be saved.

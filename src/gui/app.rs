@@ -183,6 +183,7 @@ impl SipscopeApp {
             ..
         } = self;
         session.narrow = is_narrow(ui.max_rect().width());
+        session.dark = ui.visuals().dark_mode;
         let view = Arc::clone(&session.view);
         let (lists, rows) = (session.lists(), session.rows());
         let (call, detail) = (session.call_detail(), session.detail());
@@ -217,6 +218,7 @@ impl SipscopeApp {
             tab: session.prefs.tab,
             raw: session.prefs.raw,
             working: session.working(),
+            saving: session.jobs.are_running().then(|| session.jobs.share()),
             recent: &session.prefs.recent,
             survey: survey.as_deref(),
             history: &session.prefs.history,
@@ -520,5 +522,6 @@ impl eframe::App for SipscopeApp {
 
     fn on_exit(&mut self, _gl: Option<&eframe::glow::Context>) {
         self.keeper.finish(&self.session.prefs);
+        self.session.notebook.finish();
     }
 }

@@ -36,6 +36,8 @@ pub struct Facts<'a> {
     pub reference: bool,
     /// Packets are being captured.
     pub capturing: bool,
+    /// A change of lanes or notes can be taken back.
+    pub undo: bool,
     /// Preferences.
     pub prefs: &'a Prefs,
 }
@@ -323,6 +325,20 @@ pub const COMMANDS: &[Command] = &[
     .hint("Saves the listed messages as a table"),
     command("quit", "Quit", (Menu::File, 3), |_| Action::Quit).keys(&[ctrl(Key::Q)]),
     // Edit
+    command("undo", "Undo", (Menu::Edit, 0), |_| Action::UndoArrange)
+        .keys(&[ctrl(Key::Z)])
+        .reach(Reach::OutsideText)
+        .when(|facts| match facts.undo {
+            true => Ok(()),
+            false => Err("No lane and no note was changed"),
+        })
+        .hint("Takes back the last change of lanes or notes"),
+    command("note", "Note on this message…", (Menu::Edit, 1), |_| {
+        Action::ShowOverlay(Some(Overlay::Note))
+    })
+    .keys(&[ctrl(Key::N)])
+    .when(a_message)
+    .hint("Writes a note that stands beside the message; it is kept with the capture"),
     command("copy message", "Copy message text", (Menu::Edit, 0), |_| Action::CopyMessage)
         .keys(&[ctrl(Key::C)])
         .reach(Reach::OutsideText)

@@ -7,7 +7,7 @@ use super::fetch::Detail;
 use crate::bytes::MessageBytes;
 use crate::explain::{Depth, Explanation, Scene, Target, explain};
 use crate::index::IndexView;
-use crate::present::header_tree::node_at;
+use crate::present::header_tree::{Node, node_at};
 use crate::sip::message::decode;
 
 /// Which field of which message.
@@ -40,6 +40,12 @@ pub struct Explained {
     pub explanation: Option<Explanation>,
 }
 
+/// Of a start line the method or the status code: whoever selects a message wants to know of these.
+fn what_it_says(line: &Node) -> &Node {
+    let telling = |node: &&Node| matches!(node.name.as_str(), "method" | "status code");
+    line.children.iter().find(telling).unwrap_or(line)
+}
+
 /// Explains the field.
 pub fn make(question: &ExplainQuestion) -> Option<Explained> {
     let ExplainQuestion {
@@ -59,7 +65,7 @@ pub fn make(question: &ExplainQuestion) -> Option<Explained> {
     };
     let node = match field {
         Some(path) => node_at(&detail.tree, &path.0),
-        None => detail.tree.first(),
+        None => detail.tree.first().map(what_it_says),
     };
     let Some(node) = node else {
         return Some(answer);

@@ -12,11 +12,12 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::action::Saving;
 use super::session::Wake;
+use crate::export::watch::Watch;
 use crate::index::ids::CallId;
 use crate::source::{CaptureFile, Chunk, OpenOptions, private_folder};
 
 /// Carries out a command; the error is a sentence.
-pub type CommandLine = fn(Vec<OsString>) -> Result<(), String>;
+pub type CommandLine = fn(Vec<OsString>, &Watch) -> Result<(), String>;
 
 /// Octets read at a time.
 const CHUNK: usize = 1 << 20;
@@ -34,6 +35,8 @@ pub struct Request {
     pub calls: Vec<CallId>,
     /// Only what matches this expression.
     pub expression: Option<String>,
+    /// Key logs and RSA keys that decrypt them.
+    pub key_logs: Vec<PathBuf>,
 }
 
 impl Request {
@@ -59,6 +62,9 @@ impl Request {
         if let Some(expression) = &self.expression {
             args.extend(["--filter".into(), expression.into()]);
         }
+        for log in &self.key_logs {
+            args.extend(["--keylog".into(), log.clone().into()]);
+        }
         args.extend(["--quiet".into(), "-o".into(), self.path.clone().into()]);
         // Names that begin with a dash are names all the same.
         args.push("--".into());
@@ -76,6 +82,8 @@ pub fn expression_of(text: &str) -> Option<String> {
 pub struct Jobs {
     wake: Wake,
     running: Arc<AtomicUsize>,
+    /// Of what is running, or was.
+    watches: Vec<Watch>,
     send: Sender<String>,
     receive: Receiver<String>,
     /// What carries out commands; none in a window that cannot save.
@@ -91,6 +99,7 @@ impl Jobs {
         Self {
             wake,
             running: Arc::default(),
+            watches: Vec::new(),
             send,
             receive,
             command_line: None,
@@ -101,6 +110,28 @@ impl Jobs {
     /// Something is being written.
     pub fn are_running(&self) -> bool {
         self.running.load(Ordering::Acquire) > 0
+    }
+
+    /// How far the newest piece of work is, from 0 to 1; none while nobody knows.
+    pub fn share(&self) -> Option<f32> {
+        let watch = self.watches.last().filter(|_| self.are_running());
+        watch.and_then(Watch::share)
+    }
+
+    /// Nobody wants what is being written any more.
+    pub fn cancel(&self) {
+        for watch in &self.watches {
+            watch.stop();
+        }
+    }
+
+    fn watch(&mut self) -> Watch {
+        if !self.are_running() {
+            self.watches.clear();
+        }
+        let watch = Watch::default();
+        self.watches.push(watch.clone());
+        watch
     }
 
     /// What came of the work, once.
@@ -129,7 +160,7 @@ impl Jobs {
     }
 
     /// Saves something.
-    pub fn save(&self, request: Request) {
+    pub fn save(&mut self, request: Request) {
         let Some(command_line) = self.command_line else {
             drop(
                 self.send
@@ -137,9 +168,10 @@ impl Jobs {
             );
             return;
         };
+        let watch = self.watch();
         self.spawn("save", move |say| {
             let name = request.path.display();
-            say(match command_line(request.arguments()) {
+            say(match write(command_line, &request, &watch) {
                 Ok(()) => format!("Saved: {name}"),
                 Err(why) => format!("Not saved: {why}"),
             });
@@ -147,7 +179,13 @@ impl Jobs {
     }
 
     /// Saves the packets of calls for a moment and shows them in Wireshark, at the packet of that time.
-    pub fn wireshark(&self, inputs: Vec<PathBuf>, calls: Vec<CallId>, time: Option<i64>) {
+    pub fn wireshark(
+        &mut self,
+        inputs: Vec<PathBuf>,
+        calls: Vec<CallId>,
+        key_logs: Vec<PathBuf>,
+        time: Option<i64>,
+    ) {
         let Some(command_line) = self.command_line else {
             drop(
                 self.send
@@ -156,8 +194,10 @@ impl Jobs {
             return;
         };
         let program = self.wireshark.clone();
+        let watch = self.watch();
         self.spawn("wireshark", move |say| {
-            let outcome = hand_over(command_line, inputs, calls, time, &program);
+            let save = |request: &Request| command_line(request.arguments(), &watch);
+            let outcome = hand_over(&save, inputs, calls, key_logs, time, &program);
             if let Err(why) = outcome {
                 say(format!("Wireshark was not opened: {why}"));
             }
@@ -165,10 +205,37 @@ impl Jobs {
     }
 }
 
+/// Writes beside the place first: what lies there stays until all of the new is there.
+fn write(command_line: CommandLine, request: &Request, watch: &Watch) -> Result<(), String> {
+    if request.saving == Saving::Calls {
+        // The command does that by itself.
+        return command_line(request.arguments(), watch);
+    }
+    let real = request.path.canonicalize().ok();
+    let is_it = |input: &PathBuf| input.canonicalize().ok() == real;
+    if real.is_some() && request.inputs.iter().any(is_it) {
+        return Err("that is the capture itself: it would be overwritten".to_owned());
+    }
+    let mut part = request.path.clone().into_os_string();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let beside = Request {
+        path: part.clone(),
+        ..request.clone()
+    };
+    let outcome = command_line(beside.arguments(), watch)
+        .and_then(|()| std::fs::rename(&part, &request.path).map_err(|error| error.to_string()));
+    if outcome.is_err() {
+        drop(std::fs::remove_file(&part));
+    }
+    outcome
+}
+
 fn hand_over(
-    command_line: CommandLine,
+    save: &dyn Fn(&Request) -> Result<(), String>,
     inputs: Vec<PathBuf>,
     calls: Vec<CallId>,
+    key_logs: Vec<PathBuf>,
     time: Option<i64>,
     program: &OsString,
 ) -> Result<(), String> {
@@ -200,8 +267,9 @@ fn hand_over(
         inputs,
         calls,
         expression: None,
+        key_logs,
     };
-    command_line(request.arguments())?;
+    save(&request)?;
     let mut command = Command::new(program);
     command.arg("-r").arg(&path);
     if let Some(number) = time.and_then(|time| packet_at(&path, time)) {
@@ -262,13 +330,14 @@ mod tests {
             inputs: vec!["-odd.pcap".into()],
             calls: vec![CallId::at(0), CallId::at(2)],
             expression: Some("status >= 400".to_owned()),
+            key_logs: vec!["a.keys".into()],
         };
         let words: Vec<String> = request
             .arguments()
             .into_iter()
             .map(|arg| arg.to_string_lossy().into_owned())
             .collect();
-        let expected = "messages --format csv --call 1,3 --filter status >= 400 --quiet -o out.csv -- -odd.pcap";
+        let expected = "messages --format csv --call 1,3 --filter status >= 400 --keylog a.keys --quiet -o out.csv -- -odd.pcap";
         assert_eq!(words.join(" "), expected);
     }
 }

@@ -6,9 +6,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::action::Picture;
 use super::call_view::CallDetail;
+use super::panel_ctx::TimeWords;
 use super::session::Wake;
+use crate::export::svg::Palette;
 use crate::export::{png, svg};
-use crate::present::ladder::Ladder;
 use crate::present::ladder_text;
 
 /// Rows of text after which the heads come again.
@@ -25,6 +26,18 @@ pub enum Outcome {
     Failed(String),
     /// The dialog was cancelled, or there is none on this system.
     NoPlace,
+}
+
+/// A ladder as it is to be drawn.
+pub struct Drawing {
+    /// The ladder.
+    pub call: Arc<CallDetail>,
+    /// Its colours.
+    pub palette: Palette,
+    /// How times are written.
+    pub times: TimeWords,
+    /// The head of the times.
+    pub time_head: String,
 }
 
 /// Makes texts and pictures.
@@ -54,12 +67,12 @@ impl LadderExport {
     }
 
     /// Writes a picture.
-    pub fn save(&mut self, call: Arc<CallDetail>, picture: Picture, path: PathBuf) {
-        self.run(move || write(&call.ladder, picture, path));
+    pub fn save(&mut self, drawing: Drawing, picture: Picture, path: PathBuf) {
+        self.run(move || write(&drawing, picture, path));
     }
 
     /// Asks where to, and writes a picture.
-    pub fn ask_and_save(&mut self, call: Arc<CallDetail>, picture: Picture) {
+    pub fn ask_and_save(&mut self, drawing: Drawing, picture: Picture) {
         self.run(move || {
             let (name, ending) = match picture {
                 Picture::Svg => ("SVG", "svg"),
@@ -68,10 +81,10 @@ impl LadderExport {
             let path = rfd::FileDialog::new()
                 .set_title("Save ladder")
                 .add_filter(name, &[ending])
-                .set_file_name(format!("call-{}.{ending}", call.stamp.call))
+                .set_file_name(format!("call-{}.{ending}", drawing.call.stamp.call))
                 .save_file();
             match path {
-                Some(path) => write(&call.ladder, picture, path),
+                Some(path) => write(&drawing, picture, path),
                 None => Outcome::NoPlace,
             }
         });
@@ -108,16 +121,22 @@ impl LadderExport {
     }
 }
 
-fn write(ladder: &Ladder, picture: Picture, path: PathBuf) -> Outcome {
+fn write(drawing: &Drawing, picture: Picture, path: PathBuf) -> Outcome {
+    let ladder = &drawing.call.ladder;
     let calls: Vec<String> = ladder.calls.iter().map(ToString::to_string).collect();
     let title = match calls.as_slice() {
         [one] => format!("Call {one}"),
         _ => format!("Calls {}", calls.join(", ")),
     };
-    let drawing = svg::paint(ladder, &title);
+    let look = svg::Look {
+        palette: drawing.palette,
+        time: &|nanos| drawing.times.words(nanos, None),
+        time_head: &drawing.time_head,
+    };
+    let drawn = svg::paint_as(ladder, &title, &look);
     let octets = match picture {
-        Picture::Svg => Ok(drawing.into_bytes()),
-        Picture::Png => png::of_svg(&drawing),
+        Picture::Svg => Ok(drawn.into_bytes()),
+        Picture::Png => png::of_svg(&drawn),
     };
     let written = octets.and_then(|octets| {
         std::fs::write(&path, octets)

@@ -66,7 +66,18 @@ impl LadderWish {
         self.serial += 1;
     }
 
-    /// Takes the last change of lanes back.
+    /// Takes over what was kept of an earlier time; that is no step that could be taken back.
+    pub fn take_over(&mut self, changes: &[Change]) {
+        for change in changes {
+            self.arrangement.apply(change);
+            for before in &mut self.earlier {
+                before.apply(change);
+            }
+        }
+        self.serial += 1;
+    }
+
+    /// Takes the last change of lanes or notes back.
     pub fn undo(&mut self) {
         if let Some(before) = self.earlier.pop() {
             self.arrangement = before;

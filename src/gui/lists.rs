@@ -108,7 +108,7 @@ impl SortKey {
         let of = |number: &dyn Fn(&RegistrationLine) -> i64| known(registration.map(number));
         let rtp = |packets: Option<u64>| known(packets.and_then(|n| i64::try_from(n).ok()));
         match column {
-            CallColumn::State => Self::Text(call.state.map(state_words).unwrap_or_default().into()),
+            CallColumn::State => Self::Text(call.state_word().into()),
             CallColumn::Start => Self::Number(call.start),
             CallColumn::End => known(call.end),
             CallColumn::Caller => text(uri_words(&call.caller)),

@@ -23,6 +23,7 @@ pub mod latest;
 pub mod layout;
 pub mod lists;
 pub mod live;
+pub mod notebook;
 pub mod panel_ctx;
 pub mod panels;
 pub mod prefs;
@@ -72,6 +73,7 @@ pub fn run(
     let start = move |cc: &eframe::CreationContext<'_>| -> Result<Box<dyn eframe::App>, _> {
         let mut app = app::SipscopeApp::new(&cc.egui_ctx, prefs, path);
         app.session.jobs.command_line = Some(command_line);
+        app.session.notebook.keeps = true;
         if let Some(notice) = notice {
             app.apply(action::Action::Notify(notice));
         }

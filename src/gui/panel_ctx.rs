@@ -86,6 +86,8 @@ pub struct PanelCtx<'a> {
     pub find_looked: u64,
     /// What workers do for a person right now; empty for nothing.
     pub working: &'static str,
+    /// How far saving is, from 0 to 1; none when nothing is saved.
+    pub saving: Option<Option<f32>>,
     /// Captures that were opened, the newest first.
     pub recent: &'a [PathBuf],
     /// What is in a capture without SIP.
@@ -124,22 +126,7 @@ impl PanelCtx<'_> {
 
     /// The same; `before` is the time of the row above in a list.
     pub fn time_words_after(&self, nanos: i64, before: Option<i64>) -> String {
-        let since = |start: i64| rows::seconds_words(nanos.saturating_sub(start));
-        if let Some(reference) = self.reference.and_then(|id| self.view.message(id)) {
-            return since(reference.time);
-        }
-        match self.time {
-            TimeFormat::Utc => rows::clock_words(nanos),
-            TimeFormat::Local => rows::clock_words(nanos.saturating_add(zone::offset_nanos(nanos))),
-            TimeFormat::Offset(minutes) => {
-                rows::clock_words(nanos.saturating_add(i64::from(minutes) * 60_000_000_000))
-            }
-            TimeFormat::Delta if before.is_some() => before.map(since).unwrap_or_default(),
-            TimeFormat::Relative | TimeFormat::Delta => {
-                let first = self.view.messages().get(0).map_or(nanos, |row| row.time);
-                since(first)
-            }
-        }
+        TimeWords::of(self.view, self.time, self.reference).words(nanos, before)
     }
 
     /// Head of a column of times: says which ones, and in which zone.
@@ -163,6 +150,43 @@ impl PanelCtx<'_> {
     /// Nothing more will come.
     pub fn is_finished(&self) -> bool {
         self.progress.is_some_and(|progress| progress.finished)
+    }
+}
+
+/// How times are written, without the index they come from.
+#[derive(Clone, Copy, Debug)]
+pub struct TimeWords {
+    format: TimeFormat,
+    /// Times are counted from here.
+    reference: Option<i64>,
+    first: Option<i64>,
+}
+
+impl TimeWords {
+    /// As the user chose.
+    pub fn of(view: &IndexView, format: TimeFormat, reference: Option<MessageId>) -> Self {
+        Self {
+            format,
+            reference: reference.and_then(|id| Some(view.message(id)?.time)),
+            first: view.messages().get(0).map(|row| row.time),
+        }
+    }
+
+    /// A time; `before` is that of the row above in a list.
+    pub fn words(&self, nanos: i64, before: Option<i64>) -> String {
+        let since = |start: i64| rows::seconds_words(nanos.saturating_sub(start));
+        if let Some(reference) = self.reference {
+            return since(reference);
+        }
+        match self.format {
+            TimeFormat::Utc => rows::clock_words(nanos),
+            TimeFormat::Local => rows::clock_words(nanos.saturating_add(zone::offset_nanos(nanos))),
+            TimeFormat::Offset(minutes) => {
+                rows::clock_words(nanos.saturating_add(i64::from(minutes) * 60_000_000_000))
+            }
+            TimeFormat::Delta if before.is_some() => before.map(since).unwrap_or_default(),
+            TimeFormat::Relative | TimeFormat::Delta => since(self.first.unwrap_or(nanos)),
+        }
     }
 }
 

@@ -19,16 +19,19 @@ use super::fetch::{self, Detail, DetailQuestion};
 use super::file_dialogs::{Chosen, FileDialogs};
 use super::find::{self, FindQuestion, Found};
 use super::jobs::{Jobs, Request, expression_of};
-use super::ladder_export::{LadderExport, Outcome};
+use super::ladder_export::{Drawing, LadderExport, Outcome};
 use super::ladder_wish::LadderWish;
 use super::latest::{Latest, Wanted};
 use super::layout::Layout;
 use super::lists::{ListMaker, Lists, ListsQuestion, RowMaker, Rows, RowsQuestion};
+use super::notebook::Notebook;
+use super::panel_ctx::{TimeWords, time_title};
 use super::panels::call_columns::columns_of;
 use super::panels::keylog_bar::KeyLogStatus;
 use super::prefs::{Prefs, TEXT_SIZES};
 use super::samples;
 use super::selection::Selection;
+use super::theme::Theme;
 use crate::index::ids::{CallId, MessageId};
 use crate::index::query::Query;
 use crate::index::{CallKind, IndexView};
@@ -36,7 +39,7 @@ use crate::ingest::KeyLogReport;
 use crate::ingest::survey::{Survey, survey};
 use crate::ingest::{self, FileReport, Loading, Progress};
 use crate::present::completion::{self, Suggestion};
-use crate::present::tls;
+use crate::present::{rows, tls};
 
 /// The index is published at the latest after this time.
 pub(super) const PACE: Duration = Duration::from_millis(50);
@@ -162,8 +165,10 @@ pub struct Session {
     pub selection: Selection,
     /// The message that is held to be compared with others.
     pub pinned: Option<MessageId>,
-    /// The arrangement of lanes.
+    /// The arrangement of lanes, and notes.
     pub ladder: LadderWish,
+    /// Keeps both from one start to the next.
+    pub notebook: Notebook,
     export: LadderExport,
     /// Which kind of calls is listed.
     pub kind: CallKind,
@@ -194,6 +199,8 @@ pub struct Session {
     pub capturing: Capturing,
     /// The window is too narrow for ladder and message side by side.
     pub narrow: bool,
+    /// The ground is dark.
+    pub dark: bool,
     /// Marked calls, in the order they were marked.
     pub marked: Vec<CallId>,
     /// Times are counted from this message.
@@ -230,6 +237,7 @@ impl Session {
             jobs: Jobs::new(Arc::clone(&wake)),
             export: LadderExport::new(Arc::clone(&wake)),
             ladder: LadderWish::default(),
+            notebook: Notebook::new(Arc::clone(&wake)),
             pinned: None,
             wake,
             prefs,
@@ -253,6 +261,7 @@ impl Session {
             quit: false,
             capturing: Capturing::default(),
             narrow: false,
+            dark: false,
             marked: Vec::new(),
             reference: None,
             clipboard: None,
@@ -290,7 +299,8 @@ impl Session {
         match action {
             Action::OpenFiles(paths) => self.open(paths),
             Action::AskForFiles => self.dialogs.ask(),
-            Action::AskForKeyLog => self.dialogs.ask_key_log(),
+            Action::AskForKeyLog => self.overlay = Some(Overlay::KeyLog),
+            Action::AskForKeyLogFile => self.dialogs.ask_key_log(),
             Action::UseKeyLogs(paths) => {
                 self.key_logs = paths;
                 self.reload();
@@ -317,21 +327,27 @@ impl Session {
                 }
             }
             Action::PinToCompare(message) => self.pinned = message,
-            Action::Arrange(change) => self.ladder.arrange(&change),
-            Action::UndoArrange => self.ladder.undo(),
+            Action::Arrange(change) => {
+                self.ladder.arrange(&change);
+                self.keep_arrangement();
+            }
+            Action::UndoArrange => {
+                self.ladder.undo();
+                self.keep_arrangement();
+            }
             Action::CopyLadder => {
                 if let Some(call) = self.call_detail() {
                     self.export.copy(call);
                 }
             }
             Action::AskToSaveLadder(picture) => {
-                if let Some(call) = self.call_detail() {
-                    self.export.ask_and_save(call, picture);
+                if let Some(drawing) = self.drawing() {
+                    self.export.ask_and_save(drawing, picture);
                 }
             }
             Action::SaveLadder(picture, path) => {
-                if let Some(call) = self.call_detail() {
-                    self.export.save(call, picture, path);
+                if let Some(drawing) = self.drawing() {
+                    self.export.save(drawing, picture, path);
                 }
             }
             Action::SelectField(field) => self.selection.field = field,
@@ -398,6 +414,7 @@ impl Session {
             Action::AskWhereToSave(saving) => self.overlay = Some(Overlay::SaveAs(saving)),
             Action::AskForPlace(saving) => self.dialogs.ask_place(saving),
             Action::Save(saving, path) => self.save(saving, path),
+            Action::CancelSave => self.jobs.cancel(),
             Action::OpenInWireshark => self.open_in_wireshark(),
             Action::Nothing => {}
             Action::Back => self.walk_history(true),
@@ -422,7 +439,10 @@ impl Session {
         match self.dialogs.chosen() {
             None => {}
             Some(Chosen::Files(paths)) => self.apply(Action::OpenFiles(paths)),
-            Some(Chosen::KeyLogs(paths)) => self.apply(Action::UseKeyLogs(paths)),
+            Some(Chosen::KeyLogs(paths)) => {
+                self.overlay = None;
+                self.apply(Action::UseKeyLogs(paths));
+            }
             Some(Chosen::Place(saving, path)) => {
                 self.overlay = None;
                 self.save(saving, path);
@@ -473,6 +493,7 @@ impl Session {
         while let Some(said) = self.jobs.said() {
             self.notify(said);
         }
+        self.take_over_arrangement();
         self.choose_for_newcomers();
         self.ask_survey();
         if self.find_go && self.found().is_some() {
@@ -488,6 +509,39 @@ impl Session {
         self.follow();
         self.ask();
         self.ask_explanation();
+    }
+
+    fn keep_arrangement(&mut self) {
+        self.notebook.keep(self.ladder.arrangement(), &self.view);
+    }
+
+    /// Takes over what was kept of this capture: lanes at once, notes when their messages are there.
+    fn take_over_arrangement(&mut self) {
+        if let Some(read) = self.notebook.arrived() {
+            match read {
+                Ok(changes) => self.ladder.take_over(&changes),
+                Err(why) => self.notify(why),
+            }
+        }
+        if self.notebook.waits() && self.is_finished() {
+            let (notes, lost) = self.notebook.notes(&self.view);
+            self.ladder.take_over(&notes);
+            if lost > 0 {
+                let words = rows::counted(lost as u64, "note belongs", "notes belong");
+                let why = "to messages that are not in this capture";
+                self.notify(format!("{words} {why}"));
+            }
+        }
+    }
+
+    /// The ladder as it is on the screen: its colours and times.
+    fn drawing(&self) -> Option<Drawing> {
+        Some(Drawing {
+            call: self.call_detail()?,
+            palette: Theme::of(self.dark).palette(),
+            times: TimeWords::of(&self.view, self.prefs.time, self.reference),
+            time_head: time_title(&self.view, self.prefs.time, self.reference),
+        })
     }
 
     /// Something is always selected, and a kind that exists is shown, until a person chooses.
@@ -794,6 +848,8 @@ impl Session {
             || self.jobs.are_running()
             || w.lists.is_busy()
             || w.rows.is_busy()
+            || w.branches.is_busy()
+            || self.notebook.is_busy()
             || w.call.is_busy()
             || self.export.is_busy()
             || w.detail.is_busy()
@@ -810,6 +866,7 @@ impl Session {
         match (self.jobs.are_running(), self.workers.lists.is_busy()) {
             (true, _) => "Saving…",
             (_, true) if self.is_finished() => "Searching and sorting…",
+            _ if self.export.is_busy() => "Drawing the ladder…",
             _ => "",
         }
     }
@@ -846,6 +903,7 @@ impl Session {
         }
         self.close();
         self.remember(&paths);
+        self.notebook.open(&paths);
         self.damage_hidden = false;
         self.path_field = false;
         let pace = {
@@ -886,6 +944,8 @@ impl Session {
     /// The files of the capture lie there now.
     pub(super) fn renamed(&mut self, paths: Vec<PathBuf>) {
         if let Some(capture) = &mut self.capture {
+            self.notebook.moved(&paths);
+            self.notebook.keep(self.ladder.arrangement(), &self.view);
             capture.paths = paths;
         }
     }
@@ -900,6 +960,7 @@ impl Session {
 
     fn close(&mut self) {
         self.capturing.forget();
+        self.notebook.close();
         self.capture = None;
         self.serial += 1;
         self.version += 1;
@@ -953,6 +1014,7 @@ impl Session {
             searched: !self.find_text.text.is_empty(),
             reference: self.reference.is_some(),
             capturing: self.capturing.is_running(),
+            undo: self.ladder.can_undo(),
             prefs: &self.prefs,
         }
     }
@@ -1008,6 +1070,7 @@ impl Session {
             inputs,
             calls,
             expression: expression.filter(|_| saving != Saving::Calls),
+            key_logs: self.key_logs.clone(),
         });
     }
 
@@ -1015,7 +1078,9 @@ impl Session {
         let Some(capture) = &self.capture else { return };
         let row = self.selection.message.and_then(|id| self.view.message(id));
         let (inputs, calls) = (capture.paths.clone(), self.chosen_calls());
-        self.jobs.wireshark(inputs, calls, row.map(|row| row.time));
+        let key_logs = self.key_logs.clone();
+        self.jobs
+            .wireshark(inputs, calls, key_logs, row.map(|row| row.time));
     }
 
     /// Asks what is in a capture without SIP.

@@ -4,6 +4,7 @@ use egui::{Color32, Context, FontDefinitions, FontFamily, Stroke, Theme as Groun
 
 use super::prefs::ThemeChoice;
 use super::widgets::row_view::{Mark, MarkShape};
+use crate::export::svg::Palette;
 use crate::present::ladder::ArrowClass;
 use crate::present::rows::Outcome;
 
@@ -226,6 +227,45 @@ impl Theme {
             .unwrap_or(self.request)
     }
 
+    /// The same colours for pictures of the ladder.
+    pub fn palette(&self) -> Palette {
+        let rgb = |colour: Color32| {
+            let [r, g, b, _] = colour.to_array();
+            u32::from_be_bytes([0, r, g, b])
+        };
+        let lines = &self.lines;
+        Palette {
+            ground: rgb(self.ground),
+            head: rgb(self.head),
+            text: rgb(self.text),
+            faint: rgb(self.faint),
+            lane: rgb(self.lane),
+            lines: [
+                lines.request,
+                lines.provisional,
+                lines.success,
+                lines.redirect,
+                lines.challenge,
+                lines.failure,
+            ]
+            .map(rgb),
+            labels: [
+                ArrowClass::Request,
+                ArrowClass::Provisional,
+                ArrowClass::Success,
+                ArrowClass::Redirect,
+                ArrowClass::Challenge,
+                ArrowClass::Failure,
+            ]
+            .map(|class| rgb(self.label_of(class))),
+            media: rgb(self.pointed),
+            missing: rgb(self.alert_ground),
+            forks: self.forks.map(rgb),
+            calls: self.calls.map(rgb),
+            call_text: rgb(self.call_text),
+        }
+    }
+
     /// Colour of a final response.
     pub fn status(&self, status: u16) -> Color32 {
         match status {
@@ -374,6 +414,12 @@ mod tests {
                 assert!(contrast(text, ground) >= 4.5, "{text:?} on {ground:?}");
             }
         }
+    }
+
+    #[test]
+    fn pictures_for_paper_have_the_colours_of_the_light_theme() {
+        assert_eq!(Theme::of(false).palette(), Palette::LIGHT);
+        assert_ne!(Theme::of(true).palette(), Palette::LIGHT);
     }
 
     #[test]

@@ -261,6 +261,31 @@ impl CallLine {
         }
     }
 
+    /// Its state in a word. A call that was answered and ended because its ACK, its session timer or
+    /// its dialog was lost is completed, but not as anybody wanted.
+    pub fn state_word(&self) -> &'static str {
+        match self.state {
+            Some(State::Completed) if self.was_dropped() => "Dropped",
+            Some(state) => state_words(state),
+            None => "",
+        }
+    }
+
+    /// How it came out; none while that is being worked out.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self.state? {
+            State::Completed if self.was_dropped() => Some(Outcome::Bad),
+            state => Some(Outcome::of(state)),
+        }
+    }
+
+    fn was_dropped(&self) -> bool {
+        matches!(
+            self.end_reason,
+            Some(EndReason::NoAck | EndReason::SessionTimer | EndReason::DialogLost)
+        )
+    }
+
     /// Who ended it and how: `caller, BYE`.
     pub fn ended_words(&self) -> String {
         let by = match self.ended_by {

@@ -6,7 +6,7 @@ use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::prefs::ColumnChoice;
 use crate::gui::widgets::row_view::{Cell, Column};
 use crate::index::CallKind;
-use crate::index::call::EndReason;
+use crate::index::call::{EndReason, State};
 use crate::packet::Endpoint;
 use crate::present::rows::{self, Outcome, duration_words, state_words, uri_words};
 use crate::present::text::grouped;
@@ -264,10 +264,16 @@ pub fn cell(ctx: &PanelCtx<'_>, column: CallColumn, line: &Line) -> Cell {
     let call = &line.call;
     let registration = line.registration.as_ref();
     match column {
-        CallColumn::State => match call.state {
-            Some(state) => {
-                let mark = ctx.theme.outcome(Outcome::of(state));
-                Cell::new(state_words(state)).mark(mark.shape, mark.colour)
+        CallColumn::State => match call.outcome() {
+            Some(outcome) => {
+                let mark = ctx.theme.outcome(outcome);
+                let cell = Cell::new(call.state_word()).mark(mark.shape, mark.colour);
+                match call.state {
+                    Some(State::Completed) if outcome == Outcome::Bad => {
+                        cell.hover(format!("Answered, then dropped: {}", call.ended_words()))
+                    }
+                    _ => cell,
+                }
             }
             None => Cell::new("…"),
         },

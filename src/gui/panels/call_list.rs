@@ -15,7 +15,7 @@ use crate::gui::widgets::row_view::{Cell, Column, Order, Row, RowView, RowViewSt
 use crate::index::CallKind;
 use crate::index::ids::{CallId, MessageId};
 use crate::present::registrations::Fold;
-use crate::present::rows::{self, CallLine, Outcome, counted, kind_words, state_words, uri_words};
+use crate::present::rows::{self, CallLine, Outcome, counted, kind_words, uri_words};
 use crate::present::text::grouped;
 
 /// Rows that can be open at once; the oldest is closed then.
@@ -452,7 +452,10 @@ fn call_row(ctx: &PanelCtx<'_>, infos: &[&ColumnInfo], call: CallId, open: bool)
     let result = line.call.outcome_words();
     let label = format!(
         "{} {} to {}, {}",
-        line.call.state.map(state_words).unwrap_or("…"),
+        match line.call.state {
+            Some(_) => line.call.state_word(),
+            None => "…",
+        },
         uri_words(&line.call.caller),
         uri_words(&line.call.callee),
         if result.is_empty() {

@@ -10,7 +10,7 @@ use egui::accesskit::Role;
 use egui::{FontId, Key, Modifiers, Rect, Sense, Stroke, TextStyle, Ui, WidgetInfo, pos2, vec2};
 
 use super::empty_ui;
-use crate::gui::action::{Action, PanelName};
+use crate::gui::action::{Action, Overlay, PanelName};
 use crate::gui::call_view::{CallDetail, CallStamp};
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::theme::{LADDER_ROW_POINTS, LANE_GAP_POINTS};
@@ -283,9 +283,6 @@ fn keys(
         if input.consume_key(Modifiers::NONE, Key::Enter) {
             actions.push(Action::FocusPanel(PanelName::Tree));
         }
-        if input.consume_key(Modifiers::CTRL, Key::Z) {
-            actions.push(Action::UndoArrange);
-        }
     });
 }
 
@@ -482,6 +479,22 @@ fn row_ui(
     } else if response.double_clicked() && fold.is_none() {
         actions.push(Action::FocusPanel(PanelName::Tree));
     }
+    if let LadderItem::Arrow(arrow) = item {
+        response.context_menu(|ui| {
+            for (words, overlay) in [
+                ("Note on this message…", Some(Overlay::Note)),
+                ("Copy message text", None),
+            ] {
+                if ui.button(words).clicked() {
+                    actions.push(Action::SelectMessage(arrow.message));
+                    actions.push(
+                        overlay.map_or(Action::CopyMessage, |o| Action::ShowOverlay(Some(o))),
+                    );
+                    ui.close();
+                }
+            }
+        });
+    }
     let hovered = response.hovered();
     let look = paint::Look {
         selected,
@@ -578,6 +591,9 @@ fn arrow_words(
     });
     if !arrow.note.is_empty() {
         lines.push(rows::sentence(&arrow.note));
+    }
+    if let Some(words) = ctx.ladder.arrangement().note(arrow.message) {
+        lines.push(format!("Note: {words}"));
     }
     if let Some(fold) = arrow.fold {
         lines.push(match fold.open {

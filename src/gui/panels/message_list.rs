@@ -274,6 +274,9 @@ fn content(
     if ctx.has_equal(line.message) {
         label.push_str(", same value");
     }
+    if let Some(note) = ctx.ladder.arrangement().note(line.message) {
+        label.push_str(&format!(", note: {note}"));
+    }
     Row {
         label,
         cells: infos
@@ -329,7 +332,10 @@ fn cell(
         MessageColumn::From => uri_cell(&line.from),
         MessageColumn::To => uri_cell(&line.to),
         MessageColumn::Call => call_chip(ctx, line.call),
-        MessageColumn::Info => Cell::new(line.info.clone()),
+        MessageColumn::Info => match ctx.ladder.arrangement().note(line.message) {
+            None => Cell::new(line.info.clone()),
+            Some(note) => Cell::new(format!("“{note}” {}", line.info)),
+        },
         MessageColumn::Frame => {
             Cell::new(row().map(|row| row.frame.to_string()).unwrap_or_default())
         }

@@ -1,4 +1,4 @@
-//! Small windows above the others: all commands, all keys, a packet by number, what was said.
+//! Small windows above the others: all commands, all keys, a packet by number, notes, what was said.
 
 use egui::accesskit::Role;
 use egui::{Align2, Id, Key, RichText, ScrollArea, Ui, WidgetInfo};
@@ -7,6 +7,8 @@ use super::welcome::paste_ui;
 use crate::gui::action::{Action, Overlay, Saving};
 use crate::gui::command::{COMMANDS, Command, LIST_KEYS, Menu};
 use crate::gui::panel_ctx::PanelCtx;
+use crate::present::ladder::arrangement::Change;
+use crate::present::rows;
 
 /// What belongs to these windows alone.
 #[derive(Default)]
@@ -50,6 +52,8 @@ pub fn overlay_ui(
         Overlay::SaveAs(Saving::Calls) => "Save marked calls",
         Overlay::SaveAs(Saving::Json) => "Export messages as JSON",
         Overlay::SaveAs(Saving::Csv) => "Export messages as CSV",
+        Overlay::Note => "Note",
+        Overlay::KeyLog => "Choose key log",
     };
     let mut open = true;
     let room = ui.ctx().content_rect().size();
@@ -69,6 +73,8 @@ pub fn overlay_ui(
             Overlay::Notices => notices_ui(ctx, ui),
             Overlay::Paste => paste_ui(ui, &mut state.text, actions),
             Overlay::SaveAs(saving) => save_as_ui(ctx, ui, saving, state, actions),
+            Overlay::Note => note_ui(ctx, ui, state, actions),
+            Overlay::KeyLog => key_log_ui(ctx, ui, state, actions),
         });
     state.shown = Some(overlay);
     if !open {
@@ -275,6 +281,80 @@ fn save_as_ui(
             .clicked()
         {
             actions.push(Action::AskForPlace(saving));
+        }
+        if ui.button("Cancel").clicked() {
+            actions.push(Action::ShowOverlay(None));
+        }
+    });
+}
+
+/// Asks for a note on the selected message.
+fn note_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut OverlayState, actions: &mut Vec<Action>) {
+    let Some(message) = ctx.selection.message else {
+        ui.label("No message is selected");
+        return;
+    };
+    let known = ctx.ladder.arrangement().note(message);
+    if state.shown.is_none() {
+        state.text = known.unwrap_or_default().to_owned();
+    }
+    let label = rows::message_label(ctx.view, message);
+    let label = format!("On message {message}, {label}:");
+    let response = field_ui(ui, state, &label, "what is to be remembered");
+    let hint =
+        "Stands beside the message in ladder, list and pictures, and is kept with the capture";
+    ui.label(RichText::new(hint).color(ctx.theme.faint));
+    let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    ui.horizontal(|ui| {
+        let keep = ui.button("Keep").clicked();
+        let remove = known.is_some() && ui.button("Remove").clicked();
+        if keep || entered || remove {
+            let words = match remove {
+                true => String::new(),
+                false => state.text.clone(),
+            };
+            actions.push(Action::Arrange(Change::Note(message, words)));
+        }
+        if keep || entered || remove || ui.button("Cancel").clicked() {
+            actions.push(Action::ShowOverlay(None));
+        }
+    });
+}
+
+/// Asks for the path of a key log: a file dialog may not be there.
+fn key_log_ui(
+    ctx: &PanelCtx<'_>,
+    ui: &mut Ui,
+    state: &mut OverlayState,
+    actions: &mut Vec<Action>,
+) {
+    let hint = "An SSLKEYLOGFILE, or the RSA key of the server in PEM";
+    ui.label(RichText::new(hint).color(ctx.theme.faint));
+    let response = field_ui(ui, state, "Path:", "/home/me/sslkeylog.txt");
+    if response.changed() {
+        state.exists = true;
+    }
+    let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    let path = std::path::PathBuf::from(state.text.trim());
+    let named = !state.text.trim().is_empty();
+    if named && !state.exists {
+        ui.label(RichText::new("There is no such file").color(ctx.theme.challenge));
+    }
+    ui.horizontal(|ui| {
+        let decrypt = ui.add_enabled(named, egui::Button::new("Decrypt"));
+        if named && (decrypt.clicked() || entered) {
+            state.exists = path.is_file();
+            if state.exists {
+                actions.push(Action::UseKeyLogs(vec![path]));
+                actions.push(Action::ShowOverlay(None));
+            }
+        }
+        if ui
+            .button("Choose…")
+            .on_hover_text("The file dialog of the system")
+            .clicked()
+        {
+            actions.push(Action::AskForKeyLogFile);
         }
         if ui.button("Cancel").clicked() {
             actions.push(Action::ShowOverlay(None));

@@ -39,6 +39,20 @@ pub fn status_bar_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>)
         if !ctx.working.is_empty() {
             ui.label(RichText::new(ctx.working).color(ctx.theme.request));
         }
+        if let Some(share) = ctx.saving {
+            let percent = share.map(|share| format!("{} %", (share * 100.0) as u32));
+            let bar = egui::ProgressBar::new(share.unwrap_or(0.0)).desired_width(120.0);
+            ui.add(bar.text(percent.unwrap_or_default()));
+            let cancel = ui
+                .button("Cancel saving")
+                .on_hover_text("Stops; nothing is left behind");
+            if cancel.clicked() {
+                actions.push(Action::CancelSave);
+            }
+            // Nobody else wakes the window while it goes on.
+            ui.ctx()
+                .request_repaint_after(std::time::Duration::from_millis(100));
+        }
         let view = ctx.view;
         let counts = [
             counted(view.messages().len() as u64, "message", "messages"),

@@ -1,4 +1,5 @@
-//! What a person has changed in a ladder: lanes renamed, hidden, merged, split, moved; folds opened.
+//! What a person has changed in a ladder: lanes renamed, hidden, merged, split, moved; folds opened;
+//! notes on messages.
 //!
 //! It belongs to the capture, not to one call: a lane that was named keeps its name in every ladder.
 
@@ -13,6 +14,8 @@ use crate::index::ids::MessageId;
 const MAX_ENTRIES: usize = 1_000;
 /// Longest name of a lane, in letters.
 const MAX_ALIAS: usize = 60;
+/// Longest note, in letters.
+pub const MAX_NOTE: usize = 500;
 
 /// A lane: an address, and a port where the address has several lanes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -53,8 +56,10 @@ pub enum Change {
     Fold(MessageId),
     /// Opens or closes all folds.
     FoldAll(bool),
-    /// As if nothing had been changed.
+    /// Lanes as if nothing had been changed; notes stay.
     Reset,
+    /// Puts a note on a message; an empty one takes it away.
+    Note(MessageId, String),
 }
 
 /// All changes.
@@ -66,6 +71,7 @@ pub struct Arrangement {
     split: BTreeSet<IpAddr>,
     order: Vec<LaneKey>,
     open: BTreeSet<MessageId>,
+    notes: BTreeMap<MessageId, String>,
     /// Every message has a row of its own.
     pub unfolded: bool,
 }
@@ -128,7 +134,21 @@ impl Arrangement {
                 self.unfolded = *open;
                 self.open.clear();
             }
-            Change::Reset => *self = Self::default(),
+            Change::Reset => {
+                *self = Self {
+                    notes: std::mem::take(&mut self.notes),
+                    ..Self::default()
+                };
+            }
+            Change::Note(message, words) => {
+                let words: String = words.trim().chars().take(MAX_NOTE).collect();
+                let words = words.replace(char::is_control, " ");
+                if words.is_empty() {
+                    self.notes.remove(message);
+                } else if room(self.notes.len()) || self.notes.contains_key(message) {
+                    self.notes.insert(*message, words);
+                }
+            }
             Change::Hide(_) | Change::Merge(..) | Change::Split(_) => {}
         }
     }
@@ -136,6 +156,34 @@ impl Arrangement {
     /// The name a person gave a lane.
     pub fn alias(&self, lane: LaneKey) -> Option<&str> {
         self.aliases.get(&lane).map(String::as_str)
+    }
+
+    /// The note on a message.
+    pub fn note(&self, message: MessageId) -> Option<&str> {
+        self.notes.get(&message).map(String::as_str)
+    }
+
+    /// All notes, by message.
+    pub fn notes(&self) -> impl Iterator<Item = (MessageId, &str)> {
+        self.notes.iter().map(|(id, words)| (*id, words.as_str()))
+    }
+
+    /// The changes of lanes that lead to this arrangement; folds and notes are not among them.
+    pub fn changes(&self) -> Vec<Change> {
+        // A split takes mergers back, so it comes first.
+        let split = self.split.iter().map(|ip| Change::Split(*ip));
+        let merged = self
+            .merged
+            .iter()
+            .map(|(lane, into)| Change::Merge(*lane, *into));
+        let hidden = self.hidden.iter().map(|lane| Change::Hide(*lane));
+        let names = self
+            .aliases
+            .iter()
+            .map(|(lane, name)| Change::Rename(*lane, name.clone()));
+        let order = (!self.order.is_empty()).then(|| Change::Order(self.order.clone()));
+        let all = split.chain(merged).chain(hidden).chain(names);
+        all.chain(order).collect()
     }
 
     /// The lane that a lane is drawn as.
@@ -242,6 +290,43 @@ mod tests {
         arrangement.apply(&Change::Rename(a, "  Proxy ".repeat(40)));
         assert_eq!(arrangement.alias(a).unwrap().chars().count(), MAX_ALIAS);
         arrangement.apply(&Change::Rename(a, " ".to_owned()));
+        assert_eq!(arrangement, Arrangement::default());
+    }
+
+    #[test]
+    fn an_arrangement_comes_back_from_its_changes() {
+        let port = |text: &str, port| LaneKey {
+            port: Some(port),
+            ..lane(text)
+        };
+        let (a, b, c) = (lane("192.0.2.1"), lane("192.0.2.2"), lane("2001:db8::1"));
+        let mut arrangement = Arrangement::default();
+        for change in [
+            Change::Split(a.ip),
+            Change::Merge(port("192.0.2.1", 5070), b),
+            Change::Hide(c),
+            Change::Rename(b, "Proxy".to_owned()),
+            Change::Order(vec![b, c]),
+        ] {
+            arrangement.apply(&change);
+        }
+        let mut again = Arrangement::default();
+        for change in arrangement.changes() {
+            again.apply(&change);
+        }
+        assert_eq!(again, arrangement);
+    }
+
+    #[test]
+    fn notes_outlive_a_reset_of_lanes() {
+        let id = MessageId::at(3);
+        let mut arrangement = Arrangement::default();
+        arrangement.apply(&Change::Note(id, " look\nhere ".to_owned()));
+        arrangement.apply(&Change::Hide(lane("192.0.2.1")));
+        arrangement.apply(&Change::Reset);
+        assert_eq!(arrangement.note(id), Some("look here"));
+        assert!(!arrangement.hides());
+        arrangement.apply(&Change::Note(id, String::new()));
         assert_eq!(arrangement, Arrangement::default());
     }
 }

@@ -10,6 +10,8 @@ use crate::index::ids::MessageId;
 use crate::index::message_store::Repeat;
 use crate::present::text;
 
+/// Letters of a person's note that stand in a row.
+const SHOWN_LETTERS: usize = 60;
 /// Fewer retransmissions than this are shown one by one.
 const LEAST_FOLDED: usize = 2;
 
@@ -111,6 +113,22 @@ pub(super) fn fold(
         {
             let words = format!("ICMP: {error}");
             add_note(arrow, &words);
+        }
+    }
+    written(ladder, arrangement, &shown_by);
+}
+
+/// Adds what a person wrote, also of messages that are shown in the row of another one.
+fn written(ladder: &mut Ladder, arrangement: &Arrangement, shown_by: &HashMap<MessageId, usize>) {
+    for (message, words) in arrangement.notes() {
+        let item = shown_by
+            .get(&message)
+            .and_then(|at| ladder.items.get_mut(*at));
+        if let Some(LadderItem::Arrow(arrow)) = item {
+            add_note(
+                arrow,
+                &format!("“{}”", text::shortened(words, SHOWN_LETTERS)),
+            );
         }
     }
 }

@@ -221,12 +221,19 @@ impl Brush<'_> {
             paint_mark(&self.painter, centre, 5.0, Mark { shape, colour });
         }
         let sign = if arrow.fold.is_some() { 18.0 } else { 0.0 };
-        let (left, right) = (from.min(to) + 6.0 + sign, from.max(to) - 6.0 - sign);
+        // The sign of a fold stands at the sender; the label gives way to it when it must.
+        let (mut left, mut right) = (from.min(to) + 6.0, from.max(to) - 6.0);
+        let middle = (left + right) / 2.0;
+        match to >= from {
+            true => left += sign,
+            false => right -= sign,
+        }
         let galley = self
             .painter
             .layout_job(self.label(arrow, text, right - left));
         let elided = galley.elided;
-        let x = (left + right - galley.size().x) / 2.0;
+        let half = galley.size().x / 2.0;
+        let x = (middle - half).min(right - 2.0 * half).max(left);
         let at = pos2(x, self.rect.bottom() - 7.5 - galley.size().y);
         // Lanes between sender and receiver would run through the letters.
         if arrow.from.abs_diff(arrow.to) > 1 {
