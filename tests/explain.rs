@@ -7,7 +7,9 @@ mod common;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use sipscope::explain::{Depth, Explanation, Place, Scene, Sentence, Target, Topic, explain};
+use sipscope::explain::{
+    Depth, Explanation, Piece, Place, Scene, Sentence, Target, Topic, explain,
+};
 use sipscope::index::ids::MessageId;
 use sipscope::index::message_store::Repeat;
 use sipscope::ingest::{Loaded, Options, load};
@@ -175,6 +177,15 @@ struct At<'a> {
     value: &'a str,
 }
 
+fn words_of(sentence: &Sentence) -> String {
+    let pieces = sentence.pieces.iter().map(|piece| match piece {
+        Piece::Text(text) => text.clone(),
+        Piece::Value(value) => format!("`{value}`"),
+        Piece::Frame(link) => link.frame.to_string(),
+    });
+    pieces.collect()
+}
+
 fn text<'s>(sentence: &'s Sentence, name: &str) -> &'s str {
     match sentence.place(name) {
         Some(Place::Value(text) | Place::Words(text)) => text,
@@ -237,6 +248,15 @@ impl Checker<'_> {
         };
         let same_call = |r: &Raw| r.first("call-id") == own.first("call-id");
         let (path, what) = name.split_once('#').unwrap();
+        let said = words_of(sentence);
+        let hole = ["  ", " .", " ,", "``", "{"]
+            .iter()
+            .find(|hole| said.contains(**hole));
+        let quoted = sentence.places.iter().any(|(_, place)| match place {
+            Place::Value(value) | Place::Words(value) => hole.is_some_and(|h| value.contains(h)),
+            _ => false,
+        });
+        assert!(hole.is_none() || quoted, "{}: {said}", self.file);
         let ok: Option<bool> = match (path, what) {
             (
                 "param/via/branch",
@@ -566,6 +586,10 @@ impl Checker<'_> {
                         && r.cseq() == own.cseq()
                         && same_call(r)
                 }))
+            }
+            ("common/here" | "param/via/branch", "no-cseq") => Some(own.first("cseq").is_empty()),
+            ("status/200", to) if to.starts_with("to-") => {
+                Some(own.cseq().1.eq_ignore_ascii_case(&to[3..]))
             }
             ("common/here", "passed-on") => Some(all(&|r| {
                 r.is_response()

@@ -138,14 +138,9 @@ impl Scene<'_> {
     fn name_in(&self, id: MessageId, header: Header) -> Option<String> {
         let read = self.read(id)?;
         let address = first_address(read.message.values(header).map(|v| &v.value))?;
-        let text = |span: crate::span::Span| {
-            String::from_utf8_lossy(span.of(&read.octets))
-                .trim()
-                .to_owned()
-        };
-        [address.name, address.uri.user]
+        let user = String::from_utf8_lossy(address.uri.user.of(&read.octets));
+        [address.display_name(&read.octets), user.trim().to_owned()]
             .into_iter()
-            .map(text)
             .find(|name| !name.is_empty())
     }
 

@@ -330,32 +330,14 @@ fn name_in(message: &Message, octets: &[u8], header: Header) -> Option<String> {
             Value::Address(address) => Some(address.clone()),
             _ => None,
         })?;
-    let name = String::from_utf8_lossy(address.name.of(octets)).into_owned();
-    // A quoted name may hide quotes and backslashes behind backslashes (RFC 3261, 25.1).
-    Some(match address.quoted {
-        true => unquoted(&name),
-        false => name,
-    })
+    Some(address.display_name(octets))
 }
 
 /// The display name in From of a message; empty where there is none.
 pub fn display_name(view: &IndexView, bytes: &dyn MessageBytes, id: MessageId) -> String {
     let decoded = super::registrations::decoded(view, bytes, id);
     let name = decoded.and_then(|(octets, message)| name_in(&message, &octets, Header::From));
-    name.map(|name| name.trim().to_owned()).unwrap_or_default()
-}
-
-/// A quoted string without its escapes.
-fn unquoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '\\' => out.extend(letters.next()),
-            letter => out.push(letter),
-        }
-    }
-    out
+    name.unwrap_or_default()
 }
 
 /// One row of the message list. Times are nanoseconds.
@@ -585,12 +567,6 @@ mod tests {
         ] {
             assert_eq!(uri_words(uri), words, "{uri}");
         }
-    }
-
-    #[test]
-    fn quoted_names_lose_their_escapes() {
-        assert_eq!(unquoted(r#"M \"830\" \\ x"#), r#"M "830" \ x"#);
-        assert_eq!(unquoted("\\"), "");
     }
 
     #[test]

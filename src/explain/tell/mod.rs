@@ -74,11 +74,20 @@ impl Here<'_> {
     }
 
     fn push(&mut self, id: String, template: &str, places: &[(&'static str, Place)]) {
+        let says = |name: &str| template.contains(&format!("{{{name}}}"));
+        // Without its facts a sentence would have a hole.
+        let is_hole = |place: &Place| matches!(place, Place::Words(text) | Place::Value(text) if text.is_empty());
+        if places
+            .iter()
+            .any(|(name, place)| is_hole(place) && says(name))
+        {
+            return;
+        }
         let mut places = places.to_vec();
         for (name, place) in &mut places {
             // The address is told once in a paragraph.
             if let Place::Who(someone) = place
-                && template.contains(&format!("{{{name}}}"))
+                && says(name)
             {
                 match self.named.contains(someone) {
                     true => *someone = someone.again(),
@@ -173,8 +182,14 @@ fn who(who: Who) -> Place {
     Place::Who(who)
 }
 
-/// Milliseconds between two messages.
-fn ms_between(scene: &Scene<'_>, earlier: MessageId, later: MessageId) -> Option<u64> {
+/// Milliseconds between two messages, in words; tenths where there are few.
+fn ms_between(scene: &Scene<'_>, earlier: MessageId, later: MessageId) -> Option<Place> {
     let (a, b) = (scene.row_of(earlier)?.time, scene.row_of(later)?.time);
-    u64::try_from(b.checked_sub(a)?.checked_add(500_000)? / 1_000_000).ok()
+    let nanos = u64::try_from(b.checked_sub(a)?).ok()?;
+    let tenths = nanos.checked_add(50_000)? / 100_000;
+    Some(words(match (nanos, tenths) {
+        (1.., 0) => "less than 0.1".to_owned(),
+        (_, 1..100) => format!("{}.{}", tenths / 10, tenths % 10),
+        _ => (nanos.checked_add(500_000)? / 1_000_000).to_string(),
+    }))
 }

@@ -3,7 +3,6 @@
 use super::{Here, frame, ms_between, who, words};
 use crate::explain::Target;
 use crate::explain::scene::Scene;
-use crate::explain::text::Place;
 use crate::index::ids::MessageId;
 use crate::sip::method::Method;
 
@@ -74,7 +73,7 @@ fn answered(scene: &Scene<'_>, out: &mut Here<'_>) {
         let places = [
             ("msg", words(scene.name_of(*last))),
             ("frame", frame(scene, *last)),
-            ("time", Place::Number(ms)),
+            ("time", ms),
         ];
         out.say("final", &places);
     } else if let Some(newest) = answers.last() {
@@ -108,6 +107,16 @@ pub(super) fn status(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
     if row.is_request() {
         return;
     }
+    let to_what = match row.method {
+        Method::Invite => "to-invite",
+        Method::Bye => "to-bye",
+        Method::Cancel => "to-cancel",
+        Method::Register => "to-register",
+        Method::Options => "to-options",
+        Method::Subscribe => "to-subscribe",
+        Method::Prack => "to-prack",
+        _ => "to-other",
+    };
     match row.request() {
         Some(request) => {
             let places = [
@@ -118,19 +127,21 @@ pub(super) fn status(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
             match ms_between(scene, request, scene.id) {
                 Some(ms) => {
                     let mut places = places.to_vec();
-                    places.push(("time", Place::Number(ms)));
+                    places.push(("time", ms));
                     let relayed = scene.hop_before().is_some();
                     out.say(if relayed { "relays" } else { "answers" }, &places);
                 }
                 None => out.say("answers-untimed", &places),
             }
         }
+        None if scene.view.method_name(scene.id).is_empty() => out.say("no-cseq", &[]),
         None if scene.sees_all() && !has_partner(scene) => {
             let method = scene.view.method_name(scene.id).to_owned();
             out.say("no-request", &[("msg", words(method))]);
         }
         None => {}
     }
+    out.may_say(to_what, &[]);
     if let Some(before) = scene.hop_before() {
         out.say("passed-on", &[("frame", frame(scene, before))]);
     }

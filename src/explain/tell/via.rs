@@ -85,7 +85,7 @@ fn repeated(scene: &Scene<'_>, own: &str, out: &mut Here<'_>) {
             same.first(),
             ms_between(scene, first_of(&same, first), scene.id),
         ) {
-            let places = [("frame", frame(scene, *first)), ("time", Place::Number(ms))];
+            let places = [("frame", frame(scene, *first)), ("time", ms)];
             out.say("is-retransmission", &places);
         }
         return;
@@ -97,7 +97,7 @@ fn repeated(scene: &Scene<'_>, own: &str, out: &mut Here<'_>) {
         && with_top_branch(scene, own, |id| id == again).len() == 1
         && let Some(ms) = ms_between(scene, scene.id, again)
     {
-        let places = [("frame", frame(scene, again)), ("time", Place::Number(ms))];
+        let places = [("frame", frame(scene, again)), ("time", ms)];
         out.say("repeated", &places);
     }
 }
@@ -156,6 +156,10 @@ fn of_request(scene: &Scene<'_>, own: &str, out: &mut Here<'_>) {
 
 fn of_response(scene: &Scene<'_>, own: &str, out: &mut Here<'_>) {
     let row = scene.row;
+    if scene.view.method_name(scene.id).is_empty() {
+        out.say("no-cseq", &[]);
+        return;
+    }
     let asked = with_top_branch(scene, own, |id| {
         scene
             .row_of(id)

@@ -26,6 +26,32 @@ pub struct Address {
     pub params: Vec<Param>,
 }
 
+impl Address {
+    /// The display name as people read it: without quotes, escapes (RFC 3261, 25.1) and white
+    /// space around. `octets` are those of the message.
+    pub fn display_name(&self, octets: &[u8]) -> String {
+        let name = String::from_utf8_lossy(self.name.of(octets));
+        let name = match self.quoted {
+            true => unquoted(&name),
+            false => name.into_owned(),
+        };
+        name.trim().to_owned()
+    }
+}
+
+/// A quoted string without its escapes.
+fn unquoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => out.extend(letters.next()),
+            letter => out.push(letter),
+        }
+    }
+    out
+}
+
 /// Where the URI of a header stands, by the rules for URIs.
 pub(super) fn place(info: &HeaderInfo, around: Surroundings) -> Place {
     match info.header {
@@ -152,5 +178,16 @@ fn check_brackets(value: Piece<'_>, uri: Piece<'_>, sink: &mut Sink) {
             },
             text,
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_are_taken_out_of_quoted_names() {
+        assert_eq!(unquoted(r#"M \"830\" \\ x"#), r#"M "830" \ x"#);
+        assert_eq!(unquoted("\\"), "");
     }
 }
