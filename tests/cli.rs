@@ -349,6 +349,43 @@ fn ladders_say_who_sent_what_and_how_much_media_came() {
 }
 
 #[test]
+fn what_comes_by_a_pipe_can_be_exported() {
+    let name = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/testdata/captures/register-401"
+    );
+    let capture = std::fs::read_dir(name)
+        .unwrap()
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .find(|path| {
+            path.extension()
+                .is_some_and(|e| e == "pcap" || e == "pcapng")
+        })
+        .expect("a capture");
+    let folder = tempfile::tempdir().unwrap();
+    let [piped, direct] = ["piped.pcapng", "direct.pcapng"]
+        .map(|name| folder.path().join(name).display().to_string());
+    let run = |args: &[&str], input: Stdio| {
+        let status = Command::new(env!("CARGO_BIN_EXE_sipscope"))
+            .args(args)
+            .stdin(input)
+            .status()
+            .expect("the program runs");
+        assert_eq!(status.code(), Some(0), "{args:?}");
+    };
+    let file = std::fs::File::open(&capture).unwrap();
+    run(&["export", "--quiet", "-o", &piped, "-"], file.into());
+    let capture = capture.display().to_string();
+    run(
+        &["export", "--quiet", "-o", &direct, &capture],
+        Stdio::null(),
+    );
+    let exported = std::fs::read(piped).unwrap();
+    assert_eq!(exported, std::fs::read(&direct).unwrap());
+    assert_eq!(json(&["messages", "--format", "json", &direct]).len(), 4);
+}
+
+#[test]
 fn an_exported_call_is_whole() {
     let Some(captures) = corpus() else { return };
     let folder = tempfile::tempdir().unwrap();

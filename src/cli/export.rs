@@ -17,9 +17,8 @@ use crate::index::ids::{CallId, MessageId};
 use crate::index::message_store::Transport;
 use crate::index::stream::Stream;
 use crate::ingest::FileReport;
-use crate::packet::trace::TEXT_LINK_TYPE;
 use crate::packet::{Endpoint, Payload, dissect};
-use crate::source::{CaptureBytes, CaptureFile, Chunk, FrameRecord, OpenOptions, Secret};
+use crate::source::{CaptureBytes, CaptureFile, Chunk, Format, FrameRecord, OpenOptions, Secret};
 
 /// Octets read at a time.
 const CHUNK: usize = 1 << 20;
@@ -32,11 +31,6 @@ pub(super) fn write(capture: &Capture, args: &ExportArgs) -> Outcome {
     let Some(output) = &args.common.output else {
         return Err(Failure::usage("say where to write: -o FILE"));
     };
-    if args.files.iter().any(|file| file == Path::new("-")) {
-        let why =
-            "export reads its inputs twice, standard input can be read once: save it to a file";
-        return Err(Failure::usage(why));
-    }
     let mut messages = capture.chosen_messages(&args.call, &args.common)?;
     if !args.messages.is_empty() {
         let wanted: HashSet<u32> = args.messages.iter().copied().collect();
@@ -63,10 +57,11 @@ pub(super) fn write(capture: &Capture, args: &ExportArgs) -> Outcome {
     let wrapped = wrapped(capture, &messages);
     let packets = pick(capture, args, &frames(capture, &messages), &media, &wrapped);
     capture.still_wanted()?;
-    let (packets, told): (Vec<_>, Vec<_>) = packets
-        .into_iter()
-        .partition(|packet| packet.link_type != TEXT_LINK_TYPE);
-    if !told.is_empty() {
+    let told = |id: &MessageId| {
+        view.message(*id)
+            .is_some_and(|row| is_text(capture, row.file))
+    };
+    if messages.iter().any(told) {
         let why = "messages of a text trace came in no packets that could be exported; \
                    `messages --format json` has what the trace says of them";
         if packets.is_empty() {
@@ -125,6 +120,12 @@ pub(super) fn write(capture: &Capture, args: &ExportArgs) -> Outcome {
         }
     }
     Ok(())
+}
+
+/// True for a trace as text.
+fn is_text(capture: &Capture, file: u16) -> bool {
+    let report = capture.loaded.files.get(usize::from(file));
+    report.is_some_and(|report| matches!(report.info.format, Format::Text(_)))
 }
 
 /// The format that a name asks for.
@@ -273,10 +274,17 @@ fn pick(
         let Ok(file) = u16::try_from(index) else {
             break;
         };
-        if report.error.is_some() {
+        if report.error.is_some() || is_text(capture, file) {
             continue;
         }
-        let mut input = match CaptureFile::open(&report.path, &options) {
+        // A pipe is at its end by now; what it brought is in a spool.
+        let spooled = capture.loaded.readers.get(index).and_then(Option::as_ref);
+        let piped = spooled.filter(|_| report.path == Path::new("-"));
+        let opened = match piped {
+            Some(bytes) => CaptureFile::again(bytes, &report.path, &options),
+            None => CaptureFile::open(&report.path, &options),
+        };
+        let mut input = match opened {
             Ok(input) => input,
             Err(error) => {
                 complain(&format!("{error}"));

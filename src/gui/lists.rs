@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering as MemoryOrdering};
+use std::time::Instant;
 
 use hashbrown::HashMap;
 
@@ -610,10 +611,16 @@ struct Known {
     line: Arc<Line>,
 }
 
+/// How much longer counts of RTP are kept than adding them up took: with many announcements
+/// that is work, and while a file loads it would be done for each view.
+const RTP_KEPT: u32 = 20;
+
 /// Makes rows, and remembers those of calls that have not changed.
 #[derive(Default)]
 pub struct RowMaker {
     rtp: RtpByCall,
+    /// Not before this are they added up again, while there is more to come.
+    rtp_due: Option<Instant>,
     known: HashMap<CallId, Known>,
 }
 
@@ -629,7 +636,11 @@ impl RowMaker {
         if self.known.len() > KEPT_ROWS {
             self.known.clear();
         }
-        self.rtp.renew(&view);
+        let since = Instant::now();
+        if finished || self.rtp_due.is_none_or(|due| since >= due) {
+            self.rtp.renew(&view);
+            self.rtp_due = Some(since + since.elapsed().saturating_mul(RTP_KEPT));
+        }
         for id in calls {
             let Some(call) = view.call(id) else { continue };
             let version = (call.last, call.messages);

@@ -94,6 +94,17 @@ impl CaptureBytes {
         Ok(())
     }
 
+    /// How many octets there are; none when the system does not say.
+    fn len(&self) -> Option<u64> {
+        Some(match &self.0.store {
+            Store::Memory(bytes) => bytes.len() as u64,
+            Store::Growing(bytes) => {
+                bytes.read().unwrap_or_else(PoisonError::into_inner).len() as u64
+            }
+            Store::File(file) | Store::Spool(file, _) => file.metadata().ok()?.len(),
+        })
+    }
+
     /// True when the file was replaced, written to or cut since it was opened.
     pub fn changed(&self) -> bool {
         let Some(watched) = &self.0.watched else {
@@ -275,6 +286,12 @@ impl Input {
     pub(super) fn memory(bytes: Vec<u8>, settings: Settings<'_>) -> Self {
         let size = bytes.len() as u64;
         Self::direct(CaptureBytes::from_memory(bytes), size, settings)
+    }
+
+    /// Octets that were opened before.
+    pub(super) fn known(bytes: CaptureBytes, settings: Settings<'_>) -> Self {
+        let size = bytes.len().unwrap_or(0);
+        Self::direct(bytes, size, settings)
     }
 
     /// A regular file, read in place.

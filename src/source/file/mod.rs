@@ -260,6 +260,19 @@ impl CaptureFile {
         Self::start(input, compression, name, options)
     }
 
+    /// Reads once more, from its start, what was read before: a stream that was spooled.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn again(
+        bytes: &CaptureBytes,
+        name: &Path,
+        options: &OpenOptions,
+    ) -> Result<Self, SourceError> {
+        let input = Input::known(bytes.clone(), options.settings());
+        Self::start(input, None, name, options)
+    }
+
     /// Reads a capture that lies in memory; packed ones are inflated into a spool.
     ///
     /// # Errors
