@@ -1,12 +1,12 @@
 //! Arguments, and the help that explains them.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use super::exit;
-use crate::source::hep_listener::{Network, PORT};
+use crate::source::hep_listener::{self, Network};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -281,7 +281,7 @@ pub struct CaptureLimits {
     #[arg(short, long, value_name = "IF", value_delimiter = ',', help_heading = LIVE)]
     pub interface: Vec<String>,
     /// Take what HEP agents send here, over UDP and TCP; a bare port means this machine alone (127.0.0.1)
-    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = hep_address, value_delimiter = ',', help_heading = LIVE)]
+    #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = hep_listener::address, value_delimiter = ',', help_heading = LIVE)]
     pub hep: Vec<SocketAddr>,
     /// Only what comes from these addresses, e.g. 192.0.2.7,198.51.100.0/24
     #[arg(long, value_name = "ADDRESS[/BITS]", value_delimiter = ',', requires = "hep", help_heading = LIVE)]
@@ -328,18 +328,6 @@ impl CaptureLimits {
         let named = self.interface.iter().map(String::as_str);
         named.chain(any).filter(|_| self.ssh.is_some())
     }
-}
-
-/// `9060`, `192.0.2.1:9060` or `[2001:db8::1]:9060`.
-fn hep_address(text: &str) -> Result<SocketAddr, String> {
-    if let Ok(port) = text.parse::<u16>() {
-        return Ok((Ipv4Addr::LOCALHOST, port).into());
-    }
-    if let Ok(address) = text.parse::<IpAddr>() {
-        return Ok((address, PORT).into());
-    }
-    text.parse()
-        .map_err(|_| "write PORT, ADDRESS:PORT or [ADDRESS]:PORT, with numbers".to_owned())
 }
 
 /// Arguments of `capture`.

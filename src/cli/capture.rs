@@ -136,6 +136,7 @@ impl Running {
                 packets: limits.packets,
                 snap_octets: limits.snap_length,
                 promiscuous: !limits.no_promiscuous,
+                buffer_mebibytes: None,
             };
             let recording = Recording::start(options, target(interface)).map_err(|e| told(&e))?;
             recordings.push(Box::new(recording));

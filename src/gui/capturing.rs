@@ -18,7 +18,7 @@ pub enum CaptureAction {
     /// Shows or hides the picker of interfaces.
     Pick(bool),
     /// Begins a capture.
-    Start(CaptureWish),
+    Start(Box<CaptureWish>),
     /// Ends it; what is there stays.
     Stop,
     /// Lets the view stand still while the capture goes on.
@@ -116,7 +116,7 @@ pub(super) fn apply(session: &mut Session, action: CaptureAction) {
                 session.capturing.refused = None;
             }
         }
-        CaptureAction::Start(wish) => start(session, wish),
+        CaptureAction::Start(wish) => start(session, *wish),
         CaptureAction::Stop => {
             if let Some(live) = &session.capturing.live {
                 live.stop();
@@ -168,7 +168,7 @@ fn start(session: &mut Session, wish: CaptureWish) {
             due
         })
     };
-    let names = wish.interfaces.iter().map(PathBuf::from).collect();
+    let names = wish.sources().iter().map(PathBuf::from).collect();
     let (live, feeds) = LiveCapture::start(wish, session.wake());
     let options = ingest::Options {
         memory_octets: Some(ingest::LIVE_MEMORY_OCTETS),

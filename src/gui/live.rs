@@ -4,7 +4,6 @@
 //! [`ingest::follow`](crate::ingest::follow). Files lie in the user's private folder until they are
 //! saved; what was not saved is offered again at the next start.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,21 +18,21 @@ use serde::{Deserialize, Serialize};
 use super::session::Wake;
 use crate::ingest::{Feed, GrowingFile};
 use crate::present::text;
+use crate::source::hep_listener::{self, HepKey, HepOptions};
 use crate::source::live::{
-    self, Counts, Event, LiveError, LiveSource, NetworkInterface, Options, Recording, Ring, Target,
+    self, Agent, Counts, Event, LiveError, LiveSource, Options, Recording, Ring, Target,
 };
+use crate::source::remote::{self, RemoteOptions};
 use crate::source::{Growth, private_folder};
 
 /// Events are looked for this often.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// The programs get this long to end their files.
 const ENDING: Duration = Duration::from_secs(10);
-/// Counters of interfaces are read this often while the picker is shown.
-const WATCH: Duration = Duration::from_millis(500);
 /// Points of a small chart.
 const HISTORY: usize = 60;
-/// The capture ends when so little room is left on the disk of its file.
-const SPARE_BYTES: u64 = 512 << 20;
+/// The capture ends when so little room is left on the disk of its file, if nothing else is wished.
+pub const SPARE_MEBIBYTES: u64 = 512;
 
 /// Which packets are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -63,11 +62,68 @@ impl Kept {
     }
 }
 
+/// Where packets come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Origin {
+    /// Interfaces of this machine.
+    #[default]
+    Interfaces,
+    /// Agents that send HEP.
+    Hep,
+    /// Another machine, by way of ssh.
+    Remote,
+}
+
+/// Agents that are listened for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct HepWish {
+    /// Where: a port, or an address with one.
+    pub listen: String,
+    /// Addresses of those who may send, with commas; empty for everybody.
+    pub senders: String,
+    /// What agents must know; empty for nothing.
+    #[serde(skip)]
+    pub key: Secret,
+}
+
+/// Another machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct RemoteWish {
+    /// Its name, as ssh takes it.
+    pub host: String,
+    /// Its interface.
+    pub interface: String,
+    /// tcpdump needs sudo there.
+    pub sudo: bool,
+}
+
+/// A text that is neither shown nor stored.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(pub zeroize::Zeroizing<String>);
+
+impl std::hash::Hash for Secret {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.as_str().hash(state);
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
 /// A capture that a person asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CaptureWish {
+    /// Where packets come from; what belongs to other origins does not count.
+    pub origin: Origin,
     /// Names of the interfaces.
     pub interfaces: Vec<String>,
+    /// Agents that are listened for.
+    pub hep: HepWish,
+    /// Another machine.
+    pub remote: RemoteWish,
     /// Which packets.
     pub kept: Kept,
     /// Also packets meant for others.
@@ -78,10 +134,64 @@ pub struct CaptureWish {
     pub packets: Option<u64>,
     /// Ends after so many MiB.
     pub mebibytes: Option<u64>,
+    /// Ends when less than so many MiB are left on the disk.
+    pub spare_mebibytes: Option<u64>,
     /// Folder for the files; none is the private one.
     pub folder: Option<PathBuf>,
     /// A ring of so many files of so many MiB.
     pub ring: Option<(usize, u64)>,
+}
+
+impl CaptureWish {
+    /// What it captures, in words, one for each file.
+    pub fn sources(&self) -> Vec<String> {
+        match self.origin {
+            Origin::Interfaces => self.interfaces.clone(),
+            Origin::Hep => vec![format!("HEP on {}", self.hep.listen.trim())],
+            Origin::Remote => vec![format!(
+                "{} of {}",
+                self.remote_interface(),
+                self.remote.host
+            )],
+        }
+    }
+
+    fn remote_interface(&self) -> &str {
+        match self.remote.interface.trim() {
+            "" => "any",
+            name => name,
+        }
+    }
+
+    /// Why it cannot begin; none when it can.
+    pub fn fault(&self) -> Option<String> {
+        match self.origin {
+            Origin::Interfaces => self
+                .interfaces
+                .is_empty()
+                .then(|| "Choose an interface".to_owned()),
+            Origin::Hep => self.hep_options().err(),
+            Origin::Remote => self
+                .remote
+                .host
+                .trim()
+                .is_empty()
+                .then(|| "Name the machine".to_owned()),
+        }
+    }
+
+    /// The same for the listener.
+    pub fn hep_options(&self) -> Result<HepOptions, String> {
+        let senders = self.hep.senders.split([',', ' ']).filter(|s| !s.is_empty());
+        let key = &self.hep.key.0;
+        Ok(HepOptions {
+            listen: hep_listener::address(self.hep.listen.trim())?,
+            senders: senders.map(str::parse).collect::<Result<_, _>>()?,
+            key: (!key.is_empty()).then(|| HepKey::new(key.as_bytes().to_vec())),
+            packets: self.packets,
+            limits: hep_listener::Limits::default(),
+        })
+    }
 }
 
 /// How far a capture is.
@@ -103,8 +213,12 @@ pub enum Phase {
 pub struct Status {
     /// How far it is.
     pub phase: Phase,
+    /// Where packets come from.
+    pub origin: Origin,
     /// Interfaces with their filters.
     pub interfaces: Vec<(String, String)>,
+    /// Who sent packets, where somebody does.
+    pub agents: Vec<Agent>,
     /// Counters of all of them.
     pub counts: Counts,
     /// Packets in each of the last seconds.
@@ -143,11 +257,11 @@ impl LiveCapture {
         let shared: Arc<Shared> = Arc::default();
         let mut senders = Vec::new();
         let mut feeds = Vec::new();
-        for interface in &wish.interfaces {
+        for source in wish.sources() {
             let (send, files): (Sender<GrowingFile>, Receiver<GrowingFile>) = mpsc::channel();
             senders.push(send);
             feeds.push(Feed {
-                name: interface.into(),
+                name: source.into(),
                 files,
             });
         }
@@ -222,6 +336,7 @@ impl Driver {
             senders,
             status: Status {
                 unsaved: wish.folder.is_none(),
+                origin: wish.origin,
                 ..Status::default()
             },
             wish,
@@ -249,8 +364,7 @@ impl Driver {
             path: folder.clone(),
             why: error.to_string(),
         })?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now = i64::try_from(now.map_or(0, |t| t.as_nanos())).unwrap_or(0);
+        let now = i64::try_from(now()).unwrap_or(0);
         // 2026-11-21T03:40:01.123456789Z becomes 20261121-034001.
         let stamp: String = text::rfc3339(now)
             .chars()
@@ -260,10 +374,24 @@ impl Driver {
                 c => c.is_ascii_digit().then_some(c),
             })
             .collect();
-        let known = live::interfaces();
-        for interface in &self.wish.interfaces {
-            let link_type = known.iter().find(|i| i.name == *interface);
-            let filter = self.wish.kept.filter(link_type.and_then(|i| i.link_type));
+        let known = match self.wish.origin {
+            Origin::Interfaces => live::interfaces(),
+            Origin::Hep | Origin::Remote => Vec::new(),
+        };
+        for source in self.wish.sources() {
+            let link_type = match self.wish.origin {
+                Origin::Interfaces => known
+                    .iter()
+                    .find(|interface| interface.name == source)
+                    .and_then(|interface| interface.link_type),
+                // Nobody has asked the other machine; most links are Ethernet, `any` is not.
+                Origin::Remote => Some(1).filter(|_| self.wish.remote_interface() != "any"),
+                Origin::Hep => None,
+            };
+            let filter = match self.wish.origin {
+                Origin::Hep => String::new(),
+                _ => self.wish.kept.filter(link_type),
+            };
             let safe = |c: char| {
                 if c.is_ascii_alphanumeric() || "._-".contains(c) {
                     c
@@ -271,24 +399,65 @@ impl Driver {
                     '_'
                 }
             };
-            let name: String = interface.chars().map(safe).collect();
+            let name: String = source.chars().map(safe).take(80).collect();
             let ring = self.wish.ring.map(|(files, mebibytes)| Ring {
                 files,
                 octets: mebibytes.max(1) << 20,
             });
             let path = folder.join(format!("live-{stamp}-{name}.pcapng"));
-            let options = Options {
-                interface: interface.clone(),
-                filter: filter.clone(),
-                packets: self.wish.packets,
-                snap_octets: None,
-                promiscuous: self.wish.promiscuous,
-            };
-            self.status.interfaces.push((interface.clone(), filter));
-            let recording = Recording::start(options, Target::new(path, ring))?;
-            self.recordings.push(Box::new(recording));
+            let target = Target::new(path, ring);
+            self.status
+                .interfaces
+                .push((source.clone(), filter.clone()));
+            let recording = self.begin(source, filter, target)?;
+            if let Some((name, _)) = self.status.interfaces.last_mut() {
+                // The port that the system chose, for one.
+                *name = recording.name().to_owned();
+            }
+            self.recordings.push(recording);
         }
         Ok(())
+    }
+
+    /// Begins to capture one source.
+    fn begin(
+        &self,
+        source: String,
+        filter: String,
+        target: Target,
+    ) -> Result<Box<dyn LiveSource>, LiveError> {
+        let wish = &self.wish;
+        Ok(match wish.origin {
+            Origin::Interfaces => {
+                let options = Options {
+                    interface: source,
+                    filter,
+                    packets: wish.packets,
+                    promiscuous: wish.promiscuous,
+                    ..Options::default()
+                };
+                Box::new(Recording::start(options, target)?)
+            }
+            Origin::Hep => {
+                let options = wish
+                    .hep_options()
+                    .map_err(|why| LiveError::Remote { host: source, why })?;
+                Box::new(hep_listener::listen(options, target, now)?.0)
+            }
+            Origin::Remote => {
+                let options = RemoteOptions {
+                    host: wish.remote.host.trim().to_owned(),
+                    interface: wish.remote_interface().to_owned(),
+                    filter,
+                    packets: wish.packets,
+                    snap_octets: None,
+                    promiscuous: wish.promiscuous,
+                    sudo: wish.remote.sudo,
+                    unattended: true,
+                };
+                Box::new(remote::capture(options, target, now)?)
+            }
+        })
     }
 
     fn refuse(&mut self, error: &LiveError) {
@@ -391,6 +560,7 @@ impl Driver {
             counts += recording.counts();
         }
         self.status.counts = counts;
+        self.status.agents = self.recordings.iter().flat_map(|r| r.agents()).collect();
         let seconds = self.begun.map_or(0, |begun| begun.elapsed().as_secs());
         let second_over = seconds > self.status.seconds;
         self.status.seconds = seconds;
@@ -414,8 +584,19 @@ impl Driver {
             .is_some_and(|most| counts.octets >> 20 >= most)
         {
             Some("The capture ended at the size that was set".to_owned())
-        } else if second_over && self.status.files.last().is_some_and(|file| is_full(file)) {
-            Some("The capture ended: less than 512 MiB are left on the disk".to_owned())
+        } else if let Some(spare) = wish.spare_mebibytes
+            && second_over
+            && let Some(free) = self
+                .status
+                .files
+                .last()
+                .and_then(|file| live::free_bytes(file))
+            && free >> 20 < spare
+        {
+            let spare = text::grouped(spare);
+            Some(format!(
+                "The capture ended: less than {spare} MiB are left on the disk"
+            ))
         } else {
             None
         };
@@ -441,8 +622,10 @@ impl Driver {
     }
 }
 
-fn is_full(file: &Path) -> bool {
-    live::free_bytes(file).is_some_and(|free| free < SPARE_BYTES)
+/// The time, for captures that this process writes itself.
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    u64::try_from(now.map_or(0, |now| now.as_nanos())).unwrap_or(u64::MAX)
 }
 
 /// Where captures lie until they are saved.
@@ -451,11 +634,14 @@ pub fn live_folder() -> Option<PathBuf> {
 }
 
 fn make_private(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(folder)
 }
 
 /// Captures in the private folder that nobody writes any more, the newest first: those of windows
@@ -497,6 +683,7 @@ pub fn save_copy(from: &Path, to: &Path) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{} was not saved: {error}", to.display());
     let mut source = File::open(from).map_err(failed)?;
     let mut options = File::options();
+    #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
         options.mode(0o600);
@@ -508,83 +695,4 @@ pub fn save_copy(from: &Path, to: &Path) -> Result<(), String> {
         .map_err(failed)?;
     std::io::copy(&mut source, &mut target).map_err(failed)?;
     target.sync_all().map_err(failed)
-}
-
-/// An interface with its traffic.
-#[derive(Clone, Debug)]
-pub struct Watched {
-    /// The interface.
-    pub interface: NetworkInterface,
-    /// Packets in each of the last half seconds.
-    pub history: Vec<u64>,
-}
-
-/// Looks at the interfaces of this machine for as long as it is kept.
-pub struct InterfaceWatch {
-    list: Arc<ArcSwap<Vec<Watched>>>,
-    stop: Arc<AtomicBool>,
-}
-
-impl InterfaceWatch {
-    /// Begins to look.
-    pub fn start(wake: Wake) -> Self {
-        let watch = Self {
-            list: Arc::default(),
-            stop: Arc::default(),
-        };
-        let (list, stop) = (Arc::clone(&watch.list), Arc::clone(&watch.stop));
-        let job = move || {
-            let mut before: BTreeMap<String, u64> = live::packet_counters();
-            let mut histories: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-            while !stop.load(Ordering::Relaxed) {
-                let now = live::packet_counters();
-                let mut watched = Vec::new();
-                for interface in live::interfaces() {
-                    let grown = match interface.name.as_str() {
-                        "any" => growth_of_all(&before, &now),
-                        name => growth_of(&before, &now, name),
-                    };
-                    let history = histories.entry(interface.name.clone()).or_default();
-                    history.push(grown);
-                    let more = history.len().saturating_sub(HISTORY);
-                    history.drain(..more);
-                    watched.push(Watched {
-                        interface,
-                        history: history.clone(),
-                    });
-                }
-                before = now;
-                list.store(Arc::new(watched));
-                wake();
-                thread::sleep(WATCH);
-            }
-        };
-        // Without the thread the list stays empty, and a name can be typed.
-        let _ = thread::Builder::new()
-            .name("interfaces".to_owned())
-            .spawn(job);
-        watch
-    }
-
-    /// What was seen last.
-    pub fn list(&self) -> Arc<Vec<Watched>> {
-        self.list.load_full()
-    }
-}
-
-impl Drop for InterfaceWatch {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-}
-
-fn growth_of(before: &BTreeMap<String, u64>, now: &BTreeMap<String, u64>, name: &str) -> u64 {
-    match (before.get(name), now.get(name)) {
-        (Some(before), Some(now)) => now.saturating_sub(*before),
-        _ => 0,
-    }
-}
-
-fn growth_of_all(before: &BTreeMap<String, u64>, now: &BTreeMap<String, u64>) -> u64 {
-    now.keys().map(|name| growth_of(before, now, name)).sum()
 }

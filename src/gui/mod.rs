@@ -16,6 +16,7 @@ pub mod fetch;
 pub mod file_dialogs;
 pub mod find;
 pub mod icon;
+pub mod interface_watch;
 pub mod jobs;
 pub mod ladder_export;
 pub mod ladder_wish;

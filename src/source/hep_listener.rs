@@ -153,6 +153,22 @@ impl FromStr for Network {
     }
 }
 
+/// Understands where to listen: `9060`, `192.0.2.1`, `192.0.2.1:9060`, `[2001:db8::1]:9060`. A bare port
+/// means this machine alone.
+///
+/// # Errors
+/// What is expected, in words.
+pub fn address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(port) = text.parse::<u16>() {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok((address, PORT).into());
+    }
+    let wanted = "Write a port, or an address with a port, in numbers: 127.0.0.1:9060";
+    text.parse().map_err(|_| wanted.to_owned())
+}
+
 /// Listens for agents, on UDP and TCP, and gives the address: its port is known now.
 ///
 /// # Errors

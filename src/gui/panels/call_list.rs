@@ -198,6 +198,7 @@ pub fn call_list_ui(
         gutter: true,
     };
     let mut view = std::mem::take(&mut state.table);
+    view.scroll.grows = ctx.capture.grows();
     let out = table.show(ui, &mut view, |row| content(ctx, state, &infos, row));
     state.table = view;
     if let Some(row) = out.select {

@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use egui::{Align2, Color32, Id, Key, RichText, ScrollArea, Sense, Ui};
 
+use super::capture_sources::{agents_ui, hep_ui, origin_ui, remote_ui};
 use crate::gui::action::Action;
 use crate::gui::capturing::CaptureAction;
+use crate::gui::interface_watch::{InterfaceWatch, Watched};
 use crate::gui::latest::Latest;
-use crate::gui::live::{CaptureWish, InterfaceWatch, Kept, Phase, Status, Watched};
+use crate::gui::live::{CaptureWish, Kept, Origin, Phase, SPARE_MEBIBYTES, Status};
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::theme::Theme;
 use crate::packet::link_names::link_type_name;
 use crate::present::rows::{counted, sentence};
 use crate::present::text::grouped;
-use crate::source::live;
+use crate::source::{hep_listener, live};
 
 /// What is known of the capture, for the panels.
 #[derive(Clone, Default)]
@@ -35,6 +37,14 @@ pub struct CaptureFacts {
     pub to_save: Vec<PathBuf>,
 }
 
+impl CaptureFacts {
+    /// Packets come just now, and the view shows them.
+    pub fn grows(&self) -> bool {
+        let running = self.status.as_ref().map(|status| status.phase);
+        running.is_some_and(|phase| phase != Phase::Over) && !self.paused
+    }
+}
+
 /// A filter, and why it is not understood.
 type Checked = (String, Option<String>);
 
@@ -48,6 +58,7 @@ pub struct CaptureState {
     seconds: String,
     packets: String,
     mebibytes: String,
+    spare: String,
     folder: String,
     ring: bool,
     ring_files: String,
@@ -80,10 +91,14 @@ pub fn capture_picker_ui(
     if !state.shown {
         state.shown = true;
         state.wish.promiscuous = true;
-        state.watch = Some(InterfaceWatch::start(wake.clone()));
+        let may_capture = !live::is_root() || ctx.capture.allow_root;
+        state.watch = Some(InterfaceWatch::start(wake.clone(), may_capture));
         if state.ring_files.is_empty() {
             state.ring_files = "10".to_owned();
             state.ring_mebibytes = "100".to_owned();
+            state.spare = SPARE_MEBIBYTES.to_string();
+            state.wish.hep.listen = format!("127.0.0.1:{}", hep_listener::PORT);
+            state.wish.remote.interface = "any".to_owned();
         }
     }
     state.check.get_or_insert_with(|| {
@@ -108,14 +123,21 @@ pub fn capture_picker_ui(
         .default_size([760.0_f32.min(room.x - 40.0), room.y * 0.84])
         .max_height(room.y * 0.86)
         .show(ui.ctx(), |ui| {
-            refusal_ui(ctx, ui, actions);
+            refusal_ui(ctx, ui, state.wish.origin, actions);
             ScrollArea::vertical()
                 .max_height(room.y * 0.78)
                 .show(ui, |ui| {
-                    interfaces_ui(ctx, ui, state, &list);
+                    origin_ui(ui, &mut state.wish);
+                    match state.wish.origin {
+                        Origin::Interfaces => interfaces_ui(ctx, ui, state, &list),
+                        Origin::Hep => hep_ui(ctx, ui, &mut state.wish),
+                        Origin::Remote => remote_ui(ctx, ui, &mut state.wish),
+                    }
                     ui.separator();
-                    kept_ui(ctx, ui, state, &list);
-                    ui.separator();
+                    if state.wish.origin != Origin::Hep {
+                        kept_ui(ctx, ui, state, &list);
+                        ui.separator();
+                    }
                     limits_ui(ctx, ui, state);
                     ui.separator();
                     buttons_ui(ctx, ui, state, actions);
@@ -128,7 +150,7 @@ pub fn capture_picker_ui(
 }
 
 /// Why nothing can be captured, and what helps.
-fn refusal_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
+fn refusal_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, origin: Origin, actions: &mut Vec<Action>) {
     let as_root = live::is_root() && !ctx.capture.allow_root;
     let told = match &ctx.capture.refused {
         _ if as_root => Some((
@@ -137,7 +159,7 @@ fn refusal_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
             None,
         )),
         Some(refused) => Some(refused.clone()),
-        None if live::program().is_none() => {
+        None if live::program().is_none() && origin == Origin::Interfaces => {
             Some((sentence(&live::LiveError::NoProgram.to_string()), None))
         }
         None => None,
@@ -163,12 +185,11 @@ fn refusal_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
 }
 
 fn interfaces_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState, list: &[Watched]) {
-    ui.strong("Interfaces");
     if list.is_empty() {
         ui.label(RichText::new("Looking for interfaces…").color(ctx.theme.faint));
     }
     egui::Grid::new("interfaces")
-        .num_columns(5)
+        .num_columns(6)
         .striped(true)
         .show(ui, |ui| {
             for watched in list {
@@ -180,8 +201,13 @@ fn interfaces_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState, list
                         state.wish.interfaces.push(interface.name.clone());
                     }
                 }
-                sparkline_ui(ui, ctx.theme, &watched.history)
-                    .on_hover_text("Packets in the last seconds, SIP or not");
+                let sip = watched.sip.as_deref();
+                sparkline_ui(ui, ctx.theme, &watched.history, sip.unwrap_or_default())
+                    .on_hover_text("Packets in the last seconds; thick: those of SIP");
+                match interface.up {
+                    true => sip_ui(ui, ctx.theme, sip),
+                    false => drop(ui.label("")),
+                }
                 let state_words = match (interface.up, interface.running) {
                     (true, true) => RichText::new("up").color(ctx.theme.success),
                     (true, false) => RichText::new("no carrier").color(ctx.theme.challenge),
@@ -236,23 +262,35 @@ fn interfaces_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState, list
     });
 }
 
-/// A line of counts, the newest at the right.
-fn sparkline_ui(ui: &mut Ui, theme: &Theme, history: &[u64]) -> egui::Response {
+/// How many packets of SIP an interface had in the last seconds.
+fn sip_ui(ui: &mut Ui, theme: &Theme, sip: Option<&[u64]>) {
+    let Some(sip) = sip else {
+        ui.label(RichText::new("SIP ?").color(theme.faint))
+            .on_hover_text("Counting SIP needs the right to capture");
+        return;
+    };
+    let count: u64 = sip.iter().sum();
+    let colour = if count > 0 { theme.text } else { theme.faint };
+    ui.label(RichText::new(format!("SIP {}", grouped(count))).color(colour))
+        .on_hover_text("Packets on ports 5060 and 5061 in the last 30 seconds");
+}
+
+/// A line of counts, the newest at the right, and above it those of SIP among them.
+fn sparkline_ui(ui: &mut Ui, theme: &Theme, history: &[u64], sip: &[u64]) -> egui::Response {
     let (rect, response) = ui.allocate_exact_size(egui::vec2(90.0, 16.0), Sense::hover());
-    let most = history.iter().max().copied().unwrap_or(0).max(1) as f32;
+    let most = history.iter().chain(sip).max().copied().unwrap_or(0).max(1) as f32;
     let step = rect.width() / 59.0;
-    let points: Vec<egui::Pos2> = history
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(at, count)| {
+    let line = |counts: &[u64]| -> Vec<egui::Pos2> {
+        let point = |(at, count): (usize, &u64)| {
             let height = (*count as f32 / most) * (rect.height() - 3.0);
             egui::pos2(
                 rect.right() - at as f32 * step,
                 rect.bottom() - 1.0 - height,
             )
-        })
-        .collect();
+        };
+        counts.iter().rev().enumerate().map(point).collect()
+    };
+    let points = line(history);
     let colour = if history.iter().all(|count| *count == 0) {
         theme.line
     } else {
@@ -260,6 +298,10 @@ fn sparkline_ui(ui: &mut Ui, theme: &Theme, history: &[u64]) -> egui::Response {
     };
     ui.painter()
         .add(egui::Shape::line(points, egui::Stroke::new(1.0, colour)));
+    if sip.iter().any(|count| *count > 0) {
+        let stroke = egui::Stroke::new(2.5, theme.request);
+        ui.painter().add(egui::Shape::line(line(sip), stroke));
+    }
     response
 }
 
@@ -295,12 +337,16 @@ fn kept_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState, list: &[Wa
         let words = "Recording RTP records what people say: make sure that you may.";
         ui.label(RichText::new(words).color(ctx.theme.challenge));
     }
-    let link_type = state
-        .wish
-        .interfaces
-        .first()
-        .and_then(|name| list.iter().find(|w| w.interface.name == *name))
-        .map_or(Some(1), |watched| watched.interface.link_type);
+    let link_type = match state.wish.origin {
+        Origin::Remote if state.wish.remote.interface.trim() == "any" => Some(113),
+        Origin::Remote => Some(1),
+        _ => state
+            .wish
+            .interfaces
+            .first()
+            .and_then(|name| list.iter().find(|w| w.interface.name == *name))
+            .map_or(Some(1), |watched| watched.interface.link_type),
+    };
     let filter = state.wish.kept.filter(link_type);
     let question = (filter.clone(), link_type.unwrap_or(1));
     let Some(check) = &state.check else { return };
@@ -345,6 +391,12 @@ fn limits_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState) {
             let field = ui.add(field);
             field.labelled_by(ui.label(unit).id);
         }
+        let label = ui.label("or with less free than");
+        let field = egui::TextEdit::singleline(&mut state.spare)
+            .desired_width(60.0)
+            .hint_text("nothing");
+        ui.add(field).labelled_by(label.id);
+        ui.label("MiB");
     });
     ui.horizontal(|ui| {
         ui.strong("Files");
@@ -365,10 +417,12 @@ fn limits_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState) {
         );
         size.labelled_by(ui.label("MiB each").id);
     });
-    ui.checkbox(
-        &mut state.wish.promiscuous,
-        "Packets for other machines too (promiscuous)",
-    );
+    if state.wish.origin != Origin::Hep {
+        ui.checkbox(
+            &mut state.wish.promiscuous,
+            "Packets for other machines too (promiscuous)",
+        );
+    }
 }
 
 fn buttons_ui(
@@ -379,26 +433,26 @@ fn buttons_ui(
 ) {
     let as_root = live::is_root() && !ctx.capture.allow_root;
     ui.horizontal(|ui| {
-        let ready = !state.wish.interfaces.is_empty() && !as_root;
-        let start = ui.add_enabled(ready, egui::Button::new("Start capture"));
-        let start = start.on_disabled_hover_text(if as_root {
-            "This window runs as root"
-        } else {
-            "Choose an interface"
-        });
+        let fault = match as_root {
+            true => Some("This window runs as root".to_owned()),
+            false => state.wish.fault(),
+        };
+        let start = ui.add_enabled(fault.is_none(), egui::Button::new("Start capture"));
+        let start = start.on_disabled_hover_text(fault.unwrap_or_default());
         if start.clicked() {
             let folder = state.folder.trim();
             let mut wish = state.wish.clone();
             wish.seconds = number(&state.seconds);
             wish.packets = number(&state.packets);
             wish.mebibytes = number(&state.mebibytes);
+            wish.spare_mebibytes = number(&state.spare);
             wish.folder = (!folder.is_empty()).then(|| PathBuf::from(folder));
             wish.ring = None;
             if state.ring {
                 let files = number(&state.ring_files).and_then(|n| usize::try_from(n).ok());
                 wish.ring = files.zip(number(&state.ring_mebibytes));
             }
-            actions.push(Action::Capture(CaptureAction::Start(wish)));
+            actions.push(Action::Capture(CaptureAction::Start(Box::new(wish))));
         }
         if ui.button("Cancel").clicked() {
             actions.push(Action::Capture(CaptureAction::Pick(false)));
@@ -493,6 +547,10 @@ fn running_ui(
     let names = names.join(", ");
     let (words, colour): (String, Color32) = match status.phase {
         Phase::Starting => (format!("Opening {names}…"), theme.faint),
+        Phase::Running if status.origin == Origin::Hep => (
+            names.replacen("HEP on", "Listening for HEP on", 1),
+            theme.failure,
+        ),
         Phase::Running => (format!("Capturing on {names}"), theme.failure),
         Phase::Ending => ("Ending…".to_owned(), theme.challenge),
         Phase::Over => (format!("Captured on {names}"), theme.faint),
@@ -522,7 +580,7 @@ fn running_ui(
         "{time}   {}",
         counted(counts.packets, "packet", "packets")
     ));
-    sparkline_ui(ui, theme, &status.history).on_hover_text("Packets in each second");
+    sparkline_ui(ui, theme, &status.history, &[]).on_hover_text("Packets in each second");
     for (count, by) in [
         (counts.dropped_by_kernel, "kernel"),
         (counts.dropped_by_interface, "interface"),
@@ -533,10 +591,27 @@ fn running_ui(
         } else {
             theme.faint
         };
-        ui.label(RichText::new(text).color(colour));
+        if status.origin != Origin::Hep || count > 0 {
+            ui.label(RichText::new(text).color(colour));
+        }
     }
+    for (count, words) in [
+        (counts.dropped_here, "lost here"),
+        (counts.refused, "refused"),
+    ] {
+        if count > 0 {
+            let text = format!("{} {words}", grouped(count));
+            ui.label(RichText::new(text).color(theme.failure));
+        }
+    }
+    agents_ui(ui, &status.agents);
+    let sip = ctx.view.messages().len();
+    ui.label(counted(sip as u64, "SIP message", "SIP messages"));
     if status.phase == Phase::Running && counts.packets == 0 && status.seconds >= 5 {
-        let words = "Nothing matches the filter yet";
+        let words = match status.origin {
+            Origin::Hep => "No agent has sent anything yet",
+            _ => "Nothing matches the filter yet",
+        };
         ui.label(RichText::new(words).color(theme.challenge))
             .on_hover_text(filters.join("\n"));
     }

@@ -104,6 +104,7 @@ pub fn ladder_ui(
     let body = body_of(below, rows, row_points, sizes.content_points);
     let list = ui.interact(body, PanelName::Messages.id(), Sense::click());
     list.widget_info(|| WidgetInfo::labeled(Role::ListBox, true, "Ladder"));
+    state.scroll.grows = ctx.capture.grows();
     let visible = state.scroll.update(ui, list.id, body, rows, row_points);
     if let Some(row) = state.aside.take() {
         bring_aside(&mut state.scroll, ladder, row, &sizes, body.width());
@@ -290,6 +291,7 @@ fn choose(ladder: &Ladder, row: u64, state: &mut LadderState, actions: &mut Vec<
     let Ok(at) = usize::try_from(row) else {
         return;
     };
+    state.scroll.chosen(row, ladder.items.len() as u64);
     match ladder.items.get(at) {
         Some(LadderItem::Arrow(arrow)) => {
             state.bar = None;

@@ -237,6 +237,7 @@ pub fn message_list_ui(
         order: None,
         gutter: false,
     };
+    table_state.scroll.grows = ctx.capture.grows();
     let out = table.show(ui, table_state, |row| {
         let before = row
             .checked_sub(1)

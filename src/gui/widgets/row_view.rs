@@ -387,6 +387,9 @@ impl RowView<'_> {
             state.scroll.reveal(row);
             out.select = Some(row);
         }
+        if let Some(row) = out.select {
+            state.scroll.chosen(row, self.rows);
+        }
         if list.has_focus() && ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Enter)) {
             out.open = self.selected.or(out.open);
         }

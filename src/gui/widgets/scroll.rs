@@ -18,8 +18,16 @@ pub struct Scroll {
     pub top: f64,
     /// Points that the content is moved to the left.
     pub left: f32,
+    /// Rows are added at the end just now: who sees the end goes on to see it.
+    pub grows: bool,
     /// A row to be shown with the next frame.
     wanted: Option<Wanted>,
+    /// Rows of the last frame.
+    rows: u64,
+    /// The end was not seen in the last frame.
+    away: bool,
+    /// Somebody chose a row: it stays under his eyes until he goes to the end.
+    held: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +88,11 @@ impl Scroll {
         self.wanted = Some(Wanted::Centred(row));
     }
 
+    /// Somebody chose a row of so many.
+    pub fn chosen(&mut self, row: u64, rows: u64) {
+        self.held = row.saturating_add(1) < rows;
+    }
+
     /// Takes wheel, scroll bar and wanted row into account; gives the rows to paint in `body`.
     pub fn update(
         &mut self,
@@ -91,6 +104,10 @@ impl Scroll {
     ) -> Visible {
         let room = f64::from((body.height() / row_points).max(0.0));
         let most = (rows as f64 - room).max(0.0);
+        if self.grows && !self.away && !self.held && self.rows > 0 && rows > self.rows {
+            self.top = most;
+        }
+        let before = self.top;
         if ui.rect_contains_pointer(body.with_max_x(body.right() + BAR_POINTS)) {
             let wheel = ui.input(|input| input.smooth_scroll_delta());
             self.top -= f64::from(wheel.y / row_points);
@@ -107,6 +124,10 @@ impl Scroll {
         self.top = self.top.clamp(0.0, most);
         self.bar(ui, id, body, rows, room);
         self.top = self.top.clamp(0.0, most);
+        // Half a row at the edge is as good as the end.
+        self.away = self.top + 0.5 < most;
+        self.held &= self.away || self.top <= before;
+        self.rows = rows;
         let first = self.top.floor();
         let seen = (self.top - first + room).ceil() as u64;
         let first_row = first as u64;

@@ -144,6 +144,8 @@ pub struct Options {
     pub snap_octets: Option<u32>,
     /// Take packets meant for others as well.
     pub promiscuous: bool,
+    /// What the system keeps of packets until they are taken, in MiB; 64 if nothing is wished.
+    pub buffer_mebibytes: Option<u32>,
 }
 
 /// Why there is no live capture.

@@ -67,6 +67,9 @@ impl Recording {
         if let Some(octets) = options.snap_octets {
             command.arg("--snap-octets").arg(octets.to_string());
         }
+        if let Some(mebibytes) = options.buffer_mebibytes {
+            command.arg("--buffer-mib").arg(mebibytes.to_string());
+        }
         if let Some(ring) = target.ring() {
             command.arg("--file-octets").arg(ring.octets.to_string());
         }
