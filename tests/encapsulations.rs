@@ -150,3 +150,46 @@ fn hep_gives_time_and_agent() {
     assert_eq!(messages("hep2-little.pcap")[0]["time"], plain[0]["time"]);
     assert_eq!(messages("hep1.pcap")[0]["hep_agent"], Value::Null);
 }
+
+#[test]
+fn every_layer_and_field_is_explained() {
+    use sipscope::index::ids::MessageId;
+    use sipscope::present::header_tree::Node;
+    use sipscope::present::layers;
+    let mut seen = std::collections::BTreeSet::new();
+    let mut missing = Vec::new();
+    let mut look = |name: &str, nodes: &[Node], above: &str| {
+        for node in nodes {
+            let place = format!("{above}{}", node.name);
+            if node.topic.glance().is_empty() {
+                missing.push(format!("{name}: {place}"));
+            }
+            for field in &node.children {
+                // One of its own, not that of the layer.
+                if field.topic == node.topic || field.topic.glance().is_empty() {
+                    missing.push(format!("{name}: {place}/{}", field.name));
+                }
+            }
+            seen.insert(node.name.clone());
+        }
+    };
+    for entry in std::fs::read_dir(folder()).expect("a folder").flatten() {
+        let path = entry.path();
+        if !path
+            .extension()
+            .is_some_and(|e| e == "pcap" || e == "pcapng")
+        {
+            continue;
+        }
+        let loaded = sipscope::ingest::load(std::slice::from_ref(&path), &Default::default());
+        let types = loaded.files[0].info.link_types();
+        let types: Vec<u16> = types.into_iter().map(|(number, _)| number).collect();
+        for index in 0..loaded.view.messages().len().min(3) {
+            let row = loaded.view.message(MessageId::at(index)).expect("a row");
+            let nodes = layers::of_message(&loaded.view, row, loaded.bytes.as_ref(), &types);
+            look(&path.display().to_string(), &layers::tree(&nodes), "");
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+    assert!(seen.len() > 20, "{seen:?}");
+}

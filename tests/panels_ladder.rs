@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 use panel_kit::*;
-use sipscope::gui::action::{Action, FieldPath, Picture};
+use sipscope::gui::action::{Action, FieldPath, Picture, RawTab};
 use sipscope::gui::prefs::TimeFormat;
 use sipscope::index::ids::{CallId, MessageId};
 use sipscope::present::ladder::arrangement::{Change, LaneKey};
@@ -348,6 +348,21 @@ fn layers_stand_above_the_message() {
     press(&mut w, Modifiers::CTRL, Key::Num3);
     press(&mut w, Modifiers::NONE, Key::ArrowRight);
     w.get_by_label("time to live: 64");
+    // A layer and its fields are explained, and stand in the octets of the packet.
+    w.state_mut().apply(Action::ShowRaw(RawTab::Hex));
+    settle(&mut w);
+    w.get_by_label("Carries the packet from host to host.");
+    w.get_by_label("Bytes of the packet");
+    let field = FieldPath("packet > IPv4 > time to live".to_owned());
+    w.state_mut().apply(Action::SelectField(Some(field)));
+    settle(&mut w);
+    w.get_by_label("Counts down at each router; at 0 the packet is dropped.");
+    w.get_by_label("of time to live: 64");
+    // Where the message is selected its own octets are shown.
+    let field = FieldPath("Call-ID".to_owned());
+    w.state_mut().apply(Action::SelectField(Some(field)));
+    settle(&mut w);
+    w.get_by_label("Bytes of the message");
 }
 
 #[test]

@@ -83,11 +83,24 @@ impl Explanation {
     }
 }
 
+/// Explains a part of a packet above the message, of which the capture around it says nothing more.
+/// Its place is in the packet.
+pub fn explain_layer(target: Target, depth: Depth) -> Option<Explanation> {
+    let entry = catalogue().entry(target.topic)?;
+    Some(finish(tell::of_packet(entry), target, depth, true))
+}
+
 /// Explains a node of the message of `scene`. Reads the bytes of related messages: not for the
 /// thread that paints.
 pub fn explain(scene: &Scene<'_>, target: Target, depth: Depth) -> Option<Explanation> {
     let entry = catalogue().entry(target.topic)?;
-    let mut here = tell::here(scene, target, entry);
+    let here = tell::here(scene, target, entry);
+    Some(finish(here, target, depth, false))
+}
+
+/// As much of it as is wanted.
+fn finish(mut here: tell::Here<'_>, target: Target, depth: Depth, in_packet: bool) -> Explanation {
+    let entry = here.entry();
     let watch_out = match depth {
         Depth::Beginner => Vec::new(),
         _ => entry.watch_out.clone(),
@@ -95,12 +108,13 @@ pub fn explain(scene: &Scene<'_>, target: Target, depth: Depth) -> Option<Explan
     match depth {
         Depth::Beginner => here.sentences.truncate(2),
         Depth::Normal => {}
+        Depth::Expert if in_packet => tell::place_in_packet(target, &mut here),
         Depth::Expert => tell::for_experts(target, &mut here),
     }
-    Some(Explanation {
+    Explanation {
         glance: entry.glance.clone(),
         here: here.sentences,
         watch_out,
         source: entry.source.clone(),
-    })
+    }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::action::FieldPath;
 use super::fetch::Detail;
 use crate::bytes::MessageBytes;
-use crate::explain::{Depth, Explanation, Scene, Target, explain};
+use crate::explain::{Depth, Explanation, Scene, Target, explain, explain_layer};
 use crate::index::IndexView;
 use crate::present::header_tree::{Node, node_at};
+use crate::present::layers::below_packet;
 use crate::sip::message::decode;
 
 /// Which field of which message.
@@ -63,9 +64,11 @@ pub fn make(question: &ExplainQuestion) -> Option<Explained> {
         title: String::new(),
         explanation: None,
     };
-    let node = match field {
-        Some(path) => node_at(&detail.tree, &path.0),
-        None => detail.tree.first().map(what_it_says),
+    let above = field.as_ref().and_then(|field| below_packet(&field.0));
+    let node = match (field, above) {
+        (_, Some(path)) => node_at(&detail.layers, path),
+        (Some(path), None) => node_at(&detail.tree, &path.0),
+        (None, None) => detail.tree.first().map(what_it_says),
     };
     let Some(node) = node else {
         return Some(answer);
@@ -74,15 +77,16 @@ pub fn make(question: &ExplainQuestion) -> Option<Explained> {
         "" => node.name.clone(),
         value => format!("{}: {value}", node.name),
     };
+    let target = Target {
+        topic: node.topic,
+        span: node.span,
+    };
+    if above.is_some() {
+        answer.explanation = explain_layer(target, *depth);
+        return Some(answer);
+    }
     let (message, _) = decode(&detail.bytes, view.framing(row));
     let scene = Scene::new(view, detail.message, &detail.bytes, &message, &**bytes)?;
-    answer.explanation = explain(
-        &scene,
-        Target {
-            topic: node.topic,
-            span: node.span,
-        },
-        *depth,
-    );
+    answer.explanation = explain(&scene, target, *depth);
     Some(answer)
 }

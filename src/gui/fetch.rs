@@ -42,6 +42,10 @@ pub struct Detail {
     pub tree: Vec<Node>,
     /// The layers above it, outermost first; places are in the packet.
     pub layers: Vec<Node>,
+    /// The octets of the packet in which it begins; empty where the layers are not known.
+    pub packet: Vec<u8>,
+    /// How many of them stand before the message.
+    pub packet_head: usize,
     /// What differs from the same message one hop earlier, and which message that is.
     pub hop: Option<(MessageId, Differences)>,
     /// What is odd about it.
@@ -60,12 +64,16 @@ pub fn fetch(question: &DetailQuestion) -> Option<Detail> {
         link_types,
     } = question;
     let row = view.message(*message)?;
+    let mut packet = layers::packet_of(view, row, bytes.as_ref(), link_types);
+    packet.octets.truncate(MAX_SHOWN_BYTES);
     let mut detail = Detail {
         message: *message,
         capture: *capture,
         bytes: Vec::new(),
         tree: Vec::new(),
-        layers: layers::tree(&layers::of_message(view, row, bytes.as_ref(), link_types)),
+        layers: layers::tree(&packet.layers),
+        packet: packet.octets,
+        packet_head: packet.head,
         hop: None,
         diagnostics: Vec::new(),
         error: None,

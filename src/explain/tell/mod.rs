@@ -25,7 +25,30 @@ pub(super) struct Here<'e> {
     pub(super) rule: Option<&'static str>,
 }
 
+impl<'e> Here<'e> {
+    /// The row of the catalogue it is made from.
+    pub(super) fn entry(&self) -> &'e Entry {
+        self.entry
+    }
+
+    fn new(entry: &'e Entry) -> Self {
+        Self {
+            entry,
+            sentences: Vec::new(),
+            named: Vec::new(),
+            rule: None,
+        }
+    }
+}
+
 impl Here<'_> {
+    /// Adds what holds always.
+    fn about(&mut self) {
+        for (number, sentence) in self.entry.about.iter().enumerate() {
+            self.push(format!("{}#about{number}", self.entry.path), sentence, &[]);
+        }
+    }
+
     /// Adds a sentence of this topic, else of those that all topics share.
     fn say(&mut self, name: &str, places: &[(&'static str, Place)]) {
         let own = self
@@ -102,12 +125,7 @@ impl Here<'_> {
 
 /// The paragraph: first what holds in this capture, then what holds always.
 pub(super) fn here<'e>(scene: &Scene<'_>, target: Target, entry: &'e Entry) -> Here<'e> {
-    let mut here = Here {
-        entry,
-        sentences: Vec::new(),
-        named: Vec::new(),
-        rule: None,
-    };
+    let mut here = Here::new(entry);
     let out = &mut here;
     match entry.path.as_str() {
         "header/via" => via::header(scene, target, out),
@@ -141,20 +159,38 @@ pub(super) fn here<'e>(scene: &Scene<'_>, target: Target, entry: &'e Entry) -> H
         path if path.starts_with("status/") => start::status(scene, target, out),
         path => general::any(scene, target, path, out),
     }
-    for (number, sentence) in entry.about.iter().enumerate() {
-        here.push(format!("{}#about{number}", entry.path), sentence, &[]);
-    }
+    here.about();
     here
+}
+
+/// The paragraph about a part of a packet above the message: what holds always.
+pub(super) fn of_packet(entry: &Entry) -> Here<'_> {
+    let mut here = Here::new(entry);
+    here.about();
+    here
+}
+
+/// Where a part of a packet stands, for experts.
+pub(super) fn place_in_packet(target: Target, here: &mut Here<'_>) {
+    let entry = catalogue().get("common/packet");
+    if let Some(template) = entry.and_then(|entry| entry.here.get("octets")) {
+        let id = "common/packet#octets".to_owned();
+        here.push(id, template, &octets_of(target));
+    }
+}
+
+/// Number of octets and the first of them.
+fn octets_of(target: Target) -> [(&'static str, Place); 2] {
+    let octets = u64::from(target.span.end.saturating_sub(target.span.start));
+    [
+        ("first", Place::Number(u64::from(target.span.start))),
+        ("n", Place::Number(octets)),
+    ]
 }
 
 /// What only experts want to know.
 pub(super) fn for_experts(target: Target, here: &mut Here<'_>) {
-    let octets = u64::from(target.span.end.saturating_sub(target.span.start));
-    let places = [
-        ("first", Place::Number(u64::from(target.span.start))),
-        ("n", Place::Number(octets)),
-    ];
-    here.say("octets", &places);
+    here.say("octets", &octets_of(target));
     if let Some(grammar) = super::catalogue::grammar(&here.entry.path) {
         here.say("grammar", &[("value", Place::Words(grammar))]);
     }

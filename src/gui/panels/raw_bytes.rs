@@ -14,6 +14,7 @@ use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::widgets::scroll::{BAR_POINTS, Scroll};
 use crate::index::ids::MessageId;
 use crate::present::equal::{self, Value};
+use crate::present::layers::{PACKET, below_packet};
 use crate::span::Span;
 
 const PAD: f32 = 8.0;
@@ -63,16 +64,34 @@ pub fn raw_bytes_ui(
     ui.advance_cursor_after_rect(all);
     let body = all.with_max_x((all.right() - BAR_POINTS).max(all.left()));
     let list = ui.interact(body, PanelName::Raw.id(), Sense::click());
-    list.widget_info(|| WidgetInfo::labeled(Role::Document, true, "Bytes of the message"));
     let field = ctx.selection.field.as_ref();
-    let selected = field.and_then(|field| span_of(&detail.tree, field));
+    let hex = ctx.raw == RawTab::Hex;
+    // A layer has no octets in the message: the packet is shown then, with the message at its end.
+    let layer = field.and_then(|field| below_packet(&field.0));
+    let in_packet = layer.filter(|_| hex && !detail.packet.is_empty());
+    let bytes = match in_packet {
+        Some(_) => &detail.packet,
+        None => &detail.bytes,
+    };
+    let selected = match (in_packet, layer) {
+        (Some(path), _) => span_of(&detail.layers, &FieldPath(path.to_owned())),
+        (None, Some(_)) => None,
+        (None, None) => field.and_then(|field| span_of(&detail.tree, field)),
+    };
     let marks: Vec<(Option<Span>, Color32)> = state
         .equal_places(ctx, detail)
         .iter()
         .map(|span| (Some(*span), ctx.theme.equal))
-        .chain([(pointed, ctx.theme.pointed), (selected, ctx.theme.field)])
+        .chain([(pointed, ctx.theme.pointed)])
+        .filter(|_| in_packet.is_none())
+        .chain([(selected, ctx.theme.field)])
         .collect();
 
+    let name = match in_packet {
+        Some(_) => "Bytes of the packet",
+        None => "Bytes of the message",
+    };
+    list.widget_info(|| WidgetInfo::labeled(Role::Document, true, name));
     let columns = (((body.width() - 2.0 * PAD) / letter.max(1.0)) as usize).max(8);
     let key = (detail.capture, detail.message, columns);
     if state.made != Some(key) {
@@ -85,9 +104,8 @@ pub fn raw_bytes_ui(
     } else {
         HEX_COLUMNS / 2
     };
-    let hex = ctx.raw == RawTab::Hex;
     let rows = if hex {
-        detail.bytes.len().div_ceil(per_line)
+        bytes.len().div_ceil(per_line)
     } else {
         state.lines.len()
     } as u64;
@@ -139,17 +157,31 @@ pub fn raw_bytes_ui(
         let pointer = pointer.filter(|pointer| rect.contains(*pointer));
         if hex {
             let from = index.saturating_mul(per_line);
-            let to = from.saturating_add(per_line).min(detail.bytes.len());
-            let bytes = detail.bytes.get(from..to).unwrap_or_default();
-            clicked = clicked.or(hex_line(&place, bytes, from, per_line, &marks, pointer));
+            let to = from.saturating_add(per_line).min(bytes.len());
+            let line = bytes.get(from..to).unwrap_or_default();
+            clicked = clicked.or(hex_line(&place, line, from, per_line, &marks, pointer));
         } else if let Some(line) = state.lines.get(index) {
             clicked = clicked.or(text_line(&place, line, &marks, pointer));
         }
     }
-    if let Some(path) = clicked.and_then(|offset| field_at(&detail.tree, offset)) {
+    let path = clicked.and_then(|offset| match in_packet {
+        Some(_) => field_in_packet(detail, offset),
+        None => field_at(&detail.tree, offset),
+    });
+    if let Some(path) = path {
         state.clicked = Some(path.clone());
         actions.push(Action::SelectField(Some(path)));
     }
+}
+
+/// The smallest part of the packet that holds an octet: of a layer, or of the message.
+fn field_in_packet(detail: &Detail, offset: u32) -> Option<FieldPath> {
+    let head = u32::try_from(detail.packet_head).ok()?;
+    if let Some(offset) = offset.checked_sub(head) {
+        return field_at(&detail.tree, offset);
+    }
+    let path = field_at(&detail.layers, offset)?;
+    Some(FieldPath(format!("{PACKET} > {}", path.0)))
 }
 
 /// Places of one value that are marked in one message.

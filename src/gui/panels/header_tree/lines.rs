@@ -8,6 +8,7 @@ use crate::gui::fetch::Detail;
 use crate::present::differences::{Difference, Differences, differences};
 use crate::present::equal::{self, Value};
 use crate::present::header_tree::{Node, path_of};
+use crate::present::layers::PACKET;
 use crate::span::Span;
 
 /// What the pinned message has in the same place.
@@ -84,7 +85,7 @@ pub(super) fn of(
         pinned: None,
         lines: &mut lines,
     };
-    layers.add(&detail.layers, "packet", 0);
+    layers.add(&detail.layers, PACKET, 0);
     for line in &mut lines {
         // Their places are in the packet.
         line.span = None;
