@@ -12,7 +12,7 @@ use crate::index::call::{self, CallSummary, EndReason, EndedBy};
 use crate::index::ids::CallId;
 use crate::index::stream::Stream;
 use crate::index::{CallKind, IndexView};
-use crate::present::text;
+use crate::present::rows::clock_words_of;
 
 /// Calls summed up by one piece of work.
 const PIECE: usize = 256;
@@ -95,7 +95,7 @@ pub(super) fn list(capture: &Capture, args: &List, out: &mut Output) -> Outcome 
             let media = media.get(&summary.call).unwrap_or(&none);
             batch.row(
                 |record| fields(capture, &summary, media, record),
-                || cells(&summary, media),
+                || cells(view, &summary, media),
             );
         }
     })
@@ -195,7 +195,7 @@ fn contacts(capture: &Capture, summary: &CallSummary) -> Vec<String> {
         .unwrap_or_default()
 }
 
-fn cells(summary: &CallSummary, media: &Media) -> Vec<String> {
+fn cells(view: &IndexView, summary: &CallSummary, media: &Media) -> Vec<String> {
     let response = summary.status.map(|status| {
         let reason = summary.reason.as_deref().unwrap_or_default();
         format!("{status} {reason}")
@@ -204,7 +204,7 @@ fn cells(summary: &CallSummary, media: &Media) -> Vec<String> {
         summary.call.to_string(),
         summary.kind.name().to_owned(),
         summary.state.name().to_owned(),
-        text::clock(summary.start, 6),
+        clock_words_of(view.time_kind_at(summary.start), summary.start),
         summary.caller.clone(),
         summary.callee.clone(),
         cell(response),

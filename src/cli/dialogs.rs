@@ -9,7 +9,7 @@ use super::{Outcome, parallel};
 use crate::index::IndexView;
 use crate::index::dialog::{self, DialogSummary};
 use crate::index::ids::{CallId, MessageId};
-use crate::present::text;
+use crate::present::rows::clock_words_of;
 
 /// Calls looked at by one piece of work.
 const PIECE: usize = 256;
@@ -147,8 +147,8 @@ fn cells(view: &IndexView, summary: &DialogSummary) -> Vec<String> {
         table::cell(dialog.map(|d| d.call)),
         method(view, summary).unwrap_or_default().to_owned(),
         summary.state.name().to_owned(),
-        text::clock(summary.start, 6),
-        text::clock(summary.end, 6),
+        clock_words_of(view.time_kind_at(summary.start), summary.start),
+        clock_words_of(view.time_kind_at(summary.end), summary.end),
         summary.messages.len().to_string(),
         tag(|d| d.local_tag),
         tag(|d| d.remote_tag),

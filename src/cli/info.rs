@@ -12,7 +12,8 @@ use crate::index::IndexView;
 use crate::ingest::{FileReport, KeyLogReport};
 use crate::packet::link_names::link_type_name;
 use crate::packet::tls::{CertificateInfo, TlsConnection, alert_name, version_name};
-use crate::present::rows::counted;
+use crate::packet::trace::TimeKind;
+use crate::present::rows::{counted, moment_words};
 use crate::present::text;
 use crate::present::tls::{self, TlsState};
 use crate::source::{FileInfo, Interface, Skipped};
@@ -442,11 +443,14 @@ fn words(file: &FileReport, counts: &Counts, tls: &TlsOf<'_>) -> String {
     }
     if let (Some(first), Some(last)) = (info.first, info.last) {
         let length = last.saturating_sub(first) as f64 / 1e9;
-        line("first", text::rfc3339(first));
-        line(
-            "last",
-            format!("{} ({length:.3} s later)", text::rfc3339(last)),
-        );
+        let moment = |nanos| match info.time_kind {
+            TimeKind::Absolute => text::rfc3339(nanos),
+            kind => moment_words(kind, nanos),
+        };
+        line("first", moment(first));
+        if info.time_kind != TimeKind::None {
+            line("last", format!("{} ({length:.3} s later)", moment(last)));
+        }
     }
     line("SIP messages", text::grouped(counts.messages));
     let list = |counts: Vec<(String, u64)>| {

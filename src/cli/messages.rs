@@ -14,7 +14,8 @@ use crate::index::icmp::IcmpError;
 use crate::index::ids::MessageId;
 use crate::index::message_store::{MessageRow, Repeat, SdpKind};
 use crate::packet::trace::TimeKind;
-use crate::present::{ladder, text};
+use crate::present::ladder;
+use crate::present::rows::clock_words_of;
 use crate::sip::message::decode;
 use crate::sip::scan::{Framing, Scan, scan};
 use crate::span::Span;
@@ -324,7 +325,7 @@ fn cells(view: &IndexView, id: MessageId, row: &MessageRow) -> Vec<String> {
     };
     vec![
         id.to_string(),
-        text::clock(row.time, 6),
+        clock_words_of(view.time_kind_at(row.time), row.time),
         cell(flow.map(|f| view.end_words(f.src))),
         cell(flow.map(|f| view.end_words(f.dst))),
         ladder::label(view, id, row),

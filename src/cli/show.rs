@@ -8,9 +8,10 @@ use super::{Failure, Outcome, message_text};
 use crate::explain::{Depth, Explanation, Scene, Target, explain};
 use crate::index::ids::MessageId;
 use crate::index::message_store::MessageRow;
+use crate::packet::trace::TimeKind;
 use crate::packet::{Layer, LayerNode};
 use crate::present::header_tree::{Node, header_tree};
-use crate::present::{layers, text};
+use crate::present::{layers, rows, text};
 use crate::sip::message::decode;
 use crate::span::Span;
 
@@ -70,7 +71,7 @@ pub(super) fn show(capture: &Capture, args: &Show, out: &mut Output) -> Outcome 
             words.push_str(&format!(
                 "message {id}, packet {}, {}, {}\n",
                 row.frame,
-                text::rfc3339(row.time),
+                moment(view.time_kind_at(row.time), row.time),
                 ends.unwrap_or_default()
             ));
             for (name, value, _) in &layers {
@@ -81,6 +82,14 @@ pub(super) fn show(capture: &Capture, args: &Show, out: &mut Output) -> Outcome 
             }
             out.write(words.as_bytes())
         }
+    }
+}
+
+/// The time, as far as it is stated.
+fn moment(kind: TimeKind, nanos: i64) -> String {
+    match kind {
+        TimeKind::Absolute => text::rfc3339(nanos),
+        kind => rows::moment_words(kind, nanos),
     }
 }
 

@@ -21,6 +21,7 @@ use crate::index::ids::{CallId, MessageId};
 use crate::index::{CallKind, IndexView};
 use crate::ingest::survey::Survey;
 use crate::ingest::{FileReport, Progress};
+use crate::packet::trace::TimeKind;
 use crate::present::equal::{Equal, Value};
 use crate::present::rows;
 
@@ -129,6 +130,11 @@ impl PanelCtx<'_> {
         TimeWords::of(self.view, self.time, self.reference).words(nanos, before)
     }
 
+    /// A time in full, as far as its source states it.
+    pub fn moment_words(&self, nanos: i64) -> String {
+        rows::moment_words(self.view.time_kind_at(nanos), nanos)
+    }
+
     /// Head of a column of times: says which ones, and in which zone.
     pub fn time_head(&self) -> &str {
         &self.time_title
@@ -160,6 +166,8 @@ pub struct TimeWords {
     /// Times are counted from here.
     reference: Option<i64>,
     first: Option<i64>,
+    /// What the times of the capture mean.
+    kind: TimeKind,
 }
 
 impl TimeWords {
@@ -169,16 +177,26 @@ impl TimeWords {
             format,
             reference: reference.and_then(|id| Some(view.message(id)?.time)),
             first: view.messages().get(0).map(|row| row.time),
+            kind: kind_of(view),
         }
     }
 
     /// A time; `before` is that of the row above in a list.
     pub fn words(&self, nanos: i64, before: Option<i64>) -> String {
         let since = |start: i64| rows::seconds_words(nanos.saturating_sub(start));
+        if self.kind == TimeKind::None {
+            return String::new();
+        }
         if let Some(reference) = self.reference {
             return since(reference);
         }
         match self.format {
+            // No zone is known, so there is none to convert from.
+            TimeFormat::Utc | TimeFormat::Local | TimeFormat::Offset(_)
+                if self.kind != TimeKind::Absolute =>
+            {
+                rows::clock_words_of(self.kind, nanos)
+            }
             TimeFormat::Utc => rows::clock_words(nanos),
             TimeFormat::Local => rows::clock_words(nanos.saturating_add(zone::offset_nanos(nanos))),
             TimeFormat::Offset(minutes) => {
@@ -195,6 +213,10 @@ pub fn time_title(view: &IndexView, format: TimeFormat, reference: Option<Messag
     if let Some(reference) = reference {
         return format!("Time (s from #{reference})");
     }
+    let relative = matches!(format, TimeFormat::Relative | TimeFormat::Delta);
+    if let Some(words) = rows::times_words(kind_of(view)).filter(|_| !relative) {
+        return format!("Time ({words})");
+    }
     match format {
         TimeFormat::Utc => "Time (UTC)".to_owned(),
         TimeFormat::Local => {
@@ -205,4 +227,10 @@ pub fn time_title(view: &IndexView, format: TimeFormat, reference: Option<Messag
         TimeFormat::Relative => "Time (s)".to_owned(),
         TimeFormat::Delta => "Time (Δ s)".to_owned(),
     }
+}
+
+/// What the times of a capture mean, by its first message.
+fn kind_of(view: &IndexView) -> TimeKind {
+    let first = view.messages().get(0);
+    first.map_or(TimeKind::Absolute, |row| view.time_kind_at(row.time))
 }

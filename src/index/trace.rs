@@ -12,6 +12,8 @@ use crate::packet::trace::{Direction, Origin, TimeKind, stand_in, stands_for};
 use crate::packet::{Endpoint, Layer};
 use crate::sip::scan::Framing;
 
+/// Times without a date are not later than this: ten years from 1970 on.
+const LATEST_DATELESS: i64 = 10 * 365 * 86_400 * 1_000_000_000;
 /// Most names kept; the ends of later messages are shown as unknown.
 const MAX_NAMES: usize = 100_000;
 
@@ -88,6 +90,25 @@ impl IndexView {
     /// What a text trace says of a message; none for any other.
     pub fn told(&self, id: MessageId) -> Option<&Told> {
         by_message(&self.told, id, |row| row.message).map(|row| &row.told)
+    }
+
+    /// What text traces say of their messages, in the order of the messages.
+    pub fn all_told(&self) -> impl Iterator<Item = &Told> {
+        (0..self.told.len()).filter_map(|at| self.told.nth(at).map(|row| &row.told))
+    }
+
+    /// What a time of this capture means. A trace without dates counts from 1970; times of captures that
+    /// are open beside it are told apart by that.
+    pub fn time_kind_at(&self, nanos: i64) -> TimeKind {
+        let Some(first) = self.told.nth(0) else {
+            return TimeKind::Absolute;
+        };
+        match first.told.time_kind {
+            TimeKind::Local if self.told.len() == self.messages().len() => TimeKind::Local,
+            TimeKind::Local | TimeKind::Absolute => TimeKind::Absolute,
+            _ if nanos > LATEST_DATELESS => TimeKind::Absolute,
+            kind => kind,
+        }
     }
 
     /// True when messages came out of text.

@@ -18,6 +18,7 @@ use crate::index::IndexView;
 use crate::index::ids::{CallId, DialogId, MessageId};
 use crate::index::message_store::{MessageRow, Repeat};
 use crate::packet::Endpoint;
+use crate::packet::trace::TimeKind;
 use crate::sip::method::Method;
 use arrangement::{Arrangement, LaneKey};
 pub use labels::label;
@@ -302,6 +303,8 @@ pub struct Ladder {
     pub hidden: usize,
     /// Messages left out, for there are too many.
     pub beyond: usize,
+    /// What its times mean.
+    pub times: TimeKind,
     /// Letters that labels need between a lane and the next one.
     pub gaps: Vec<usize>,
     /// The messages in whose rows the folded ones are shown.
@@ -390,6 +393,9 @@ impl Ladder {
         let mut ladder = Self {
             lanes: lanes.list.clone(),
             beyond,
+            times: rows
+                .first()
+                .map_or(TimeKind::Absolute, |(time, ..)| view.time_kind_at(*time)),
             ..Self::default()
         };
         let mut forks: HashMap<CallId, HashMap<DialogId, usize>> = HashMap::new();

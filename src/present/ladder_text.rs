@@ -1,7 +1,9 @@
 //! Paints a ladder with plain characters, in the manner of the call flows in RFCs.
 
 use super::ladder::{ArrowClass, Ladder, LadderItem, Lane};
+use super::rows::{clock_words_of, times_words};
 use super::text;
+use crate::packet::trace::TimeKind;
 
 /// Columns left of the first lane: number, time.
 const MARGIN: usize = 26;
@@ -19,8 +21,12 @@ pub fn paint(ladder: &Ladder, heads_every: usize) -> String {
         return out;
     };
     let painter = Painter::new(ladder);
-    let day = text::date(first.time());
-    out.push_str(&format!("{:>6}  {day} UTC\n", "#"));
+    let day = match ladder.times {
+        TimeKind::Absolute => format!("{} UTC", text::date(first.time())),
+        TimeKind::Local => format!("{}, no zone in the log", text::date(first.time())),
+        other => times_words(other).unwrap_or_default().to_owned(),
+    };
+    out.push_str(&format!("{:>6}  {day}\n", "#"));
     let (mut previous, mut above) = (first.time(), first.time());
     for (index, item) in ladder.items.iter().enumerate() {
         if index == 0 || heads_every > 0 && index % heads_every == 0 {
@@ -164,7 +170,7 @@ impl<'a> Painter<'a> {
             LadderItem::Arrow(arrow) => arrow.message.to_string(),
             LadderItem::Bar(_) | LadderItem::Break(_) => String::new(),
         };
-        let time = text::clock(item.time(), 6);
+        let time = clock_words_of(self.ladder.times, item.time());
         let Some((from, to)) = item.lanes() else {
             return;
         };

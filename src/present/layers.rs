@@ -89,7 +89,6 @@ pub fn tree(layers: &[LayerNode]) -> Vec<Node> {
         span,
         topic,
         children,
-        ..Node::default()
     };
     let line = |layer: &LayerNode| {
         let path = format!("layer/{}", layer.layer.name());

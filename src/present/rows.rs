@@ -10,6 +10,7 @@ use crate::index::ids::{CallId, MessageId, TextId};
 use crate::index::message_store::{MessageRow, Repeat, SdpKind, Transport};
 use crate::index::{CallKind, IndexView};
 use crate::packet::Endpoint;
+use crate::packet::trace::TimeKind;
 use crate::sip::header_name::Header;
 use crate::sip::headers::Value;
 use crate::sip::message::Message;
@@ -496,9 +497,36 @@ pub fn clock_words(nanos: i64) -> String {
     text::clock(nanos, 6)
 }
 
-/// Date and time of day in UTC: `2026-05-01 09:41:02.000250 UTC`.
-pub fn moment_words(nanos: i64) -> String {
-    format!("{} {} UTC", text::date(nanos), clock_words(nanos))
+/// A time as far as its source states it: `2026-05-01 09:41:02.000250 UTC`.
+pub fn moment_words(kind: TimeKind, nanos: i64) -> String {
+    let (date, clock) = (text::date(nanos), clock_words(nanos));
+    match kind {
+        TimeKind::Absolute => format!("{date} {clock} UTC"),
+        TimeKind::Local => format!("{date} {clock}, the log states no zone"),
+        TimeKind::TimeOnly => format!("{clock}, the log states no date"),
+        TimeKind::Uptime => format!("{} s after the start of the system", seconds_words(nanos)),
+        TimeKind::None => "The log states no times".to_owned(),
+    }
+}
+
+/// The time of a row, as far as its source states it; empty where it states none.
+pub fn clock_words_of(kind: TimeKind, nanos: i64) -> String {
+    match kind {
+        TimeKind::None => String::new(),
+        TimeKind::Uptime => seconds_words(nanos),
+        _ => clock_words(nanos),
+    }
+}
+
+/// What the times of a source without dates or zones are.
+pub fn times_words(kind: TimeKind) -> Option<&'static str> {
+    match kind {
+        TimeKind::Absolute => None,
+        TimeKind::Local => Some("no zone in the log"),
+        TimeKind::TimeOnly => Some("no date in the log"),
+        TimeKind::Uptime => Some("since the start of the system"),
+        TimeKind::None => Some("no times in the log"),
+    }
 }
 
 /// Seconds with microseconds: `12.000250`, `-0.000001`.

@@ -8,7 +8,7 @@ use crate::gui::widgets::row_view::{Cell, Column};
 use crate::index::CallKind;
 use crate::index::call::{EndReason, State};
 use crate::packet::Endpoint;
-use crate::present::rows::{self, Outcome, duration_words, state_words, uri_words};
+use crate::present::rows::{Outcome, duration_words, state_words, uri_words};
 use crate::present::text::grouped;
 
 use super::call_list::uri_cell;
@@ -376,7 +376,7 @@ pub fn group_cell(ctx: &PanelCtx<'_>, column: CallColumn, group: &GroupLine) -> 
 }
 
 fn time(ctx: &PanelCtx<'_>, nanos: i64) -> Cell {
-    Cell::new(ctx.time_words(nanos)).hover(rows::moment_words(nanos))
+    Cell::new(ctx.time_words(nanos)).hover(ctx.moment_words(nanos))
 }
 
 /// Packets; in words where there are none although the capture has RTP.

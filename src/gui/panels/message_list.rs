@@ -321,7 +321,7 @@ fn cell(
             number.hover(format!("Packet {frame}"))
         }
         MessageColumn::Time => {
-            Cell::new(ctx.time_words_after(line.time, before)).hover(rows::moment_words(line.time))
+            Cell::new(ctx.time_words_after(line.time, before)).hover(ctx.moment_words(line.time))
         }
         MessageColumn::Delta => Cell::new(line.delta.map(rows::duration_words).unwrap_or_default()),
         MessageColumn::Source => end(line.source, told.is_none_or(|t| t.src)),
