@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! cargo run --release --features gui --example frame_times -- CAPTURE...
+//! cargo run --release --features gui --example frame_times -- --live INTERFACE SECONDS
 //! ```
 //!
 //! Prints the CPU time of the window's thread for `logic`, `ui` and tessellation, median and 99th
 //! percentile: while the captures are loaded, afterwards while lists and ladder are scrolled at
-//! 60 Hz, and for a table of five million rows whose every row is checked.
+//! 60 Hz, and for a table of five million rows whose every row is checked. The second form captures
+//! everything on an interface and paints ten times a second.
 
 #![allow(clippy::print_stdout, clippy::panic)]
 
@@ -15,7 +17,9 @@ use std::time::{Duration, Instant};
 
 use egui::{Event, Modifiers, MouseWheelUnit, Pos2, TouchPhase, Vec2, pos2, vec2};
 use sipscope::gui::action::{Action, PanelName, Tab};
+use sipscope::gui::capturing::CaptureAction;
 use sipscope::gui::driver::{Driver, FrameReport, Frames};
+use sipscope::gui::live::{CaptureWish, Kept};
 use sipscope::gui::prefs::Prefs;
 use sipscope::gui::widgets::row_view::{Cell, Column, Row, RowView, RowViewState};
 use sipscope::index::ids::CallId;
@@ -33,8 +37,64 @@ fn main() {
         eprintln!("usage: frame_times CAPTURE...");
         std::process::exit(2);
     }
+    if let [flag, interface, seconds] = files.as_slice()
+        && flag.as_os_str() == "--live"
+        && let Some(seconds) = seconds.to_str().and_then(|text| text.parse().ok())
+    {
+        live(
+            interface.display().to_string(),
+            Duration::from_secs(seconds),
+        );
+        return;
+    }
     capture(files);
     rows();
+}
+
+/// Follows a capture, with lists and ladder scrolled now and then.
+fn live(interface: String, time: Duration) {
+    let mut driver = Driver::new(SCREEN, Prefs::default(), Vec::new());
+    driver.app.session.capturing.allow_root = true;
+    driver.frame(Vec::new());
+    let wish = CaptureWish {
+        interfaces: vec![interface],
+        kept: Kept::All,
+        ..CaptureWish::default()
+    };
+    let start = CaptureAction::Start(Box::new(wish));
+    driver.app.apply(Action::Capture(start));
+    let (begin, mut times, mut step) = (Instant::now(), Times::default(), 0);
+    while begin.elapsed() < time {
+        let since = Instant::now();
+        // Each three seconds somebody scrolls back, and then goes to the end again.
+        let events = match step % 30 {
+            10 => wheel(CALLS, 300.0),
+            20 => wheel(CALLS, -9_000_000.0),
+            _ => Vec::new(),
+        };
+        if step % 100 == 50 {
+            driver.app.apply(Action::ShowTab(if step / 100 % 2 == 0 {
+                Tab::AllMessages
+            } else {
+                Tab::Ladder
+            }));
+        }
+        times.add(driver.frame(events));
+        step += 1;
+        std::thread::sleep(Duration::from_millis(100).saturating_sub(since.elapsed()));
+    }
+    let status = driver.app.session.capturing.status();
+    driver.app.apply(Action::Capture(CaptureAction::Stop));
+    if let Some(status) = status {
+        println!("{:?}", status.counts);
+    }
+    println!("{} SIP messages", driver.app.session.view.messages().len());
+    if let Some(cpu) = process_cpu() {
+        println!("CPU of the whole process {:.2} s", cpu.as_secs_f64());
+    }
+    times.print("while following");
+    // The capture program ends its file.
+    std::thread::sleep(Duration::from_secs(1));
 }
 
 /// CPU times of frames.

@@ -257,3 +257,75 @@ fn files_of_a_ring_follow_one_another() {
     }
     assert_eq!(seen.len(), 3);
 }
+
+#[test]
+fn a_deleted_file_of_a_ring_takes_no_place_on_the_disk_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let (send, files) = std::sync::mpsc::channel();
+    let loading = follow(vec![Feed {
+        name: "ring".into(),
+        files,
+    }]);
+    let mut before: Option<Growth> = None;
+    let mut counts = Vec::new();
+    let sources: Vec<PathBuf> = captures().into_iter().take(3).collect();
+    for (at, source) in sources.iter().enumerate() {
+        let path = folder.path().join(format!("{at}.pcap"));
+        std::fs::copy(source, &path).unwrap();
+        let growth = Growth::default();
+        send.send(GrowingFile {
+            path: path.clone(),
+            file: std::fs::File::open(&path).unwrap(),
+            growth: growth.clone(),
+        })
+        .unwrap();
+        before.replace(growth).inspect(Growth::finish);
+        let mut all = counts.last().copied().unwrap_or(0);
+        all += ingest::load(&[path], &Options::default())
+            .view
+            .messages()
+            .len();
+        counts.push(all);
+        if !source.to_string_lossy().contains("tcp") {
+            wait("its messages", || loading.view().messages().len() == all);
+        }
+        if at == 0 {
+            // As whoever writes a ring does when it goes on.
+            std::fs::remove_file(folder.path().join("0.pcap")).unwrap();
+        }
+    }
+    before.inspect(Growth::finish);
+    drop(send);
+    wait("the end", || loading.progress().finished);
+    let loaded = loading.loaded().unwrap();
+    let read = |at: usize| {
+        let row = loaded
+            .view
+            .message(sipscope::index::ids::MessageId::at(at))
+            .unwrap();
+        let extent = loaded.view.extents(row)[0];
+        let read = loaded.bytes.read(extent, &mut Vec::new());
+        (extent.file, read.map_err(|error| error.to_string()))
+    };
+    let (file, words) = read(0);
+    assert_eq!(file, 0);
+    assert!(
+        words
+            .unwrap_err()
+            .contains("a ring of files keeps the newest")
+    );
+    // The rows of what is gone are there, and what is in the other files can be read.
+    assert_eq!(loaded.view.messages().len(), counts[2]);
+    assert_eq!(read(counts[0]), (1, Ok(())));
+    #[cfg(target_os = "linux")]
+    {
+        let open = std::fs::read_dir("/proc/self/fd").unwrap();
+        let names: Vec<_> = open
+            .flatten()
+            .flat_map(|fd| std::fs::read_link(fd.path()))
+            .collect();
+        let deleted = folder.path().join("0.pcap (deleted)");
+        assert!(!names.contains(&deleted), "{names:?}");
+        assert!(names.contains(&folder.path().join("1.pcap")), "{names:?}");
+    }
+}

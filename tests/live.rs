@@ -14,7 +14,8 @@ use sipscope::index::{CallKind, IndexView};
 use sipscope::ingest::{self, Feed, GrowingFile};
 use sipscope::source::Growth;
 
-/// Sends so many OPTIONS to port 5062, so many a second (0: as fast as it goes).
+/// Sends so many OPTIONS to port 5062, so many a second (0: as fast as it goes); with a third
+/// argument wrapped in HEP version 1 to that port.
 const SENDER: &str = r#"
 import socket, sys, time
 count, rate = int(sys.argv[1]), float(sys.argv[2])
@@ -24,7 +25,10 @@ for i in range(count):
     text = ("OPTIONS sip:bob@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:6000;branch=z9hG4bK%d\r\n"
         "From: <sip:alice@127.0.0.1>;tag=%d\r\nTo: <sip:bob@127.0.0.1>\r\nCall-ID: call-%d\r\n"
         "CSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n" % (i, i, i))
-    s.sendto(text.encode(), ("127.0.0.1", 5062))
+    head, port = b"", 5062
+    if len(sys.argv) > 3:
+        head, port = bytes([1, 16, 2, 17, 19, 196, 19, 196, 192, 0, 2, 1, 192, 0, 2, 2]), int(sys.argv[3])
+    s.sendto(head + text.encode(), ("127.0.0.1", port))
     if rate:
         time.sleep(max(0, begin + (i + 1) / rate - time.time()))
 "#;
@@ -35,9 +39,9 @@ struct Place(tempfile::TempDir);
 impl Place {
     /// None, with a word, where namespaces or a program are missing.
     fn new(needed: &[&str]) -> Option<Self> {
-        let may = Command::new("unshare").args(["-rn", "true"]).output();
+        let may = Command::new("unshare").args(["-rnm", "true"]).output();
         if !may.is_ok_and(|output| output.status.success()) {
-            eprintln!("skipped: no network namespace can be made here (unshare -rn)");
+            eprintln!("skipped: no network namespace can be made here (unshare -rnm)");
             return None;
         }
         for program in needed.iter().chain(&["python3", "ip"]) {
@@ -62,10 +66,10 @@ impl Place {
         self.0.path().join(name)
     }
 
-    /// Runs a shell script in a network namespace of its own with `lo` up, in this folder.
+    /// Runs a shell script in namespaces of its own (network, mounts) with `lo` up, in this folder.
     fn shell(&self, script: &str) -> Output {
         Command::new("unshare")
-            .args(["-rn", "sh", "-ec"])
+            .args(["-rnm", "sh", "-ec"])
             .arg(format!("ip link set lo up\n{script}"))
             .current_dir(&self.0)
             .env("S", env!("CARGO_BIN_EXE_sipscope"))
@@ -359,6 +363,94 @@ fn presets_of_the_filter_are_understood() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("syntax error"));
+}
+
+#[test]
+fn a_full_disk_ends_it_with_a_word_and_a_whole_file() {
+    let Some(place) = Place::new(&[]) else { return };
+    for (source, port) in [
+        ("-i lo --capture-filter 'udp port 5062'", ""),
+        ("--hep 9060", "9060"),
+    ] {
+        let out = place.run(&format!(
+            "rm -f log; mkdir -p full; mount -t tmpfs -o size=300k none full
+            $S capture {source} -o full/out.pcapng 2>log & c=$!
+            {READY}
+            python3 send.py 3000 3000 {port}
+            code=0; wait $c || code=$?
+            cp full/out.pcapng kept.pcapng
+            echo $code"
+        ));
+        assert_eq!(out.trim(), "5", "{source}");
+        let log = std::fs::read_to_string(place.path("log")).unwrap();
+        assert!(
+            log.contains("full/out.pcapng cannot be written: No space left"),
+            "{log}"
+        );
+        let info = info(&place.path("kept.pcapng"));
+        assert_eq!(info["truncated_at"], Value::Null);
+        assert_eq!(info["skipped"], Value::Array(Vec::new()));
+        let packets = info["packets"].as_u64().unwrap();
+        assert!((300..1500).contains(&packets), "{packets}");
+    }
+}
+
+#[test]
+fn it_stops_before_the_disk_is_full_when_that_is_wished() {
+    let Some(place) = Place::new(&[]) else { return };
+    place.run(&format!(
+        "mkdir full; mount -t tmpfs -o size=900k none full
+        $S capture -i lo -o full/out.pcapng --keep-free 500K --capture-filter 'udp port 5062' 2>log & c=$!
+        {READY}
+        python3 send.py 1500 1000
+        wait $c"
+    ));
+    let log = std::fs::read_to_string(place.path("log")).unwrap();
+    assert!(
+        log.contains("less than --keep-free is left on the disk"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_vanished_interface_ends_it_with_a_word() {
+    let Some(place) = Place::new(&[]) else { return };
+    place.run(&format!(
+        "ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 up
+        $S capture -i v0 -o out.pcapng 2>log & c=$!
+        {READY}
+        sleep 0.3; ip link del v0
+        wait $c"
+    ));
+    let log = std::fs::read_to_string(place.path("log")).unwrap();
+    assert!(log.contains("v0 cannot be captured"), "{log}");
+    assert_eq!(info(&place.path("out.pcapng"))["truncated_at"], Value::Null);
+}
+
+#[test]
+fn after_a_standstill_it_goes_on_and_says_so() {
+    let Some(place) = Place::new(&[]) else { return };
+    place.run(&format!(
+        "$S capture -i lo -o out.pcapng --capture-filter 'udp port 5062' 2>log & c=$!
+        {READY}
+        python3 send.py 100 0
+        sleep 0.3
+        child=$(cat /proc/$c/task/$c/children)
+        kill -STOP $c $child
+        python3 send.py 100 0
+        sleep 5.5
+        kill -CONT $c $child
+        sleep 0.5
+        python3 send.py 100 0
+        sleep 0.3
+        kill -INT $c; wait $c"
+    ));
+    let log = std::fs::read_to_string(place.path("log")).unwrap();
+    assert!(log.contains("Nothing ran for"), "{log}");
+    // The kernel kept what came meanwhile.
+    assert_eq!(info(&place.path("out.pcapng"))["packets"], 300);
+    let file = std::fs::read(place.path("out.pcapng")).unwrap();
+    assert!(String::from_utf8_lossy(&file).contains("Nothing ran for"));
 }
 
 /// A server that sends its traffic to a HEP collector, and a capture agent beside it.

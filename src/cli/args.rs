@@ -304,6 +304,9 @@ pub struct CaptureLimits {
     /// Stop after so many packets
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), requires = "source", help_heading = LIVE)]
     pub packets: Option<u64>,
+    /// Stop when less is left on the disk of the file, e.g. 2G
+    #[arg(long, value_name = "SIZE", value_parser = free_size, requires = "source", help_heading = LIVE)]
+    pub keep_free: Option<u64>,
     /// Keep at most so many octets of a packet
     #[arg(long, value_name = "OCTETS", value_parser = clap::value_parser!(u32).range(64..=262_144), requires = "wire", help_heading = LIVE)]
     pub snap_length: Option<u32>,
@@ -380,6 +383,10 @@ fn memory(text: &str) -> Result<usize, String> {
         return Err("at least 1M".into());
     }
     Ok(octets)
+}
+
+fn free_size(text: &str) -> Result<u64, String> {
+    octets(text).ok_or_else(|| "write a size, e.g. 500M or 2G".to_owned())
 }
 
 /// `FILESxSIZE`.

@@ -13,7 +13,8 @@ use crate::present::text;
 use crate::source::Growth;
 use crate::source::hep_listener::{self, HepKey, HepOptions};
 use crate::source::live::{
-    Counts, Event, LiveError, LiveSource, Options, Recording, Target, permit_command,
+    Counts, Event, LiveError, LiveSource, Options, Recording, Standstill, Target, free_bytes,
+    permit_command,
 };
 use crate::source::remote::{self, RemoteOptions};
 
@@ -101,6 +102,10 @@ pub(super) struct Running {
     on_file: Option<OnFile>,
     /// The file that grows on each interface.
     growing: Vec<Option<Growth>>,
+    /// Ends when less is left on the disk.
+    keep_free: Option<u64>,
+    looked: Option<Instant>,
+    standstill: Standstill,
     /// Everything was asked to end, then.
     stopped: Option<Instant>,
     failure: Option<LiveError>,
@@ -162,6 +167,9 @@ impl Running {
             begun: None,
             on_file: None,
             growing: (0..limits.sources()).map(|_| None).collect(),
+            keep_free: limits.keep_free,
+            looked: None,
+            standstill: Standstill::default(),
             stopped: None,
             failure: None,
         })
@@ -241,7 +249,12 @@ impl Running {
             .zip(self.begun)
             .is_some_and(|(most, begun)| begun.elapsed() >= most);
         let enough = self.packets.is_some_and(|n| self.counts().packets >= n);
-        if self.stopped.is_none() && (interrupted || out_of_time || enough) {
+        if let Some(words) = self.standstill.look(now()) {
+            complain(&words);
+            // So it stands in the file as well.
+            self.recordings.iter().for_each(|r| r.mark(&words));
+        }
+        if self.stopped.is_none() && (interrupted || out_of_time || enough || self.disk_is_full()) {
             self.stopped = Some(Instant::now());
         }
         if let Some(since) = self.stopped {
@@ -254,6 +267,26 @@ impl Running {
             }
         }
         Ok(true)
+    }
+
+    /// Looks each second whether as much is left on the disk as is wished.
+    fn disk_is_full(&mut self) -> bool {
+        let Some(least) = self.keep_free else {
+            return false;
+        };
+        if self
+            .looked
+            .is_some_and(|looked| looked.elapsed() < Duration::from_secs(1))
+        {
+            return false;
+        }
+        self.looked = Some(Instant::now());
+        let mut free = self.recordings.iter().filter_map(|r| free_bytes(&r.path()));
+        let full = free.any(|free| free < least);
+        if full {
+            complain("stopped: less than --keep-free is left on the disk");
+        }
+        full
     }
 
     /// Says what was captured, and who sent it.

@@ -57,6 +57,11 @@ impl Capturing {
         self.live.is_some() && !self.ended
     }
 
+    /// How the capture goes that is, or was, live.
+    pub fn status(&self) -> Option<Arc<live::Status>> {
+        self.live.as_ref().map(LiveCapture::status)
+    }
+
     /// The view stands still.
     pub fn is_paused(&self) -> bool {
         self.paused

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 
 use super::session::Wake;
 use crate::source::live::{
-    self, Event, LiveSource as _, NetworkInterface, Options, Recording, Target,
+    self, Event, LiveError, LiveSource as _, NetworkInterface, Options, Recording, Target,
 };
 
 /// Counters of interfaces are read this often while the picker is shown.
@@ -32,9 +32,13 @@ pub struct Watched {
     pub sip: Option<Vec<u64>>,
 }
 
+/// Why nobody may capture here, and the command that gives the right to.
+pub type Denied = (String, Option<String>);
+
 /// Looks at the interfaces of this machine for as long as it is kept.
 pub struct InterfaceWatch {
     list: Arc<ArcSwap<Vec<Watched>>>,
+    denied: Arc<OnceLock<Denied>>,
     stop: Arc<AtomicBool>,
 }
 
@@ -43,9 +47,11 @@ impl InterfaceWatch {
     pub fn start(wake: Wake, may_capture: bool) -> Self {
         let watch = Self {
             list: Arc::default(),
+            denied: Arc::default(),
             stop: Arc::default(),
         };
         let (list, stop) = (Arc::clone(&watch.list), Arc::clone(&watch.stop));
+        let denied = Arc::clone(&watch.denied);
         let job = move || {
             let mut before: BTreeMap<String, u64> = live::packet_counters();
             let mut histories: BTreeMap<String, Vec<u64>> = BTreeMap::new();
@@ -53,7 +59,10 @@ impl InterfaceWatch {
             while !stop.load(Ordering::Relaxed) {
                 let now = live::packet_counters();
                 let interfaces = live::interfaces();
-                counters.look(&interfaces);
+                if let Some(words) = counters.look(&interfaces) {
+                    // It stays as it was when the picker was opened.
+                    let _ = denied.set((words, live::permit_command()));
+                }
                 let mut watched = Vec::new();
                 for interface in interfaces {
                     let grown = match interface.name.as_str() {
@@ -79,6 +88,11 @@ impl InterfaceWatch {
             .name("interfaces".to_owned())
             .spawn(job);
         watch
+    }
+
+    /// Why nothing can be captured, once that is known.
+    pub fn denied(&self) -> Option<Denied> {
+        self.denied.get().cloned()
     }
 
     /// What was seen last.
@@ -133,7 +147,8 @@ impl SipCounters {
         }
     }
 
-    fn look(&mut self, interfaces: &[NetworkInterface]) {
+    /// Why this user may not capture at all, when that is so.
+    fn look(&mut self, interfaces: &[NetworkInterface]) -> Option<String> {
         for interface in interfaces.iter().filter(|i| i.up) {
             let known = self.running.contains_key(&interface.name);
             if self.may && !known && self.running.len() < COUNTED {
@@ -145,12 +160,11 @@ impl SipCounters {
                 self.running.insert(interface.name.clone(), counter);
             }
         }
-        for counter in self.running.values_mut() {
-            self.may &= counter.look();
-        }
-        if !self.may {
-            self.running.clear();
-        }
+        let mut counters = self.running.values_mut();
+        let denied = counters.find_map(SipCounter::look)?;
+        self.may = false;
+        self.running.clear();
+        Some(denied)
     }
 
     fn history(&self, name: &str) -> Option<Vec<u64>> {
@@ -161,24 +175,21 @@ impl SipCounters {
 }
 
 impl SipCounter {
-    /// False when this user may not capture at all.
-    fn look(&mut self) -> bool {
-        let Some(recording) = &mut self.recording else {
-            return true;
-        };
+    /// Why this user may not capture at all, when that is so.
+    fn look(&mut self) -> Option<String> {
+        let recording = self.recording.as_mut()?;
         let mut failed = None;
         while let Some(event) = recording.next_event(Duration::ZERO) {
             if let Event::Failed(error) = event {
-                failed = Some(matches!(error, live::LiveError::NotPermitted { .. }));
+                failed = Some(error);
             }
         }
         let count = recording.counts().packets;
         push(&mut self.history, count.saturating_sub(self.counted));
         self.counted = count;
-        if failed.is_some() {
-            self.recording = None;
-        }
-        failed != Some(true)
+        let failed = failed?;
+        self.recording = None;
+        matches!(failed, LiveError::NotPermitted { .. }).then(|| failed.to_string())
     }
 }
 

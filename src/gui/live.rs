@@ -20,7 +20,7 @@ use crate::ingest::{Feed, GrowingFile};
 use crate::present::text;
 use crate::source::hep_listener::{self, HepKey, HepOptions};
 use crate::source::live::{
-    self, Agent, Counts, Event, LiveError, LiveSource, Options, Recording, Ring, Target,
+    self, Agent, Counts, Event, LiveError, LiveSource, Options, Recording, Ring, Standstill, Target,
 };
 use crate::source::remote::{self, RemoteOptions};
 use crate::source::{Growth, private_folder};
@@ -326,6 +326,7 @@ struct Driver {
     stopped: Option<Instant>,
     /// Packets when the last second ended.
     counted: u64,
+    standstill: Standstill,
 }
 
 impl Driver {
@@ -344,6 +345,7 @@ impl Driver {
             begun: None,
             stopped: None,
             counted: 0,
+            standstill: Standstill::default(),
         };
         if let Err(error) = driver.open() {
             driver.refuse(&error);
@@ -533,6 +535,11 @@ impl Driver {
         }
         if over {
             return false;
+        }
+        if let Some(words) = self.standstill.look(now()) {
+            // So it stands in the file as well.
+            self.recordings.iter().for_each(|r| r.mark(&words));
+            self.status.words = Some(words);
         }
         self.limits(shared.stop.load(Ordering::Relaxed));
         let marks =

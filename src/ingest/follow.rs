@@ -76,6 +76,21 @@ impl FileTable {
         }
     }
 
+    /// Closes those of these files that were deleted: their place on the disk is wanted.
+    fn close_deleted(&self, numbers: &mut Vec<u16>) {
+        let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+        numbers.retain(|number| {
+            let Some((_, reader)) = list.get_mut(usize::from(*number)) else {
+                return false;
+            };
+            let deleted = reader.as_ref().is_none_or(CaptureBytes::is_deleted);
+            if deleted {
+                *reader = None;
+            }
+            !deleted
+        });
+    }
+
     pub fn path(&self, number: u16) -> Option<PathBuf> {
         let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
         let (report, _) = list.get(usize::from(number))?;
@@ -101,7 +116,8 @@ impl MessageBytes for FileTable {
                 .and_then(|(_, reader)| reader.clone())
         };
         let Some(reader) = reader else {
-            return Err(std::io::Error::other("the file is not open"));
+            let why = "its file is gone: a ring of files keeps the newest ones";
+            return Err(std::io::Error::other(why));
         };
         let start = out.len();
         out.resize(start + extent.len as usize, 0);
@@ -203,6 +219,10 @@ pub(super) struct Follower {
     first: bool,
     waiting: Option<GrowingFile>,
     capture: Option<CaptureFile>,
+    /// Files of a ring that are still open.
+    open: Vec<u16>,
+    /// There are no numbers left for files.
+    full: bool,
     stop: Arc<AtomicBool>,
 }
 
@@ -216,6 +236,8 @@ impl Follower {
             first: true,
             waiting: None,
             capture: None,
+            open: Vec::new(),
+            full: false,
             stop,
         }
     }
@@ -229,6 +251,9 @@ impl Follower {
                 }
                 self.leave();
                 continue;
+            }
+            if self.full {
+                return Next::End;
             }
             let file = match self.waiting.take() {
                 Some(file) => file,
@@ -255,7 +280,7 @@ impl Follower {
 
     fn begin(&mut self, file: GrowingFile, capture: CaptureFile) {
         self.begun(file.path, Some(capture.bytes()), None);
-        self.capture = Some(capture);
+        self.capture = Some(capture).filter(|_| !self.full);
     }
 
     /// Enters a file into the table.
@@ -272,8 +297,17 @@ impl Follower {
                 *old_reader = reader;
             });
         } else if let Some(number) = self.table.add(report, reader) {
+            self.table.close_deleted(&mut self.open);
             self.number = number;
+        } else {
+            self.full = true;
+            let words = "65,536 files were followed: the view ends here, the capture goes on";
+            self.table.change(self.number, |report, _| {
+                report.error = Some(words.to_owned());
+            });
+            return;
         }
+        self.open.push(self.number);
     }
 
     /// The file in hand is read to its end.

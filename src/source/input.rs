@@ -75,6 +75,16 @@ impl Identity {
 }
 
 impl CaptureBytes {
+    /// The file has no name any more: only we keep its place on the disk.
+    pub(crate) fn is_deleted(&self) -> bool {
+        #[cfg(unix)]
+        if let Store::File(file) = &self.0.store {
+            use std::os::unix::fs::MetadataExt as _;
+            return file.metadata().is_ok_and(|metadata| metadata.nlink() == 0);
+        }
+        false
+    }
+
     /// Octets in memory, for tests and for what never was a file.
     pub fn from_memory(bytes: Vec<u8>) -> Self {
         Self(Arc::new(Bytes {

@@ -311,7 +311,7 @@ fn hidden_rows(ctx: &PanelCtx<'_>) -> u32 {
 fn nothing_here(ctx: &PanelCtx<'_>) -> String {
     let name = kind_words(ctx.kind);
     if !ctx.is_finished() {
-        return "Reading the capture…".to_owned();
+        return ctx.capture.waiting_words().to_owned();
     }
     let hidden = hidden_rows(ctx);
     if hidden > 0 {

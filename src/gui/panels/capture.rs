@@ -8,7 +8,7 @@ use egui::{Align2, Color32, Id, Key, RichText, ScrollArea, Sense, Ui};
 use super::capture_sources::{agents_ui, hep_ui, origin_ui, remote_ui};
 use crate::gui::action::Action;
 use crate::gui::capturing::CaptureAction;
-use crate::gui::interface_watch::{InterfaceWatch, Watched};
+use crate::gui::interface_watch::{Denied, InterfaceWatch, Watched};
 use crate::gui::latest::Latest;
 use crate::gui::live::{CaptureWish, Kept, Origin, Phase, SPARE_MEBIBYTES, Status};
 use crate::gui::panel_ctx::PanelCtx;
@@ -38,6 +38,14 @@ pub struct CaptureFacts {
 }
 
 impl CaptureFacts {
+    /// What is waited for while there is nothing to show.
+    pub fn waiting_words(&self) -> &'static str {
+        match self.grows() {
+            true => "Waiting for SIP messages…",
+            false => "Reading the capture…",
+        }
+    }
+
     /// Packets come just now, and the view shows them.
     pub fn grows(&self) -> bool {
         let running = self.status.as_ref().map(|status| status.phase);
@@ -123,7 +131,8 @@ pub fn capture_picker_ui(
         .default_size([760.0_f32.min(room.x - 40.0), room.y * 0.84])
         .max_height(room.y * 0.86)
         .show(ui.ctx(), |ui| {
-            refusal_ui(ctx, ui, state.wish.origin, actions);
+            let denied = state.watch.as_ref().and_then(InterfaceWatch::denied);
+            refusal_ui(ctx, ui, (state.wish.origin, denied), actions);
             ScrollArea::vertical()
                 .max_height(room.y * 0.78)
                 .show(ui, |ui| {
@@ -150,7 +159,12 @@ pub fn capture_picker_ui(
 }
 
 /// Why nothing can be captured, and what helps.
-fn refusal_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, origin: Origin, actions: &mut Vec<Action>) {
+fn refusal_ui(
+    ctx: &PanelCtx<'_>,
+    ui: &mut Ui,
+    (origin, denied): (Origin, Option<Denied>),
+    actions: &mut Vec<Action>,
+) {
     let as_root = live::is_root() && !ctx.capture.allow_root;
     let told = match &ctx.capture.refused {
         _ if as_root => Some((
@@ -162,7 +176,7 @@ fn refusal_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, origin: Origin, actions: &mut Vec
         None if live::program().is_none() && origin == Origin::Interfaces => {
             Some((sentence(&live::LiveError::NoProgram.to_string()), None))
         }
-        None => None,
+        None => denied.filter(|_| origin == Origin::Interfaces),
     };
     let Some((words, permit)) = told else { return };
     egui::Frame::new()

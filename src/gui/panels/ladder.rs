@@ -83,7 +83,7 @@ pub fn ladder_ui(
 ) {
     let Some(call) = ctx.call.filter(|call| is_drawn(&call.ladder)) else {
         let text = match (ctx.selection.call, ctx.is_finished()) {
-            (_, false) => "Reading the capture…",
+            (_, false) => ctx.capture.waiting_words(),
             (None, true) if ctx.view.messages().is_empty() => "No messages",
             (None, true) => "Select a call to see its ladder",
             (Some(_), true) => "Nothing to draw for this call",

@@ -170,7 +170,7 @@ pub fn message_list_ui(
     };
     if count == 0 {
         let text = match (all, ctx.is_finished()) {
-            (_, false) => "Reading the capture…",
+            (_, false) => ctx.capture.waiting_words(),
             (true, true) if ctx.lists.messages.is_some() => "No message matches the filter",
             (true, true) => "No messages in this capture",
             (false, true) => "Select a call to see its messages",

@@ -51,6 +51,28 @@ pub const PROGRAM: &str = "sipscope-capture";
 /// Nanoseconds since 1970-01-01 UTC; nothing here reads a clock of its own.
 pub type Clock = fn() -> u64;
 
+/// Notices that nothing ran for a while.
+#[derive(Debug, Default)]
+pub struct Standstill {
+    last: Option<u64>,
+}
+
+impl Standstill {
+    /// Longer pauses are told: those between two looks are a fraction of a second.
+    const NANOS: u64 = 5_000_000_000;
+
+    /// Looks at the time; a sentence when much of it is missing since the last look.
+    pub fn look(&mut self, now: u64) -> Option<String> {
+        let gap = now.saturating_sub(self.last.replace(now)?);
+        (gap >= Self::NANOS).then(|| {
+            format!(
+                "Nothing ran for {} s (this machine or program was suspended, or the clock was set): packets may be missing",
+                gap / 1_000_000_000
+            )
+        })
+    }
+}
+
 /// A running capture into a file or a ring of files.
 pub trait LiveSource: Send {
     /// What is captured, in words: `eth0`.
@@ -300,4 +322,18 @@ fn with_tags(plain: &str, tags: bool) -> String {
         return plain.to_owned();
     }
     format!("({plain}) or (vlan and (({plain}) or (vlan and ({plain}))))")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Standstill;
+
+    #[test]
+    fn a_pause_is_told_once_and_a_clock_set_back_is_none() {
+        let mut standstill = Standstill::default();
+        let second = 1_000_000_000;
+        let mut told = |now: u64| standstill.look(now * second).is_some();
+        let looks = [100, 101, 104, 116, 117, 20, 21].map(&mut told);
+        assert_eq!(looks, [false, false, false, true, false, false, false]);
+    }
 }
