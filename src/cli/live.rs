@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::Path;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -24,6 +24,8 @@ use crate::source::{Growth, MAX_STREAM_BYTES, spool_stream, unnamed_file};
 
 /// The index is published at the latest after this time.
 const PACE: Duration = Duration::from_millis(50);
+/// … or after so many blocks of a file, when much comes at once.
+const BLOCKS: u32 = 8;
 const PATIENCE: Duration = Duration::from_millis(20);
 /// How long the last messages are waited for.
 const ENDING: Duration = Duration::from_secs(10);
@@ -54,6 +56,7 @@ pub(super) fn messages(args: &MessagesArgs) -> Outcome {
         filter,
         stream: Stream::begin(&layout, &how, &mut out)?,
     };
+    let pace = Pace::default();
     let loading = ingest::follow(
         std::mem::take(&mut live.feeds),
         ingest::Options {
@@ -62,14 +65,16 @@ pub(super) fn messages(args: &MessagesArgs) -> Outcome {
             memory_octets: Some(args.memory.unwrap_or(ingest::LIVE_MEMORY_OCTETS)),
             ..ingest::Options::default()
         },
-        pace(),
+        pace.asked(),
         Arc::new(|| ()),
     );
     let mut ending = None;
     loop {
         let stop = interrupted.load(Ordering::Relaxed) || printer.left == 0;
         live.step(stop)?;
+        let published = pace.published.load(Ordering::Acquire);
         printer.print(&loading, &mut out)?;
+        pace.written.store(published, Ordering::Release);
         if loading.progress().finished {
             printer.print(&loading, &mut out)?;
             break;
@@ -91,15 +96,35 @@ pub(super) fn messages(args: &MessagesArgs) -> Outcome {
     out.finish()
 }
 
-fn pace() -> ingest::Pace {
-    let mut last = Instant::now();
-    Box::new(move || {
-        let due = last.elapsed() >= PACE;
-        if due {
-            last = Instant::now();
-        }
-        due
-    })
+/// When views are published: nothing leaves memory before it is written.
+#[derive(Clone, Default)]
+struct Pace {
+    /// Views published, and how many of them are written.
+    published: Arc<AtomicU64>,
+    written: Arc<AtomicU64>,
+}
+
+impl Pace {
+    /// Asks for a view when it is time, and at the latest after a few blocks; waits then until the
+    /// view before is written.
+    fn asked(&self) -> ingest::Pace {
+        let Self { published, written } = self.clone();
+        let mut last = Instant::now();
+        let mut blocks = 0;
+        Box::new(move || {
+            blocks += 1;
+            let before = published.load(Ordering::Relaxed);
+            while blocks >= BLOCKS && written.load(Ordering::Acquire) < before {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            let due = last.elapsed() >= PACE || blocks >= BLOCKS;
+            if due {
+                published.store(before + 1, Ordering::Release);
+                (last, blocks) = (Instant::now(), 0);
+            }
+            due
+        })
+    }
 }
 
 /// What is followed.

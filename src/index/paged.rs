@@ -108,7 +108,7 @@ impl<T: Clone> Paged<T> {
             self.pages.push(Page::Own(Vec::with_capacity(room)));
         }
         if let Some(page) = self.pages.last_mut() {
-            own(page, PAGE).push(item);
+            own(page).push(item);
         }
         self.end += 1;
         self.end - 1
@@ -132,15 +132,21 @@ impl<T: Clone> Paged<T> {
         Some(&self.carried.get(page)?.items().get(at)?.1)
     }
 
+    #[cold]
+    fn get_carried_mut(&mut self, index: usize) -> Option<&mut T> {
+        let (page, at) = carried_at(&self.carried, index, Page::items)?;
+        let items = own(self.carried.get_mut(page)?);
+        Some(&mut items.get_mut(at)?.1)
+    }
+
     /// Changes an item.
+    #[inline]
     pub fn get_mut(&mut self, index: usize) -> Option<&mut T> {
         if index < self.start {
-            let (page, at) = carried_at(&self.carried, index, Page::items)?;
-            let items = own(self.carried.get_mut(page)?, PAGE);
-            return Some(&mut items.get_mut(at)?.1);
+            return self.get_carried_mut(index);
         }
         let page = self.pages.get_mut(index / PAGE - self.gone)?;
-        own(page, PAGE).get_mut(index % PAGE)
+        own(page).get_mut(index % PAGE)
     }
 
     /// All items with their positions.
@@ -220,20 +226,26 @@ impl<T> Page<T> {
 }
 
 /// The page as a list of the writer's own, copied if a reader still holds it.
-fn own<T: Clone>(page: &mut Page<T>, room: usize) -> &mut Vec<T> {
+#[inline]
+fn own<T: Clone>(page: &mut Page<T>) -> &mut Vec<T> {
     if let Page::Shared(items) = page {
         let items = std::mem::take(items);
-        *page = Page::Own(Arc::try_unwrap(items).unwrap_or_else(|shared| {
-            let mut copy = Vec::with_capacity(if shared.len() < 16 { 16 } else { room });
-            copy.extend(shared.iter().cloned());
-            copy
-        }));
+        *page = Page::Own(taken_back(items));
     }
     match page {
         Page::Own(items) => items,
         // Replaced just above.
         Page::Shared(_) => unreachable!("a shared page was made our own"),
     }
+}
+
+#[cold]
+fn taken_back<T: Clone>(items: Arc<Vec<T>>) -> Vec<T> {
+    Arc::try_unwrap(items).unwrap_or_else(|shared| {
+        let mut copy = Vec::with_capacity(if shared.len() < 16 { 16 } else { PAGE });
+        copy.extend(shared.iter().cloned());
+        copy
+    })
 }
 
 /// Page of the carried items, and place in it, of the item with a position.

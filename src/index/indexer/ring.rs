@@ -182,11 +182,16 @@ impl Indexer {
     }
 
     /// Looks now and then whether there is too much in memory.
+    #[inline]
     pub(super) fn keep_within(&mut self) {
-        let end = self.rows.end();
-        if self.ring.is_none() || !end.is_multiple_of(EVERY) {
-            return;
+        if self.ring.is_some() && self.rows.end().is_multiple_of(EVERY) {
+            self.look_at_memory();
         }
+    }
+
+    #[cold]
+    fn look_at_memory(&mut self) {
+        let end = self.rows.end();
         let mut octets = self.octets();
         let border = Border {
             rows: end,
