@@ -529,15 +529,17 @@ impl Work {
     fn run_all(&self, threads: usize) {
         std::thread::scope(|scope| {
             for _ in 1..threads.max(1) {
-                scope.spawn(|| self.run());
+                scope.spawn(|| self.run(!self.following));
             }
-            self.run();
+            self.run(true);
         });
     }
 
-    fn run(&self) {
+    /// Works until all is done. What lasts for days is filed by one thread: memory that one gives
+    /// back is not always used again by another.
+    fn run(&self, files: bool) {
         loop {
-            match self.next_task() {
+            match self.next_task(files) {
                 Task::File => {
                     self.file();
                     lock(&self.shared).filing = false;
@@ -552,7 +554,7 @@ impl Work {
     }
 
     /// What a worker can do now; waits when there is nothing.
-    fn next_task(&self) -> Task {
+    fn next_task(&self, files: bool) -> Task {
         let mut shared = lock(&self.shared);
         if self.stop.load(Ordering::Relaxed) {
             return Task::Done;
@@ -561,7 +563,7 @@ impl Work {
             return Task::Done;
         }
         // Filing keeps the order and frees memory: it goes first, one at a time.
-        if !shared.filing && shared.fileable() {
+        if files && !shared.filing && shared.fileable() {
             shared.filing = true;
             return Task::File;
         }
@@ -573,6 +575,8 @@ impl Work {
                 for queue in &mut shared.queues {
                     queue.resting = false;
                 }
+                // Time alone may make something ready for the thread that files.
+                self.changed.notify_all();
                 return Task::Show;
             }
         }
