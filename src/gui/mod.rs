@@ -15,6 +15,7 @@ pub mod explaining;
 pub mod fetch;
 pub mod file_dialogs;
 pub mod find;
+mod first_look;
 pub mod icon;
 pub mod interface_watch;
 pub mod jobs;

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::action::{Action, Area, FieldPath, FindText, Overlay, PanelName, RawTab, Saving};
 use super::branches::{self, BranchQuestion, Branches};
@@ -18,6 +18,7 @@ use super::explaining::{self, ExplainQuestion, Explained};
 use super::fetch::{self, Detail, DetailQuestion};
 use super::file_dialogs::{Chosen, FileDialogs};
 use super::find::{self, FindQuestion, Found};
+use super::first_look::FirstLook;
 use super::jobs::{Jobs, Request, expression_of};
 use super::ladder_export::{Drawing, LadderExport, Outcome};
 use super::ladder_wish::LadderWish;
@@ -149,6 +150,8 @@ pub struct Session {
     /// Preferences; changed by `apply` only.
     pub prefs: Prefs,
     capture: Option<Capture>,
+    /// While the first rows are awaited.
+    first_look: Option<FirstLook>,
     /// Counts captures, so that late answers about an earlier one are told apart.
     serial: u64,
     workers: Workers,
@@ -242,6 +245,7 @@ impl Session {
             wake,
             prefs,
             capture: None,
+            first_look: None,
             serial: 0,
             view: Arc::default(),
             version: 0,
@@ -436,6 +440,19 @@ impl Session {
     /// Takes the newest index and what workers delivered, and asks them for what is missing.
     pub fn begin_frame(&mut self) {
         super::capturing::begin_frame(self);
+        if let Some(look) = &mut self.first_look {
+            let rows_there = self
+                .workers
+                .rows
+                .answer()
+                .is_some_and(|rows| !rows.is_empty());
+            match look.begin_frame(rows_there) {
+                true => self.first_look = None,
+                // The frame after the one that paints them lets the workers go on.
+                false if rows_there => (self.wake)(),
+                false => {}
+            }
+        }
         match self.dialogs.chosen() {
             None => {}
             Some(Chosen::Files(paths)) => self.apply(Action::OpenFiles(paths)),
@@ -906,16 +923,9 @@ impl Session {
         self.notebook.open(&paths);
         self.damage_hidden = false;
         self.path_field = false;
-        let pace = {
-            let mut last: Option<Instant> = None;
-            Box::new(move || {
-                let due = last.is_none_or(|last| last.elapsed() >= PACE);
-                if due {
-                    last = Some(Instant::now());
-                }
-                due
-            })
-        };
+        let look = FirstLook::default();
+        let mut rest = look.rest();
+        let pace = Box::new(move || rest.due(PACE));
         let options = ingest::Options {
             key_logs: self.key_logs.clone(),
             ..ingest::Options::default()
@@ -927,6 +937,7 @@ impl Session {
             files: None,
             tls: KeyLogStatus::default(),
         });
+        self.first_look = Some(look);
     }
 
     /// Shows what is being captured.
@@ -962,6 +973,7 @@ impl Session {
         self.capturing.forget();
         self.notebook.close();
         self.capture = None;
+        self.first_look = None;
         self.serial += 1;
         self.version += 1;
         self.view = Arc::default();
