@@ -349,6 +349,16 @@ fn ladders_say_who_sent_what_and_how_much_media_came() {
 }
 
 #[test]
+fn a_command_of_another_version_is_not_taken_for_a_file() {
+    for name in ["findings", "stats", "lessons"] {
+        let output = sipscope(&[name, "x.pcap"]);
+        assert_eq!(output.status.code(), Some(2), "{name}");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("no command of this version"), "{said}");
+    }
+}
+
+#[test]
 fn what_comes_by_a_pipe_can_be_exported() {
     let name = concat!(
         env!("CARGO_MANIFEST_DIR"),

@@ -1,7 +1,7 @@
 //! Arguments, and the help that explains them.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
@@ -499,7 +499,16 @@ pub fn parse() -> Invocation {
             allow_root,
             keylog,
             ..
-        }) => Invocation::Window(files, allow_root, keylog),
+        }) => match files.first().and_then(|first| not_yet(first)) {
+            Some(name) => {
+                super::output::complain(&format!(
+                    "{name} is no command of this version; `sipscope --help` lists those that are. \
+                     A file of that name opens as ./{name}"
+                ));
+                Invocation::Over(exit::USAGE)
+            }
+            None => Invocation::Window(files, allow_root, keylog),
+        },
         Err(error) => {
             // A closed pipe is no reason to fail.
             let _ = error.print();
@@ -510,6 +519,14 @@ pub fn parse() -> Invocation {
             })
         }
     }
+}
+
+/// Commands that other programs may expect and this version does not have; taken for files they
+/// would open a window.
+fn not_yet(word: &Path) -> Option<&str> {
+    const NAMES: [&str; 3] = ["findings", "stats", "lessons"];
+    let word = word.to_str()?;
+    (NAMES.contains(&word) && !Path::new(word).exists()).then_some(word)
 }
 
 /// The whole command line, for completions and the manual.
