@@ -7,8 +7,9 @@
 //!
 //! Prints the CPU time of the window's thread for `logic`, `ui` and tessellation, median and 99th
 //! percentile: while the captures are loaded, afterwards while lists and ladder are scrolled at
-//! 60 Hz, and for a table of five million rows whose every row is checked. The second form captures
-//! everything on an interface and paints ten times a second.
+//! 60 Hz, the same with every panel open and all columns shown, and for a table of five million rows
+//! whose every row is checked. The second form captures everything on an interface and paints ten times
+//! a second.
 
 #![allow(clippy::print_stdout, clippy::panic)]
 
@@ -16,10 +17,12 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use egui::{Event, Modifiers, MouseWheelUnit, Pos2, TouchPhase, Vec2, pos2, vec2};
-use sipscope::gui::action::{Action, PanelName, Tab};
+use sipscope::explain::Depth;
+use sipscope::gui::action::{Action, Area, FieldPath, PanelName, Tab};
 use sipscope::gui::capturing::CaptureAction;
 use sipscope::gui::driver::{Driver, FrameReport, Frames};
 use sipscope::gui::live::{CaptureWish, Kept};
+use sipscope::gui::panels::{call_columns, message_list};
 use sipscope::gui::prefs::Prefs;
 use sipscope::gui::widgets::row_view::{Cell, Column, Row, RowView, RowViewState};
 use sipscope::index::ids::CallId;
@@ -30,6 +33,9 @@ const FRAME: Duration = Duration::from_micros(16_667);
 const CALLS: Pos2 = pos2(600.0, 150.0);
 const MESSAGES: Pos2 = pos2(300.0, 500.0);
 const TREE: Pos2 = pos2(1000.0, 350.0);
+/// Points in the bytes below the tree, and in the explanation.
+const RAW: Pos2 = pos2(1000.0, 560.0);
+const EXPLANATION: Pos2 = pos2(600.0, 700.0);
 
 fn main() {
     let files: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
@@ -256,6 +262,65 @@ fn capture(files: Vec<PathBuf>) {
         });
         times.print("ladder, key held");
     }
+    all_panels(&mut driver);
+}
+
+/// Everything open at once: all columns, tree and bytes, explanation, search, a pinned message, a
+/// value that is followed, marked calls in one ladder.
+fn all_panels(driver: &mut Driver) {
+    let app = &mut driver.app;
+    let kind = app.session.kind;
+    let mut wishes: Vec<Action> = call_columns::columns_of(kind)
+        .map(|info| Action::ShowColumn(info.column, true))
+        .collect();
+    wishes.extend(
+        message_list::COLUMNS
+            .iter()
+            .map(|info| Action::ShowMessageColumn(info.column, true)),
+    );
+    wishes.extend(Area::ALL.map(|area| Action::ShowArea(area, true)));
+    wishes.extend((0..3).map(|n| Action::ToggleMark(CallId::at(n))));
+    wishes.extend([
+        Action::ShowBoth(true),
+        Action::SetDepth(Depth::Expert),
+        Action::ShowFind(true),
+        Action::SelectField(Some(FieldPath("Via > branch".to_owned()))),
+        Action::PinToCompare(app.session.selection.message),
+    ]);
+    for wish in wishes {
+        app.apply(wish);
+    }
+    driver.settle(Duration::from_secs(60));
+    let detail = driver.app.session.call_detail();
+    let rows = detail.map_or(0, |detail| detail.ladder.items.len());
+    let turning = |down: f32, up: f32| move |i: usize| if i % 60 < 45 { -down } else { up };
+    let lists = turning(300.0, 500.0);
+    for (what, at) in [
+        ("call list", CALLS),
+        ("header tree", TREE),
+        ("bytes", RAW),
+        ("explanation", EXPLANATION),
+    ] {
+        let mut times = Times::default();
+        paced(driver, &mut times, 180, |i| wheel(at, lists(i)));
+        times.print(&format!("all panels: {what}, wheel"));
+    }
+    let mut times = Times::default();
+    let ladder = turning(700.0, 900.0);
+    paced(driver, &mut times, 240, |i| wheel(MESSAGES, ladder(i)));
+    times.print(&format!("all panels: ladder of {rows}"));
+    let mut times = Times::default();
+    driver.app.apply(Action::FocusPanel(PanelName::Messages));
+    paced(driver, &mut times, 180, |i| match i {
+        0 => Vec::new(),
+        _ => key(egui::Key::ArrowDown),
+    });
+    times.print("all panels: ladder, key held");
+    let mut times = Times::default();
+    driver.app.apply(Action::ShowTab(Tab::AllMessages));
+    let messages = turning(900.0, 1500.0);
+    paced(driver, &mut times, 240, |i| wheel(MESSAGES, messages(i)));
+    times.print("all panels: all messages");
 }
 
 /// CPU time of all threads so far; a tick is 10 ms.

@@ -436,6 +436,7 @@ fn columns_come_and_go_and_every_one_sorts() {
     let columns: Vec<_> = sipscope::gui::panels::call_columns::columns_of(CallKind::Call).collect();
     assert!(columns.len() >= 20);
     for info in columns {
+        w.state_mut().apply(Action::ShowColumn(info.column, true));
         for descending in [false, true] {
             let order = CallOrder {
                 column: info.column,

@@ -54,12 +54,17 @@ impl Following {
         let moved = self
             .walking
             .take()
+            .filter(|value| {
+                // A field that has it within itself stays selected.
+                let here = field.and_then(|field| equal::followed_at(&detail.tree, &field.0));
+                here.as_ref() != Some(value)
+            })
             .and_then(|value| equal::path_of(&detail.tree, &value))
             .map(FieldPath);
         let field = moved.as_ref().or(field);
         let seen = (detail.message, field.cloned());
         if self.seen.as_ref() != Some(&seen) {
-            self.value = field.and_then(|field| equal::value_at(&detail.tree, &field.0));
+            self.value = field.and_then(|field| equal::followed_at(&detail.tree, &field.0));
             self.seen = Some(seen);
         }
         moved

@@ -27,7 +27,7 @@ use super::layout::Layout;
 use super::lists::{ListMaker, Lists, ListsQuestion, RowMaker, Rows, RowsQuestion};
 use super::notebook::Notebook;
 use super::panel_ctx::{TimeWords, time_title};
-use super::panels::call_columns::columns_of;
+use super::panels::call_columns::shown;
 use super::panels::keylog_bar::KeyLogStatus;
 use super::prefs::{Prefs, TEXT_SIZES};
 use super::samples;
@@ -592,7 +592,9 @@ impl Session {
     /// Order of the kind that is listed: that of another kind may not exist here.
     pub fn order(&self) -> super::action::CallOrder {
         let order = self.prefs.order;
-        match columns_of(self.kind).any(|info| info.column == order.column) {
+        let shown = shown(self.kind, &self.prefs.columns);
+        // What sorts by a column that nobody sees looks like no order at all.
+        match shown.iter().any(|info| info.column == order.column) {
             true => order,
             false => super::action::CallOrder::default(),
         }

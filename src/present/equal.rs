@@ -116,6 +116,22 @@ pub fn value_at(nodes: &[Node], path: &str) -> Option<Value> {
     found.filter(|value| !value.text.is_empty() && value.text.len() <= MAX_VALUE)
 }
 
+/// What is followed while a field is selected: its own value, else the first one within it. Whoever
+/// rests on a Via means its branch, on From its tag.
+pub fn followed_at(nodes: &[Node], path: &str) -> Option<Value> {
+    let own = value_at(nodes, path);
+    own.or_else(|| {
+        let within = format!("{path} > ");
+        let mut found = None;
+        walk(nodes, &mut |candidate, kind, node| {
+            if found.is_none() && candidate.starts_with(&within) {
+                found = kind.map(|kind| value_of(kind, node));
+            }
+        });
+        found.filter(|value| !value.text.is_empty() && value.text.len() <= MAX_VALUE)
+    })
+}
+
 /// The first field that has a value; where another message has it under another name.
 pub fn path_of(nodes: &[Node], value: &Value) -> Option<String> {
     let mut found = None;
@@ -353,6 +369,17 @@ mod tests {
         }
         for path in ["Request-Line", "Via", "From", "CSeq > number", "nothing"] {
             assert_eq!(value_at(&tree, path), None, "{path}");
+        }
+        for (path, text) in [
+            ("Via", Some("z9hG4bK2")),
+            ("From", Some("1")),
+            ("Route", Some("sip:p;lr")),
+            ("CSeq", Some("7 INVITE")),
+            ("To", None),
+            ("Request-Line", None),
+        ] {
+            let value = followed_at(&tree, path).map(|value| value.text);
+            assert_eq!(value.as_deref(), text, "{path}");
         }
     }
 

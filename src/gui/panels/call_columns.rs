@@ -115,12 +115,12 @@ impl ColumnInfo {
 pub static COLUMNS: &[ColumnInfo] = &[
     text(CallColumn::State, "State", 118.0, ALL),
     text(CallColumn::Start, "Start", 122.0, ALL),
-    text(CallColumn::Caller, "Caller", 180.0, PAIRS)
+    text(CallColumn::Caller, "Caller", 166.0, PAIRS)
         .hint("Display name and user of From; who hides is shown by the asserted identity"),
-    text(CallColumn::Callee, "Callee", 150.0, SINGLE)
+    text(CallColumn::Callee, "Callee", 140.0, SINGLE)
         .hint("User of the first Request-URI; of registrations the address of record"),
     text(CallColumn::Way, "Peers", 250.0, &[CallKind::Options]).hint("Who sends OPTIONS to whom"),
-    text(CallColumn::Result, "Code and reason", 170.0, ALL)
+    text(CallColumn::Result, "Code and reason", 194.0, ALL)
         .hint("Final response that the caller got"),
     number(CallColumn::Pdd, "PDD", 70.0, CALLS)
         .hint("Post-dial delay: INVITE to the first ringing or answer (RFC 6076, 4.3)"),
@@ -165,12 +165,12 @@ pub static COLUMNS: &[ColumnInfo] = &[
         .hint("The newest contact that was asked for"),
     text(CallColumn::SeenFrom, "Seen from", 150.0, REGISTRATIONS)
         .hint("Where the requests came from; behind NAT it is not where the contact says"),
-    number(CallColumn::Messages, "Messages", 84.0, ALL),
-    number(CallColumn::Retransmissions, "Retrans.", 78.0, SINGLE)
+    number(CallColumn::Messages, "Messages", 82.0, ALL),
+    number(CallColumn::Retransmissions, "Retrans.", 74.0, SINGLE)
         .hint("Messages that were sent again"),
-    number(CallColumn::RtpForward, "RTP →", 76.0, CALLS).hint("RTP packets towards the callee"),
-    number(CallColumn::RtpBackward, "RTP ←", 76.0, CALLS).hint("RTP packets towards the caller"),
-    text(CallColumn::EndedBy, "Ended by", 130.0, CALLS),
+    number(CallColumn::RtpForward, "RTP →", 66.0, CALLS).hint("RTP packets towards the callee"),
+    number(CallColumn::RtpBackward, "RTP ←", 66.0, CALLS).hint("RTP packets towards the caller"),
+    text(CallColumn::EndedBy, "Ended by", 148.0, CALLS),
     text(
         CallColumn::Way,
         "First way",

@@ -29,6 +29,8 @@ const NARROWEST_GAP: f32 = 110.0;
 const WIDEST_GAP: f32 = 420.0;
 /// Most labels can still be read in a gap of that width.
 const STILL_READ_GAP: f32 = 150.0;
+/// The methods and codes at least; the rest is in the tooltip.
+const LEAST_READ_GAP: f32 = 112.0;
 /// Messages with a value that are looked up for a folded row in one frame.
 const MAX_CHECKED: usize = 500;
 const SMALLEST_ZOOM: f32 = 0.5;
@@ -389,7 +391,15 @@ impl Sizes {
         };
         let mut gaps: Vec<f32> = ladder.gaps.iter().map(|letters| room(*letters)).collect();
         let all = width - BAR_POINTS - time_points - 2.0 * SIDE_POINTS;
-        shrink(&mut gaps, all, STILL_READ_GAP * zoom);
+        let in_sight = [STILL_READ_GAP, LEAST_READ_GAP]
+            .into_iter()
+            .any(|least| shrink(&mut gaps, all, least * zoom));
+        if !in_sight {
+            // Not all of them at once, but as many as are read with ease.
+            for gap in &mut gaps {
+                *gap = gap.min(LANE_GAP_POINTS * zoom);
+            }
+        }
         let needed: f32 = gaps.iter().sum();
         // What is left is shared out, up to a distance at which an eye still follows a line.
         let more = (all - needed) / gaps.len().max(1) as f32;
@@ -416,11 +426,11 @@ impl Sizes {
 }
 
 /// Lanes out of sight are worse than labels that are cut: the widest gaps give way, down to `least`,
-/// when that brings all lanes into sight.
-fn shrink(gaps: &mut [f32], room: f32, least: f32) {
+/// when that brings all lanes into sight: whether they are.
+fn shrink(gaps: &mut [f32], room: f32, least: f32) -> bool {
     let needed = |most: f32| gaps.iter().map(|gap| gap.min(most)).sum::<f32>();
     if needed(f32::INFINITY) <= room || needed(least) > room {
-        return;
+        return needed(f32::INFINITY) <= room;
     }
     let (mut low, mut high) = (least, WIDEST_GAP * LARGEST_ZOOM);
     for _ in 0..20 {
@@ -434,6 +444,7 @@ fn shrink(gaps: &mut [f32], room: f32, least: f32) {
     for gap in gaps {
         *gap = gap.min(low);
     }
+    true
 }
 
 #[allow(clippy::too_many_arguments)]
