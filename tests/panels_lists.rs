@@ -9,7 +9,7 @@ use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use panel_kit::*;
 use sipscope::gui::action::{
-    Action, Area, CallColumn, CallOrder, MessageColumn, PanelName, RawTab,
+    Action, Area, CallColumn, CallOrder, MessageColumn, PanelName, RawTab, Saving,
 };
 use sipscope::gui::prefs::TimeFormat;
 use sipscope::index::CallKind;
@@ -115,8 +115,8 @@ fn in_a_narrow_window_the_message_is_a_drawer() {
     );
     click(&mut w, "Hide message");
     assert!(w.query_by_label("Head of message").is_none());
-    // Enter on an arrow opens it as well.
-    click(&mut w, "INVITE #1");
+    // Enter on an arrow opens it as well; the tag of the selected From marks it.
+    click(&mut w, "INVITE #1, same value");
     press(&mut w, Modifiers::NONE, Key::Enter);
     w.get_by_label("Head of message");
 }
@@ -203,6 +203,16 @@ fn f1_lists_the_keys() {
 fn menus_come_from_the_same_table() {
     let folder = tempfile::tempdir().unwrap();
     let mut w = window(vec![two_calls(folder.path())]);
+    // The buttons beside the menus, too.
+    assert!(w.get_by_label("Back").accesskit_node().is_disabled());
+    assert!(
+        !w.get_by_label("Open capture")
+            .accesskit_node()
+            .is_disabled()
+    );
+    let saving = Action::AskWhereToSave(Saving::Calls);
+    assert_eq!(click(&mut w, "Save marked calls"), [saving]);
+    click(&mut w, "Cancel");
     click(&mut w, "File");
     assert!(!w.get_by_label("Capture…").accesskit_node().is_disabled());
     assert!(!w.get_by_label("Reload").accesskit_node().is_disabled());

@@ -8,6 +8,7 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 use super::action::{Action, Area, Overlay, PanelName, RawTab, Saving, Tab};
 use super::capturing::CaptureAction;
 use super::prefs::{Prefs, TEXT_SIZES, ThemeChoice, TimeFormat};
+use super::widgets::panel_head::Icon;
 use crate::index::ids::{CallId, MessageId};
 
 /// What commands need to know about the moment.
@@ -106,6 +107,8 @@ pub struct Command {
     pub on: Option<fn(&Facts<'_>) -> bool>,
     /// What it asks for.
     pub action: fn(&Facts<'_>) -> Action,
+    /// The picture of its button beside the menus.
+    pub icon: Option<Icon>,
 }
 
 const fn plain(key: Key) -> KeyboardShortcut {
@@ -144,6 +147,7 @@ const fn command(
         when: |_| Ok(()),
         on: None,
         action,
+        icon: None,
     }
 }
 
@@ -162,6 +166,13 @@ impl Command {
 
     const fn when(self, when: fn(&Facts<'_>) -> Result<(), &'static str>) -> Self {
         Self { when, ..self }
+    }
+
+    const fn icon(self, icon: Icon) -> Self {
+        Self {
+            icon: Some(icon),
+            ..self
+        }
     }
 
     const fn on(self, on: fn(&Facts<'_>) -> bool) -> Self {
@@ -269,6 +280,7 @@ pub const COMMANDS: &[Command] = &[
     // File
     command("open", "Open capture…", (Menu::File, 0), |_| Action::AskForFiles)
         .keys(&[ctrl(Key::O)])
+        .icon(Icon::Open)
         .hint("Opens one or several captures"),
     command("open path", "Open path…", (Menu::File, 0), |_| {
         Action::ShowPathField(true)
@@ -293,6 +305,7 @@ pub const COMMANDS: &[Command] = &[
         Action::Capture(CaptureAction::Pick(true))
     })
     .keys(&[ctrl(Key::E)])
+    .icon(Icon::Capture)
     .hint("Captures from one or several interfaces"),
     command("mark capture", "Mark this moment of the capture", (Menu::File, 1), |_| {
         Action::Capture(CaptureAction::Mark(String::new()))
@@ -308,6 +321,7 @@ pub const COMMANDS: &[Command] = &[
         Action::AskWhereToSave(Saving::Calls)
     })
     .keys(&[ctrl(Key::S)])
+    .icon(Icon::Save)
     .when(|facts| loaded(facts).and(a_call(facts)))
     .hint("Saves the packets of the marked calls, or of the selected one, with their RTP and fragments"),
     command("wireshark", "Open in Wireshark", (Menu::File, 2), |_| Action::OpenInWireshark)
@@ -398,6 +412,7 @@ pub const COMMANDS: &[Command] = &[
     // Go
     command("back", "Back", (Menu::Go, 0), |_| Action::Back)
         .keys(&[alt(Key::ArrowLeft)])
+        .icon(Icon::Back)
         .when(|facts| match facts.earlier {
             true => Ok(()),
             false => Err("Nothing was selected before"),
@@ -405,6 +420,7 @@ pub const COMMANDS: &[Command] = &[
         .hint("Back to what was selected before"),
     command("forward", "Forward", (Menu::Go, 0), |_| Action::Forward)
         .keys(&[alt(Key::ArrowRight)])
+        .icon(Icon::Forward)
         .when(|facts| match facts.later {
             true => Ok(()),
             false => Err("This is the newest selection"),

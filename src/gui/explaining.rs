@@ -42,9 +42,15 @@ pub struct Explained {
 }
 
 /// Of a start line the method or the status code: whoever selects a message wants to know of these.
-fn what_it_says(line: &Node) -> &Node {
-    let telling = |node: &&Node| matches!(node.name.as_str(), "method" | "status code");
-    line.children.iter().find(telling).unwrap_or(line)
+/// Any other node itself.
+fn what_it_says(node: &Node) -> &Node {
+    let telling = match node.name.as_str() {
+        "Request-Line" => "method",
+        "Status-Line" => "status code",
+        _ => return node,
+    };
+    let part = node.children.iter().find(|part| part.name == telling);
+    part.unwrap_or(node)
 }
 
 /// Explains the field.
@@ -68,8 +74,9 @@ pub fn make(question: &ExplainQuestion) -> Option<Explained> {
     let node = match (field, above) {
         (_, Some(path)) => node_at(&detail.layers, path),
         (Some(path), None) => node_at(&detail.tree, &path.0),
-        (None, None) => detail.tree.first().map(what_it_says),
+        (None, None) => detail.tree.first(),
     };
+    let node = node.map(what_it_says);
     let Some(node) = node else {
         return Some(answer);
     };

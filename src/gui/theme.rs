@@ -339,6 +339,7 @@ pub fn install(ctx: &Context) {
         family.push("Hack".to_owned());
     }
     ctx.set_fonts(fonts);
+    egui_material_icons::initialize(ctx);
     for (ground, dark) in [(Ground::Light, false), (Ground::Dark, true)] {
         ctx.set_visuals_of(ground, Theme::of(dark).visuals(dark));
     }

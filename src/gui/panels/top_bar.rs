@@ -7,11 +7,14 @@ use egui::{Id, Key, MenuBar, RichText, Ui, WidgetInfo};
 
 use super::find_box::{FindBoxState, find_box_ui};
 use crate::gui::action::Action;
-use crate::gui::command::{COMMANDS, Command, Menu, by_id};
+use crate::gui::command::{COMMANDS, Command, Menu};
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::prefs::TimeFormat;
 use crate::gui::widgets::panel_head::{Icon, tool_button};
 use crate::gui::zone;
+
+/// With less room than this beside the menus some buttons are left out.
+const ALL_TOOLS_POINTS: f32 = 640.0;
 
 /// What belongs to the bar alone.
 #[derive(Default)]
@@ -119,15 +122,20 @@ fn offsets_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
     });
 }
 
-/// Buttons for what is needed most.
+/// Buttons for what is needed most; in a narrow window only those that no menu is as quick as.
 fn tools_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
-    for (id, icon) in [("back", Icon::Back), ("forward", Icon::Forward)] {
-        let Some(command) = by_id(id) else { continue };
+    let narrow = ui.available_width() < ALL_TOOLS_POINTS;
+    for command in COMMANDS {
+        let Some(icon) = command.icon else { continue };
+        if narrow && !matches!(icon, Icon::Back | Icon::Forward) {
+            continue;
+        }
         let side = ui.spacing().interact_size.y;
         let place = ui.allocate_space(egui::vec2(side, side)).1;
         let enabled = (command.when)(&ctx.facts).is_ok();
         let tooltip = command.tooltip(&ctx.facts);
-        let response = tool_button(ui, place, icon, command.words, &tooltip, enabled);
+        let name = command.words.trim_end_matches('…');
+        let response = tool_button(ui, place, icon, name, &tooltip, enabled);
         if response.clicked() && enabled {
             actions.push((command.action)(&ctx.facts));
         }

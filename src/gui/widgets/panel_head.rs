@@ -3,15 +3,18 @@
 //! A double click on the head gives the part the whole window, and takes it back.
 
 use egui::accesskit::Role;
-use egui::{Rect, Response, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+use egui::{Align2, FontId, Rect, Response, Sense, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+use egui_material_icons::{MaterialIcon, icons};
 
 use crate::gui::action::{Action, Area};
 use crate::gui::panel_ctx::PanelCtx;
 
-/// Side of the square that a painted button takes.
+/// Side of the square that such a button takes.
 const BUTTON_POINTS: f32 = 20.0;
+/// Size of the picture on it.
+const ICON_POINTS: f32 = 16.0;
 
-/// Pictures that are painted, so that they need no font.
+/// Pictures on buttons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Icon {
     /// A window that grows.
@@ -24,6 +27,27 @@ pub enum Icon {
     Back,
     /// An arrow to the right.
     Forward,
+    /// A folder.
+    Open,
+    /// What captures.
+    Capture,
+    /// What keeps.
+    Save,
+}
+
+impl Icon {
+    fn glyph(self) -> MaterialIcon {
+        match self {
+            Self::Maximise => icons::ICON_OPEN_IN_FULL,
+            Self::Restore => icons::ICON_CLOSE_FULLSCREEN,
+            Self::Close => icons::ICON_CLOSE,
+            Self::Back => icons::ICON_ARROW_BACK,
+            Self::Forward => icons::ICON_ARROW_FORWARD,
+            Self::Open => icons::ICON_FOLDER_OPEN,
+            Self::Capture => icons::ICON_RADIO_BUTTON_CHECKED,
+            Self::Save => icons::ICON_SAVE,
+        }
+    }
 }
 
 /// Name of a part for people.
@@ -86,12 +110,12 @@ pub fn panel_head(
     }
 }
 
-/// A small painted button; `words` are its name and its tooltip.
+/// A small button with a picture; `words` are its name and its tooltip.
 pub fn icon_button(ui: &mut Ui, place: Rect, icon: Icon, words: &str) -> Response {
     tool_button(ui, place, icon, words, words, true)
 }
 
-/// A painted button with a name, a tooltip, and a state.
+/// A button with a picture, a name, a tooltip, and a state.
 pub fn tool_button(
     ui: &mut Ui,
     place: Rect,
@@ -115,36 +139,15 @@ pub fn tool_button(
         true => ui.visuals().text_color(),
         false => ui.visuals().weak_text_color().gamma_multiply(0.5),
     };
-    paint_icon(ui.painter(), place.center(), icon, Stroke::new(1.3, colour));
+    let glyph = icon.glyph();
+    let font = FontId::new(ICON_POINTS, glyph.font_family());
+    let painter = ui.painter();
+    painter.text(
+        place.center(),
+        Align2::CENTER_CENTER,
+        glyph.codepoint,
+        font,
+        colour,
+    );
     response.on_hover_text(tooltip)
-}
-
-fn paint_icon(painter: &egui::Painter, middle: egui::Pos2, icon: Icon, stroke: Stroke) {
-    let square = |at, side: f32| Rect::from_center_size(middle + at, vec2(side, side));
-    match icon {
-        Icon::Maximise => {
-            let square = square(vec2(0.0, 0.0), 9.0);
-            painter.rect_stroke(square, 0, stroke, StrokeKind::Inside);
-            painter.hline(square.x_range(), square.top() + 1.5, stroke);
-        }
-        Icon::Restore => {
-            for at in [vec2(1.5, -1.5), vec2(-1.5, 1.5)] {
-                painter.rect_stroke(square(at, 7.0), 0, stroke, StrokeKind::Inside);
-            }
-        }
-        Icon::Close => {
-            for side in [1.0, -1.0] {
-                let at = vec2(4.0, 4.0 * side);
-                painter.line_segment([middle - at, middle + at], stroke);
-            }
-        }
-        Icon::Back | Icon::Forward => {
-            let way = if icon == Icon::Back { -1.0 } else { 1.0 };
-            let tip = middle + vec2(6.0 * way, 0.0);
-            painter.line_segment([middle - vec2(6.0 * way, 0.0), tip], stroke);
-            for side in [1.0, -1.0] {
-                painter.line_segment([tip, tip + vec2(-4.5 * way, 4.5 * side)], stroke);
-            }
-        }
-    }
 }
