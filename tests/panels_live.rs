@@ -22,7 +22,7 @@ struct Table {
     selected: Option<u64>,
 }
 
-fn table() -> Harness<'static, Table> {
+fn table(first: u64) -> Harness<'static, Table> {
     const COLUMNS: [Column; 1] = [Column::text("Text", 200.0)];
     let ui = |ui: &mut egui::Ui, table: &mut Table| {
         table.view.scroll.grows = table.grows;
@@ -45,7 +45,7 @@ fn table() -> Harness<'static, Table> {
     };
     let table = Table {
         view: RowViewState::default(),
-        rows: 5,
+        rows: first,
         grows: true,
         selected: None,
     };
@@ -80,7 +80,7 @@ fn wheel(h: &mut Harness<'static, Table>, rows: f32) {
 
 #[test]
 fn a_growing_list_shows_its_end_until_somebody_looks_elsewhere() {
-    let mut h = table();
+    let mut h = table(5);
     grow(&mut h, 100);
     assert!(shows(&h, 99) && !shows(&h, 0), "the end is followed");
     grow(&mut h, 1000);
@@ -99,8 +99,16 @@ fn a_growing_list_shows_its_end_until_somebody_looks_elsewhere() {
 }
 
 #[test]
+fn a_list_that_begins_with_many_rows_shows_its_end_too() {
+    let mut h = table(500);
+    assert!(shows(&h, 499));
+    grow(&mut h, 600);
+    assert!(shows(&h, 599));
+}
+
+#[test]
 fn a_chosen_row_stays_in_view_while_the_list_grows() {
-    let mut h = table();
+    let mut h = table(5);
     grow(&mut h, 100);
     h.get_by_label("row 95").click();
     h.run();
@@ -117,7 +125,7 @@ fn a_chosen_row_stays_in_view_while_the_list_grows() {
 
 #[test]
 fn a_list_that_is_only_loaded_stays_where_it_is() {
-    let mut h = table();
+    let mut h = table(5);
     h.state_mut().grows = false;
     h.run();
     grow(&mut h, 100);

@@ -369,7 +369,8 @@ fn selected_row(ctx: &PanelCtx<'_>, state: &mut CallListState) -> Option<u64> {
     {
         row += 1 + n;
     }
-    if reveal {
+    // The first call is selected by itself: nobody asked for it.
+    if reveal && !(row == 0 && ctx.capture.grows()) {
         state.table.scroll.reveal(row);
     }
     Some(row)

@@ -263,6 +263,7 @@ impl RowView<'_> {
         let body = body_of(all.with_min_y(head.bottom()), self.rows, row_points, widths);
         let list = ui.interact(body, self.id, Sense::click());
         list.widget_info(|| WidgetInfo::labeled(Role::ListBox, true, self.name));
+        state.scroll.from_end = true;
         let visible = state
             .scroll
             .update(ui, self.id, body, self.rows, row_points);

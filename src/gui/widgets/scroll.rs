@@ -20,6 +20,8 @@ pub struct Scroll {
     pub left: f32,
     /// Rows are added at the end just now: who sees the end goes on to see it.
     pub grows: bool,
+    /// A list that grows is shown from its end on from the beginning.
+    pub from_end: bool,
     /// A row to be shown with the next frame.
     wanted: Option<Wanted>,
     /// Rows of the last frame.
@@ -104,7 +106,8 @@ impl Scroll {
     ) -> Visible {
         let room = f64::from((body.height() / row_points).max(0.0));
         let most = (rows as f64 - room).max(0.0);
-        if self.grows && !self.away && !self.held && self.rows > 0 && rows > self.rows {
+        let follows = self.grows && !self.away && !self.held && rows > self.rows;
+        if follows && (self.rows > 0 || self.from_end) {
             self.top = most;
         }
         let before = self.top;
