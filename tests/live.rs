@@ -413,6 +413,21 @@ fn it_stops_before_the_disk_is_full_when_that_is_wished() {
 }
 
 #[test]
+fn a_closed_pipe_ends_it_quietly() {
+    let Some(place) = Place::new(&[]) else { return };
+    place.run(
+        "($S capture -i lo -o - --capture-filter 'udp port 5062' 2>log; echo $? >code) | head -c 2000 >part & p=$!
+        i=0; until grep -q 'capturing on' log; do i=$((i+1)); [ $i -lt 200 ]; sleep 0.05; done
+        python3 send.py 300 300
+        wait $p",
+    );
+    let read = |name| std::fs::read_to_string(place.path(name)).unwrap();
+    assert_eq!(read("code").trim(), "0");
+    assert!(!read("log").contains("Broken pipe"), "{}", read("log"));
+    assert_eq!(std::fs::metadata(place.path("part")).unwrap().len(), 2000);
+}
+
+#[test]
 fn a_vanished_interface_ends_it_with_a_word() {
     let Some(place) = Place::new(&[]) else { return };
     place.run(&format!(

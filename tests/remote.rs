@@ -249,7 +249,7 @@ fn what_ssh_and_tcpdump_complain_of_is_shown() {
     assert_eq!(info(&place.path("out.pcapng"))["packets"], 3);
     // What is no capture any more is told, and what came before is kept.
     let output = run("TCPDUMP_BREAKS", "");
-    assert_eq!(output.status.code(), Some(3), "{}", words(&output));
+    assert!(output.status.success(), "{}", words(&output));
     assert!(
         words(&output).contains("makes no sense"),
         "{}",

@@ -335,7 +335,7 @@ impl CaptureLimits {
 
 /// Arguments of `capture`.
 #[derive(Args, Debug)]
-#[command(mut_arg("interface", |arg| arg.required_unless_present_any(["hep", "ssh"])), after_help = CAPTURE_HELP)]
+#[command(mut_group("source", |group| group.required(true)), after_help = CAPTURE_HELP)]
 pub struct CaptureArgs {
     #[command(flatten)]
     pub limits: CaptureLimits,

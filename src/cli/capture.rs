@@ -301,8 +301,16 @@ impl Running {
     pub fn outcome(self) -> Outcome {
         match self.failure {
             None => Ok(()),
+            // Whoever read it has seen enough.
+            Some(LiveError::Output { path, why })
+                if path == Path::new("-") && why.contains("Broken pipe") =>
+            {
+                Ok(())
+            }
             // What was captured before is there, and the word says why there is no more.
-            Some(error @ LiveError::Interface { .. }) if self.ready > 0 => {
+            Some(error @ (LiveError::Interface { .. } | LiveError::Remote { .. }))
+                if self.ready > 0 =>
+            {
                 complain(&error.to_string());
                 Ok(())
             }

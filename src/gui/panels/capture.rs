@@ -368,12 +368,10 @@ fn kept_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState, list: &[Wa
         state.asked = Some(question.clone());
         check.ask(question, true);
     }
-    let shown = if filter.is_empty() {
-        "no filter"
-    } else {
-        filter.as_str()
-    };
-    ui.add(egui::Label::new(RichText::new(shown).monospace().color(ctx.theme.faint)).wrap());
+    if filter.is_empty() {
+        return;
+    }
+    ui.add(egui::Label::new(RichText::new(&filter).monospace().color(ctx.theme.faint)).wrap());
     match check.answer().filter(|answer| answer.0 == filter) {
         Some(answer) => match &answer.1 {
             Some(why) => ui.label(RichText::new(sentence(why)).color(ctx.theme.failure)),
