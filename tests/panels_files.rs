@@ -270,3 +270,95 @@ fn the_command_line_stops_when_nobody_waits() {
     assert!(out.exists());
     assert!(watch.share().is_some_and(|share| share >= 0.5));
 }
+
+fn of_project(path: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+#[test]
+fn a_bar_says_how_a_log_was_read() {
+    let mut w = window(vec![of_project("testdata/traces/freeswitch.txt")]);
+    let line = "FreeSWITCH siptrace; addresses of 2 messages inferred; no date in the log";
+    w.get_by_label(line);
+    click(&mut w, "Details");
+    w.get_by_label("Format");
+    w.get_by_label("freeswitch.txt: FreeSWITCH siptrace");
+    w.get_by_label("Inferred addresses");
+    press(&mut w, Modifiers::NONE, Key::Escape);
+    // It can be put away and had back.
+    assert_eq!(click(&mut w, "Hide"), [Action::ShowReading(false)]);
+    assert_eq!(w.query_all_by_label(line).count(), 0);
+    w.state_mut().apply(Action::ShowReading(true));
+    settle(&mut w);
+    w.get_by_label(line);
+    // No date that the log does not have.
+    assert_eq!(w.query_all_by_label_contains("1970").count(), 0);
+    w.get_by_label("Sort by Start (no date in the log)");
+}
+
+#[test]
+fn repairs_and_losses_are_named_in_the_bar() {
+    let w = window(vec![of_project("testdata/traces/plain-escaped.html")]);
+    w.get_by_label_contains("repaired or passed over: messages in HTML ×1, messages behind");
+    // What is in every network is no news.
+    let folder = tempfile::tempdir().unwrap();
+    let w = window(vec![two_calls(folder.path())]);
+    assert_eq!(w.query_all_by_label("Details").count(), 0);
+}
+
+#[test]
+fn without_keys_the_bar_offers_to_choose_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("alone.pcap");
+    std::fs::copy(of_project("testdata/tls/tls13-aes128-gcm.pcap"), &path).unwrap();
+    let mut w = window(vec![path]);
+    w.get_by_label_contains("No key log, 0 of 1 TLS connection decrypted");
+    assert_eq!(click(&mut w, "Choose key log…"), [Action::AskForKeyLog]);
+    // With them it says how far they went.
+    let w = window(vec![of_project("testdata/tls/tls13-aes128-gcm.pcap")]);
+    w.get_by_label_contains("1 of 1 TLS connection decrypted");
+}
+
+#[test]
+fn a_text_is_recognised_while_it_is_pasted() {
+    let mut w = window(Vec::new());
+    click(&mut w, "Paste a trace…");
+    w.get_by_label("SIP messages, a log, a hex dump, or a page that shows them");
+    assert!(w.get_by_label("Open text").accesskit_node().is_disabled());
+    w.get_by_label("Messages as text, or a trace:").focus();
+    settle(&mut w);
+    w.event(egui::Event::Paste("nothing at all".to_owned()));
+    settle(&mut w);
+    w.get_by_label("No SIP message was found in it");
+    assert!(w.get_by_label("Open text").accesskit_node().is_disabled());
+    let text = std::fs::read_to_string(of_project("testdata/traces/asterisk-pjsip.txt")).unwrap();
+    w.event(egui::Event::Paste(format!("\n{text}")));
+    settle(&mut w);
+    w.get_by_label("2 messages found: Asterisk PJSIP logger");
+    w.get_by_label("#1 INVITE, Call-ID trace-pjsip@192.0.2.10");
+    click(&mut w, "Open text");
+    let view = std::sync::Arc::clone(&w.state().session.view);
+    let told = view.told(sipscope::index::ids::MessageId::at(0)).unwrap();
+    assert_eq!(told.origin.name(), "pasted");
+    // Its file is private and goes with it.
+    let path = w.state().session.paths()[0].clone();
+    assert!(path.exists());
+    w.state_mut().apply(Action::Reload);
+    settle(&mut w);
+    assert_eq!(w.state().session.view.messages().len(), 2);
+    press(&mut w, Modifiers::CTRL, Key::W);
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_long_text_is_recognised_without_being_shown() {
+    let mut w = window(Vec::new());
+    click(&mut w, "Paste a trace…");
+    let text = std::fs::read_to_string(of_project("testdata/traces/sngrep.txt")).unwrap();
+    w.event(egui::Event::Paste(text.repeat(300)));
+    settle(&mut w);
+    w.get_by_label("600 messages found: sngrep text");
+    w.get_by_label_contains("too long to be shown here");
+    click(&mut w, "Clear");
+    w.get_by_label("SIP messages, a log, a hex dump, or a page that shows them");
+}

@@ -163,3 +163,102 @@ fn every_trace_gives_what_it_holds() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(count > 100, "{count} messages");
 }
+
+/// The text traces composed for these tests, one of each format.
+fn samples() -> Vec<std::path::PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/traces");
+    let files = std::fs::read_dir(folder).expect("a folder").flatten();
+    let mut files: Vec<_> = files.map(|entry| entry.path()).collect();
+    files.retain(|file| {
+        let ending = file.extension().and_then(|e| e.to_str());
+        matches!(ending, Some("txt" | "log" | "html"))
+    });
+    files.sort();
+    files
+}
+
+/// What a sample gives: how it was read, and every message with its text.
+fn told(file: &Path) -> String {
+    use std::fmt::Write as _;
+    let loaded = sipscope::ingest::load(&[file.to_owned()], &Default::default());
+    let info = &loaded.files[0].info;
+    let mut out = format!("{}\n", info.format.name());
+    for skipped in &info.skipped {
+        writeln!(out, "{} x{}: {}", skipped.what, skipped.count, skipped.why).expect("memory");
+    }
+    let (code, rows, errors) = messages(file);
+    assert_eq!(code, Some(0), "{}: {errors}", file.display());
+    assert_eq!(rows.len(), loaded.view.messages().len());
+    for (index, row) in rows.iter().enumerate() {
+        let facts = [
+            "line",
+            "time",
+            "time_kind",
+            "src",
+            "dst",
+            "transport",
+            "origin",
+        ];
+        let facts = facts.map(|fact| format!("{fact} {}", row[fact]));
+        let id = sipscope::index::ids::MessageId::at(index);
+        let known = loaded.view.message(id).expect("a row");
+        let octets = loaded.bytes.read_all(&loaded.view.extents(known));
+        let octets = octets.expect("its octets");
+        let text = String::from_utf8(octets)
+            .expect("UTF-8")
+            .replace('\r', "\u{240d}");
+        writeln!(out, "\n== {}\n{text}", facts.join(", ")).expect("memory");
+    }
+    out
+}
+
+#[test]
+fn every_format_has_a_sample_that_is_read_to_the_letter() {
+    let files = samples();
+    let mut wrong = Vec::new();
+    let mut formats = std::collections::BTreeSet::new();
+    for file in &files {
+        let found = told(file);
+        formats.insert(found.lines().next().unwrap_or_default().to_owned());
+        let golden = file.with_extension(format!(
+            "{}.expect",
+            file.extension()
+                .and_then(|e| e.to_str())
+                .unwrap_or_default()
+        ));
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            std::fs::write(&golden, &found).expect("it can be written");
+        }
+        let wanted = std::fs::read_to_string(&golden).unwrap_or_default();
+        if found != wanted {
+            wrong.push(format!("{}:\n{found}", file.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    // All formats that have a name.
+    assert_eq!(formats.len(), 24, "{formats:#?}");
+}
+
+#[test]
+fn no_date_is_shown_that_a_log_does_not_state() {
+    for file in samples() {
+        let path = file.to_str().expect("UTF-8");
+        let shown = |args: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_sipscope"));
+            let output = command.args(args).arg(path).stdin(Stdio::null()).output();
+            String::from_utf8(output.expect("it runs").stdout).expect("UTF-8")
+        };
+        for args in [
+            &["info"][..],
+            &["messages"],
+            &["calls"],
+            &["dialogs"],
+            &["ladder", "--all"],
+            &["show", "-m", "1"],
+        ] {
+            let text = shown(args);
+            let text = text.split_once('\n').map_or("", |(_, rest)| rest);
+            assert!(!text.contains("1970"), "{args:?} {path}: {text}");
+        }
+    }
+}

@@ -89,6 +89,12 @@ impl Scene<'_> {
             return known.clone();
         }
         let who = self.find_who(at, transport);
+        // A log names its ends by words: what stands in for their addresses is nobody's business.
+        let who = match (who, self.view.name_of(at.ip)) {
+            (who, None) => who,
+            (Who::Named { name, .. }, Some(place)) => Who::Again(format!("{name} ({place})")),
+            (_, Some(_)) => Who::Again(self.view.end_words(at)),
+        };
         self.names.borrow_mut().insert(at, who.clone());
         who
     }

@@ -121,6 +121,8 @@ pub enum Action {
     CopyText(String),
     /// Opens a small window, or closes it.
     ShowOverlay(Option<Overlay>),
+    /// Shows or hides the bar that says how the capture was read.
+    ShowReading(bool),
     /// Shows or hides the search in messages.
     ShowFind(bool),
     /// Searches in messages; an empty text forgets what was found.

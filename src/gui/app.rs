@@ -15,11 +15,11 @@ use super::panels::explanation::{ExplanationState, explanation_ui};
 use super::panels::find_bar::{FindBarState, find_bar_ui};
 use super::panels::find_box::find_box_id;
 use super::panels::header_tree::{HeaderTreeState, header_tree_ui};
-use super::panels::keylog_bar::keylog_bar_ui;
 use super::panels::ladder::{LadderState, ladder_ui};
 use super::panels::message_list::{MessageListState, message_columns_ui, message_list_ui};
 use super::panels::overlays::{OverlayState, overlay_ui};
 use super::panels::raw_bytes::{RawBytesState, raw_bytes_ui};
+use super::panels::reading_bar::reading_bar_ui;
 use super::panels::status_bar::{notice_ui, status_bar_ui};
 use super::panels::top_bar::{TopBarState, menus_ui, path_field_hidden, path_field_ui};
 use super::panels::welcome::{damage_ui, no_sip_ui, welcome_ui};
@@ -191,6 +191,7 @@ impl SipscopeApp {
         let explained = session.explained();
         let theme = Theme::of(ui.visuals().dark_mode);
         let (survey, branches) = (session.survey(), session.branches());
+        let preview = session.preview();
         let (completion, found) = (session.completion(top.typed()), session.found());
         let ctx = PanelCtx {
             view: &view,
@@ -221,6 +222,7 @@ impl SipscopeApp {
             saving: session.jobs.are_running().then(|| session.jobs.share()),
             recent: &session.prefs.recent,
             survey: survey.as_deref(),
+            preview: preview.as_deref(),
             history: &session.prefs.history,
             completion: completion.as_deref(),
             find_text: &session.find_text,
@@ -267,6 +269,12 @@ impl SipscopeApp {
                 .frame(frame)
                 .show(ui, |ui| damage_ui(&ctx, ui, actions));
         }
+        let reading = session.reading().filter(|reading| !reading.line.is_empty());
+        if let Some(reading) = reading.filter(|_| !session.reading_hidden) {
+            Panel::top("reading")
+                .frame(bar)
+                .show(ui, |ui| reading_bar_ui(&reading, &theme, ui, actions));
+        }
         if ctx.notice.is_some() {
             let frame = bar.fill(theme.alert_ground);
             Panel::top("notice")
@@ -281,11 +289,6 @@ impl SipscopeApp {
         Panel::bottom("status")
             .frame(bar)
             .show(ui, |ui| status_bar_ui(&ctx, ui, actions));
-        if let Some(status) = session.key_log_status() {
-            Panel::bottom("key log")
-                .frame(bar)
-                .show(ui, |ui| keylog_bar_ui(status, theme, ui, actions));
-        }
         let mut layout = session.prefs.layout;
         let ground = Frame::new().fill(theme.ground);
         CentralPanel::default().frame(ground).show(ui, |ui| {
@@ -364,6 +367,7 @@ impl SipscopeApp {
         session.want_branches(seen);
         session.want_rows(wanted);
         session.want_completion(top.typed());
+        session.want_preview(overlays.pasted());
         session.prefs.layout = layout;
         if session.prefs.widths != widths {
             session.prefs.widths = widths;

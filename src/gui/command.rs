@@ -522,6 +522,9 @@ pub const COMMANDS: &[Command] = &[
         Action::ShowBoth(!facts.prefs.layout.both)
     })
     .on(|facts| facts.prefs.layout.both),
+    command("reading", "How it was read", (Menu::View, 0), |_| Action::ShowReading(true))
+        .when(open)
+        .hint("Shows the bar with format, inferred addresses, repairs and key logs"),
     command("text", "Message as text", (Menu::View, 1), |_| Action::ShowRaw(RawTab::Text))
         .on(|facts| facts.prefs.raw == RawTab::Text),
     command("tree", "Message as a tree", (Menu::View, 1), |_| {

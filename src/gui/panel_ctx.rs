@@ -12,6 +12,7 @@ use super::ladder_wish::LadderWish;
 use super::layout::Layout;
 use super::lists::{Lists, Rows};
 use super::panels::capture::CaptureFacts;
+use super::pasting::Preview;
 use super::prefs::{ColumnChoice, TimeFormat};
 use super::selection::Selection;
 use super::session::Completion;
@@ -93,6 +94,8 @@ pub struct PanelCtx<'a> {
     pub recent: &'a [PathBuf],
     /// What is in a capture without SIP.
     pub survey: Option<&'a Survey>,
+    /// What was found in the text that is being pasted.
+    pub preview: Option<&'a Preview>,
     /// Marked calls.
     pub marked: &'a [CallId],
     /// Head of a column of times.

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::export::save::{Existing, save};
 use crate::source::private_folder;
@@ -65,13 +66,32 @@ pub fn unpack(sample: &Sample) -> io::Result<PathBuf> {
     put("samples", sample.file, sample.bytes)
 }
 
+/// A text that was pasted, in a private file that goes with it.
+pub struct PastedFile {
+    folder: PathBuf,
+    /// Its path.
+    pub path: PathBuf,
+}
+
+impl Drop for PastedFile {
+    fn drop(&mut self) {
+        // Nobody is left to tell; the folder is private.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
 /// Puts a text where it can be opened.
 ///
 /// # Errors
 /// It is too long, or the private folder cannot be written.
-pub fn keep_text(text: &str) -> io::Result<PathBuf> {
+pub fn keep_text(text: &str) -> io::Result<PastedFile> {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
     if text.len() > MOST_TEXT {
         return Err(io::Error::other("the text is longer than 64 MiB"));
     }
-    put("pasted", "pasted.txt", text.as_bytes())
+    let (process, number) = (std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let folder = format!("pasted/{process}-{number}");
+    let path = put(&folder, "pasted text.txt", text.as_bytes())?;
+    let folder = path.parent().unwrap_or(&path).to_owned();
+    Ok(PastedFile { folder, path })
 }

@@ -28,19 +28,19 @@ use super::lists::{ListMaker, Lists, ListsQuestion, RowMaker, Rows, RowsQuestion
 use super::notebook::Notebook;
 use super::panel_ctx::{TimeWords, time_title};
 use super::panels::call_columns::shown;
-use super::panels::keylog_bar::KeyLogStatus;
+use super::pasting::{self, PastedText, Preview};
 use super::prefs::{Prefs, TEXT_SIZES};
-use super::samples;
+use super::reading::Reading;
+use super::samples::{self, PastedFile};
 use super::selection::Selection;
 use super::theme::Theme;
 use crate::index::ids::{CallId, MessageId};
 use crate::index::query::Query;
 use crate::index::{CallKind, IndexView};
-use crate::ingest::KeyLogReport;
 use crate::ingest::survey::{Survey, survey};
-use crate::ingest::{self, FileReport, Loading, Progress};
+use crate::ingest::{self, FileReport, Loaded, Loading, Progress};
 use crate::present::completion::{self, Suggestion};
-use crate::present::{rows, tls};
+use crate::present::rows;
 
 /// The index is published at the latest after this time.
 pub(super) const PACE: Duration = Duration::from_millis(50);
@@ -59,8 +59,8 @@ struct Capture {
     loading: Loading,
     /// Reports on the inputs, once all is loaded.
     files: Option<Vec<FileReport>>,
-    /// What became of TLS.
-    tls: KeyLogStatus,
+    /// The text that was pasted, when it is one.
+    pasted: Option<PastedFile>,
 }
 
 /// Capture, message, field and depth of an explanation.
@@ -81,6 +81,7 @@ struct Workers {
     completion: Latest<(Arc<IndexView>, String), Completion>,
     asked_completion: String,
     survey: Latest<Vec<PathBuf>, Survey>,
+    reading: Latest<Loaded, Reading>,
     asked_survey: Option<u64>,
     pinned: Latest<DetailQuestion, Detail>,
     following: Following,
@@ -113,6 +114,9 @@ impl Workers {
                 |paths: Vec<PathBuf>, w: &Wanted<'_>| survey(&paths, &|| w.still()),
             ),
             asked_survey: None,
+            reading: Latest::spawn("reading", Arc::clone(wake), |loaded, _| {
+                Some(Reading::of(&loaded))
+            }),
             asked_lists: None,
             asked_rows: None,
             branches: Latest::spawn("branches", Arc::clone(wake), |q, _| {
@@ -224,6 +228,11 @@ pub struct Session {
     find_go: bool,
     /// The bar about a damaged file was read.
     pub damage_hidden: bool,
+    /// The bar on how the capture was read is hidden.
+    pub reading_hidden: bool,
+    /// Looks into texts that are being pasted.
+    preview: Latest<Arc<PastedText>, Preview>,
+    asked_preview: u64,
     /// What was selected before, the newest last.
     earlier: Vec<Selection>,
     /// What was selected before going back, the newest last.
@@ -233,6 +242,9 @@ pub struct Session {
 impl Session {
     /// A session without capture.
     pub fn new(prefs: Prefs, wake: Wake) -> Self {
+        let preview = Latest::spawn("preview", Arc::clone(&wake), |text, _| {
+            Some(pasting::look(text))
+        });
         Self {
             workers: Workers::new(&wake),
             dialogs: FileDialogs::new(Arc::clone(&wake)),
@@ -272,6 +284,9 @@ impl Session {
             overlay: None,
             find_shown: false,
             damage_hidden: false,
+            reading_hidden: false,
+            preview,
+            asked_preview: 0,
             find_text: FindText::default(),
             find_looked: Arc::default(),
             find_go: false,
@@ -395,8 +410,12 @@ impl Session {
                     self.open_made(samples::unpack(sample));
                 }
             }
-            Action::OpenText(text) => self.open_made(samples::keep_text(&text)),
+            Action::OpenText(text) => match samples::keep_text(&text) {
+                Ok(pasted) => self.open_with(vec![pasted.path.clone()], Some(pasted)),
+                Err(error) => self.open_made(Err(error)),
+            },
             Action::HideDamage => self.damage_hidden = true,
+            Action::ShowReading(show) => self.show_reading(show),
             Action::StepMessage { back } => self.step_message(back),
             Action::StepCall { back } => self.step_call(back),
             Action::GoToPacket(frame) => self.go_to_packet(frame),
@@ -486,17 +505,7 @@ impl Session {
             if capture.files.is_none() && capture.loading.progress().finished {
                 let loaded = capture.loading.loaded();
                 if let Some(loaded) = &loaded {
-                    let added = |log: &KeyLogReport| log.added.secrets + log.added.rsa_keys;
-                    let secrets = loaded.key_logs.iter().map(added).sum();
-                    let failed = loaded.key_logs.iter().filter_map(|log| {
-                        let error = log.error.as_ref()?;
-                        Some(format!("{}: {error}", log.path.display()))
-                    });
-                    let connections = loaded.tls.iter().map(tls::line);
-                    capture.tls = KeyLogStatus {
-                        summary: tls::summary(secrets, &loaded.tls),
-                        lines: failed.chain(connections).collect(),
-                    };
+                    self.workers.reading.ask(loaded.clone(), true);
                 }
                 capture.files = Some(loaded.map(|l| l.files).unwrap_or_default());
                 self.version += 1;
@@ -876,6 +885,8 @@ impl Session {
             || w.find.is_busy()
             || w.completion.is_busy()
             || w.survey.is_busy()
+            || w.reading.is_busy()
+            || self.preview.is_busy()
             || w.pinned.is_busy()
             || w.following.is_busy())
     }
@@ -905,10 +916,24 @@ impl Session {
             .unwrap_or_default()
     }
 
-    /// What became of TLS, once all is loaded.
-    pub fn key_log_status(&self) -> Option<&KeyLogStatus> {
-        let capture = self.capture.as_ref()?;
-        capture.tls.summary.is_some().then_some(&capture.tls)
+    /// How the inputs were read, once all is loaded and that was put into words.
+    pub fn reading(&self) -> Option<Arc<Reading>> {
+        self.workers.reading.answer()
+    }
+
+    /// What was found in the text that is being pasted.
+    pub fn preview(&self) -> Option<Arc<Preview>> {
+        self.preview.answer()
+    }
+
+    /// Asks what is in a text that is being pasted.
+    pub fn want_preview(&mut self, pasted: &PastedText) {
+        if self.asked_preview != pasted.key {
+            self.asked_preview = pasted.key;
+            if pasted.key != 0 {
+                self.preview.ask(Arc::new(pasted.clone()), true);
+            }
+        }
     }
 
     /// What is to be said of the inputs; none while they are loaded.
@@ -916,20 +941,35 @@ impl Session {
         self.capture.as_ref()?.files.as_deref()
     }
 
+    fn show_reading(&mut self, show: bool) {
+        self.reading_hidden = !show;
+        if show && self.reading().is_none_or(|reading| reading.line.is_empty()) {
+            self.notify("Nothing is to be said: all of it was read as it is".to_owned());
+        }
+    }
+
     fn open(&mut self, paths: Vec<PathBuf>) {
+        self.open_with(paths, None);
+    }
+
+    fn open_with(&mut self, paths: Vec<PathBuf>, pasted: Option<PastedFile>) {
         if paths.is_empty() {
             return;
         }
         self.close();
         self.remember(&paths);
-        self.notebook.open(&paths);
+        if pasted.is_none() {
+            self.notebook.open(&paths);
+        }
         self.damage_hidden = false;
+        self.reading_hidden = false;
         self.path_field = false;
         let look = FirstLook::default();
         let mut rest = look.rest();
         let pace = Box::new(move || rest.due(PACE));
         let options = ingest::Options {
             key_logs: self.key_logs.clone(),
+            pasted: pasted.is_some(),
             ..ingest::Options::default()
         };
         let loading = ingest::spawn(paths.clone(), options, pace, Arc::clone(&self.wake));
@@ -937,7 +977,7 @@ impl Session {
             paths,
             loading,
             files: None,
-            tls: KeyLogStatus::default(),
+            pasted,
         });
         self.first_look = Some(look);
     }
@@ -950,7 +990,7 @@ impl Session {
             paths: names,
             loading,
             files: None,
-            tls: KeyLogStatus::default(),
+            pasted: None,
         });
     }
 
@@ -1118,7 +1158,9 @@ impl Session {
         };
         let filter = std::mem::take(&mut self.filter_text);
         let (kind, chosen) = (self.kind, self.kind_chosen);
-        self.open(paths);
+        // The file of a text goes with the capture, which is to be read again.
+        let pasted = self.capture.as_mut().and_then(|c| c.pasted.take());
+        self.open_with(paths, pasted);
         (self.kind, self.kind_chosen) = (kind, chosen);
         if !filter.is_empty() {
             self.set_filter(filter);

@@ -104,6 +104,8 @@ impl IndexView {
             return TimeKind::Absolute;
         };
         match first.told.time_kind {
+            // Of a message that the log gives no time.
+            _ if nanos == 0 => TimeKind::None,
             TimeKind::Local if self.told.len() == self.messages().len() => TimeKind::Local,
             TimeKind::Local | TimeKind::Absolute => TimeKind::Absolute,
             _ if nanos > LATEST_DATELESS => TimeKind::Absolute,

@@ -42,6 +42,8 @@ pub struct Options {
     pub block_octets: usize,
     /// TLS key logs and RSA keys. When there are none, those beside the captures are taken.
     pub key_logs: Vec<PathBuf>,
+    /// Texts are such that somebody pasted.
+    pub pasted: bool,
     /// Octets that the index may take; the oldest calls leave it when there are more.
     pub memory_octets: Option<usize>,
 }
@@ -54,6 +56,7 @@ impl Default for Options {
             bomb_limit: true,
             block_octets: BLOCK_OCTETS,
             key_logs: Vec::new(),
+            pasted: false,
             memory_octets: None,
         }
     }
@@ -133,6 +136,7 @@ fn open_all(paths: &[PathBuf], options: &Options, stop: &Arc<AtomicBool>) -> Ope
         let how = OpenOptions {
             bomb_limit: options.bomb_limit,
             stop: Some(Arc::clone(stop)),
+            pasted: options.pasted,
             ..OpenOptions::default()
         };
         let (capture, error) = match CaptureFile::open(path, &how) {
@@ -857,9 +861,18 @@ fn skipped(skip: Skip, count: u64, first: u32) -> Skipped {
     note(&what, count, Some(first), None, &why)
 }
 
+const NO_IP: &str = "no IP packet in the frame";
+const ONLY_CONTROL: &str = "it controls the tunnel and carries nothing";
+const NO_SIP: &str = "it carries no SIP";
+
+/// True for what is in every network: nothing that could have been SIP was lost with it.
+pub fn is_routine(skipped: &Skipped) -> bool {
+    [NO_IP, ONLY_CONTROL, NO_SIP].contains(&skipped.why.as_str())
+}
+
 /// What was passed over, and why.
 fn words(skip: Skip) -> (String, Cow<'static, str>) {
-    let no_ip = Cow::Borrowed("no IP packet in the frame");
+    let no_ip = Cow::Borrowed(NO_IP);
     match skip {
         Skip::LinkType(n) => {
             let what = match link_type_name(n) {
@@ -907,7 +920,7 @@ fn words(skip: Skip) -> (String, Cow<'static, str>) {
         Skip::Family(n) => (format!("address family {n}"), no_ip),
         Skip::Control(layer) => (
             format!("{} control message", layer.name()),
-            "it controls the tunnel and carries nothing".into(),
+            ONLY_CONTROL.into(),
         ),
         Skip::Payload(Layer::Esp) => (
             "ESP packet".to_owned(),
@@ -922,10 +935,7 @@ fn words(skip: Skip) -> (String, Cow<'static, str>) {
             format!("more than {MAX_TUNNELS} tunnels or tags, one inside the other").into(),
         ),
         Skip::Hep(fault, sender) => (format!("malformed HEP from {sender}"), fault.words().into()),
-        Skip::HepOther(kind) => (
-            format!("HEP: {}", hep::kind_name(kind)),
-            "it carries no SIP".into(),
-        ),
+        Skip::HepOther(kind) => (format!("HEP: {}", hep::kind_name(kind)), NO_SIP.into()),
         Skip::HepNoSip(sender) => (
             format!("HEP from {sender}"),
             "it says SIP and holds no SIP message".into(),

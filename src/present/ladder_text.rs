@@ -23,7 +23,11 @@ pub fn paint(ladder: &Ladder, heads_every: usize) -> String {
     let painter = Painter::new(ladder);
     let day = match ladder.times {
         TimeKind::Absolute => format!("{} UTC", text::date(first.time())),
-        TimeKind::Local => format!("{}, no zone in the log", text::date(first.time())),
+        TimeKind::Local => {
+            let date = text::date(first.time());
+            let date = date.strip_prefix("1970-").unwrap_or(&date);
+            format!("{date}, no zone in the log")
+        }
         other => times_words(other).unwrap_or_default().to_owned(),
     };
     out.push_str(&format!("{:>6}  {day}\n", "#"));

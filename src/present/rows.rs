@@ -502,7 +502,11 @@ pub fn moment_words(kind: TimeKind, nanos: i64) -> String {
     let (date, clock) = (text::date(nanos), clock_words(nanos));
     match kind {
         TimeKind::Absolute => format!("{date} {clock} UTC"),
-        TimeKind::Local => format!("{date} {clock}, the log states no zone"),
+        // Counted from 1970 where the log has no year.
+        TimeKind::Local => match date.strip_prefix("1970-") {
+            Some(day) => format!("{day} {clock}, the log states no year and no zone"),
+            None => format!("{date} {clock}, the log states no zone"),
+        },
         TimeKind::TimeOnly => format!("{clock}, the log states no date"),
         TimeKind::Uptime => format!("{} s after the start of the system", seconds_words(nanos)),
         TimeKind::None => "The log states no times".to_owned(),

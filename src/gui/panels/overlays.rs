@@ -7,6 +7,7 @@ use super::welcome::paste_ui;
 use crate::gui::action::{Action, Overlay, Saving};
 use crate::gui::command::{COMMANDS, Command, LIST_KEYS, Menu};
 use crate::gui::panel_ctx::PanelCtx;
+use crate::gui::pasting::PastedText;
 use crate::present::ladder::arrangement::Change;
 use crate::present::rows;
 
@@ -20,9 +21,16 @@ pub struct OverlayState {
     chosen: usize,
     /// There is a file of the name that was typed.
     exists: bool,
+    /// A text with messages.
+    paste: PastedText,
 }
 
 impl OverlayState {
+    /// The text that is being pasted.
+    pub fn pasted(&self) -> &PastedText {
+        &self.paste
+    }
+
     /// Forgets what was typed.
     pub fn close(&mut self) {
         if self.shown.is_some() {
@@ -71,7 +79,7 @@ pub fn overlay_ui(
             Overlay::Keys => keys_ui(ctx, ui),
             Overlay::GoToPacket => packet_ui(ui, state, actions),
             Overlay::Notices => notices_ui(ctx, ui),
-            Overlay::Paste => paste_ui(ui, &mut state.text, actions),
+            Overlay::Paste => paste_ui(ctx, ui, &mut state.paste, actions),
             Overlay::SaveAs(saving) => save_as_ui(ctx, ui, saving, state, actions),
             Overlay::Note => note_ui(ctx, ui, state, actions),
             Overlay::KeyLog => key_log_ui(ctx, ui, state, actions),

@@ -6,6 +6,7 @@ use crate::gui::action::{Action, Overlay};
 use crate::gui::command::{Command, by_id};
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::panels::capture::unsaved_ui;
+use crate::gui::pasting::{LONG_TEXT, PastedText, Preview};
 use crate::gui::samples::SAMPLES;
 use crate::present::rows::counted;
 use crate::present::text::grouped;
@@ -178,21 +179,85 @@ pub fn damage_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
     });
 }
 
-/// Asks for a text with messages.
-pub fn paste_ui(ui: &mut Ui, text: &mut String, actions: &mut Vec<Action>) {
-    let label = ui.label("Messages as text, or a trace:");
-    egui::ScrollArea::vertical()
-        .max_height(320.0)
-        .show(ui, |ui| {
-            let field = egui::TextEdit::multiline(text)
-                .code_editor()
-                .desired_rows(14)
-                .desired_width(f32::INFINITY);
-            ui.add(field).labelled_by(label.id);
+/// Asks for a text with messages, and says what would come out of it.
+pub fn paste_ui(
+    ctx: &PanelCtx<'_>,
+    ui: &mut Ui,
+    pasted: &mut PastedText,
+    actions: &mut Vec<Action>,
+) {
+    // The field lays out all of its text in each frame: long texts stay out of it.
+    let long = ui.input_mut(|input| {
+        let mut long = None;
+        input.events.retain(|event| match event {
+            egui::Event::Paste(text) if text.len() > LONG_TEXT => {
+                long = Some(text.clone());
+                false
+            }
+            _ => true,
         });
-    let open = ui.add_enabled(!text.trim().is_empty(), egui::Button::new("Open text"));
+        long
+    });
+    if let Some(long) = long {
+        pasted.text = long;
+        pasted.changed();
+    }
+    let label = ui.label("Messages as text, or a trace:");
+    if pasted.is_long() {
+        let octets = grouped(pasted.text.len() as u64);
+        ui.horizontal(|ui| {
+            ui.label(format!(
+                "A text of {octets} characters, too long to be shown here"
+            ));
+            if ui.button("Clear").clicked() {
+                *pasted = PastedText::default();
+            }
+        });
+    } else {
+        egui::ScrollArea::vertical()
+            .max_height(260.0)
+            .show(ui, |ui| {
+                let field = egui::TextEdit::multiline(&mut pasted.text)
+                    .code_editor()
+                    .desired_rows(12)
+                    .desired_width(f32::INFINITY);
+                let response = ui.add(field).labelled_by(label.id);
+                if response.changed() {
+                    pasted.changed();
+                }
+            });
+    }
+    let found = ctx.preview.filter(|preview| preview.key == pasted.key);
+    preview_ui(ctx, ui, pasted, found);
+    let good = found.is_none_or(|preview| preview.good) && pasted.key != 0;
+    let open = ui.add_enabled(good, egui::Button::new("Open text"));
     if open.clicked() {
-        actions.push(Action::OpenText(text.clone()));
+        actions.push(Action::OpenText(pasted.text.clone()));
         actions.push(Action::ShowOverlay(None::<Overlay>));
     }
+}
+
+/// What was recognised, while the text is typed.
+fn preview_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, pasted: &PastedText, found: Option<&Preview>) {
+    let faint = |text: &str| RichText::new(text.to_owned()).color(ctx.theme.faint);
+    let Some(found) = found.filter(|_| pasted.key != 0) else {
+        let words = match pasted.key {
+            0 => "SIP messages, a log, a hex dump, or a page that shows them",
+            _ => "Looking what is in it…",
+        };
+        ui.label(faint(words));
+        return;
+    };
+    ui.strong(&found.line);
+    egui::ScrollArea::vertical()
+        .id_salt("preview")
+        .max_height(170.0)
+        .show(ui, |ui| {
+            for message in &found.messages {
+                ui.add(egui::Label::new(message).truncate());
+            }
+            for (title, lines) in &found.parts {
+                ui.label(faint(&format!("{title}: {}", lines.join("; "))));
+            }
+        });
 }

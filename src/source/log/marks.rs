@@ -131,6 +131,9 @@ static TRIGGER: LazyLock<Option<Regex>> = LazyLock::new(|| {
         "\\(N +[0-9]+\\)",
         "\\[S=[0-9]+\\]",
         "SIPMSGT",
+        "gress: \\{",
+        "octets: [0-9]",
+        "(?:-->|<--)\\s*$",
     ];
     regex(&words.join("|"))
 });
