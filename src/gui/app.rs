@@ -273,7 +273,7 @@ impl SipscopeApp {
         if let Some(reading) = reading.filter(|_| !session.reading_hidden) {
             Panel::top("reading")
                 .frame(bar)
-                .show(ui, |ui| reading_bar_ui(&reading, &theme, ui, actions));
+                .show(ui, |ui| reading_bar_ui(&reading, theme, ui, actions));
         }
         if ctx.notice.is_some() {
             let frame = bar.fill(theme.alert_ground);
