@@ -214,10 +214,25 @@ fn hep_agents_are_listened_for() {
     }
     socket.send_to(b"something else", address).unwrap();
     until(&mut w, "messages", |w| has(w, "3 SIP messages"));
+    // A call that is being set up, with a running time.
+    let invite = sip(
+        9,
+        "INVITE sip:bob@example.com SIP/2.0",
+        false,
+        "1 INVITE",
+        "",
+    );
+    let head = options(9)[..16].to_vec();
+    socket
+        .send_to(&[head, invite.into_bytes()].concat(), address)
+        .unwrap();
+    until(&mut w, "the call", |w| has(w, "4 SIP messages"));
+    until(&mut w, "the call in the list", |w| has(w, "Calls 1"));
+    until(&mut w, "its packet is counted", |w| has(w, "4 packets"));
     until(&mut w, "counters", |w| has(w, "1 refused"));
     w.get_by_label("1 agent").click();
     w.run_steps(3);
-    w.get_by_label_contains("127.0.0.1: 3 kept, 3 of SIP, 1 no HEP");
+    w.get_by_label_contains("127.0.0.1: 4 kept, 4 of SIP, 1 no HEP");
     w.key_press(Key::Escape);
     w.run_steps(3);
     w.get_by_label("Stop").click();

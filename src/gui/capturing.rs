@@ -98,7 +98,11 @@ impl Capturing {
                 paths.iter().filter(inside).cloned().collect()
             }
         };
+        let runs = status.as_ref().is_some_and(|s| s.phase == Phase::Running);
         CaptureFacts {
+            now: (runs && !self.paused)
+                .then(live::now)
+                .and_then(|now| i64::try_from(now).ok()),
             picker: self.picker,
             status,
             paused: self.paused,

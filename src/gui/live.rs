@@ -630,7 +630,7 @@ impl Driver {
 }
 
 /// The time, for captures that this process writes itself.
-fn now() -> u64 {
+pub fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     u64::try_from(now.map_or(0, |now| now.as_nanos())).unwrap_or(u64::MAX)
 }

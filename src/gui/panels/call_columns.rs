@@ -1,5 +1,7 @@
 //! Columns of the call list: which there are for each kind, and what stands in them.
 
+use std::borrow::Cow;
+
 use crate::gui::action::CallColumn;
 use crate::gui::lists::{GroupLine, Line};
 use crate::gui::panel_ctx::PanelCtx;
@@ -8,7 +10,7 @@ use crate::gui::widgets::row_view::{Cell, Column};
 use crate::index::CallKind;
 use crate::index::call::{EndReason, State};
 use crate::packet::Endpoint;
-use crate::present::rows::{Outcome, duration_words, state_words, uri_words};
+use crate::present::rows::{CallLine, Outcome, duration_words, state_words, uri_words};
 use crate::present::text::grouped;
 
 use super::call_list::uri_cell;
@@ -259,6 +261,25 @@ fn duration(nanos: Option<i64>) -> Cell {
     nanos.map_or_else(Cell::default, |n| Cell::new(duration_words(n)))
 }
 
+/// How long a call has been going on that is captured just now: since it began, or since the answer.
+fn running(ctx: &PanelCtx<'_>, call: &CallLine) -> Option<String> {
+    let now = ctx.capture.now?;
+    let since = match call.state? {
+        State::Calling | State::Ringing | State::EarlyMedia => call.start,
+        State::Answered if ctx.kind == CallKind::Call => {
+            call.start.saturating_add(call.total_setup?)
+        }
+        _ => return None,
+    };
+    // Of another machine whose clock is ahead.
+    let seconds = now.saturating_sub(since).max(0) / 1_000_000_000;
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    Some(match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+    })
+}
+
 /// What stands in a column of a call.
 pub fn cell(ctx: &PanelCtx<'_>, column: CallColumn, line: &Line) -> Cell {
     let call = &line.call;
@@ -267,7 +288,12 @@ pub fn cell(ctx: &PanelCtx<'_>, column: CallColumn, line: &Line) -> Cell {
         CallColumn::State => match call.outcome() {
             Some(outcome) => {
                 let mark = ctx.theme.outcome(outcome);
-                let cell = Cell::new(call.state_word()).mark(mark.shape, mark.colour);
+                let word = call.state_word();
+                let word = match running(ctx, call) {
+                    Some(time) => Cow::Owned(format!("{word} {time}")),
+                    None => Cow::Borrowed(word),
+                };
+                let cell = Cell::new(word).mark(mark.shape, mark.colour);
                 match call.state {
                     Some(State::Completed) if outcome == Outcome::Bad => {
                         cell.hover(format!("Answered, then dropped: {}", call.ended_words()))

@@ -21,6 +21,8 @@ use crate::source::{hep_listener, live};
 /// What is known of the capture, for the panels.
 #[derive(Clone, Default)]
 pub struct CaptureFacts {
+    /// The time, while packets come: nanoseconds since 1970-01-01 UTC.
+    pub now: Option<i64>,
     /// The picker is shown.
     pub picker: bool,
     /// The capture that is open is, or was, live.
