@@ -33,6 +33,30 @@ for i in range(count):
         time.sleep(max(0, begin + (i + 1) / rate - time.time()))
 "#;
 
+/// Makes calls, five a second: the first one finds its callee busy.
+const CALLER: &str = r#"
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+def send(start, call, number, method, tag):
+    text = ("%s\r\nVia: SIP/2.0/UDP 127.0.0.1:6000;branch=z9hG4bK%s%d%s\r\n"
+        "From: <sip:alice@127.0.0.1>;tag=%s\r\nTo: <sip:bob@127.0.0.1>%s\r\nCall-ID: %s\r\n"
+        "CSeq: %d %s\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+        % (start, call, number, method, call, tag, call, number, method))
+    s.sendto(text.encode(), ("127.0.0.1", 5062))
+for i in range(100):
+    call, tag = "call-%d" % i, ";tag=b"
+    send("INVITE sip:bob@127.0.0.1 SIP/2.0", call, 1, "INVITE", "")
+    if i == 0:
+        send("SIP/2.0 486 Busy Here", call, 1, "INVITE", tag)
+        send("ACK sip:bob@127.0.0.1 SIP/2.0", call, 1, "ACK", tag)
+        continue
+    send("SIP/2.0 200 OK", call, 1, "INVITE", tag)
+    send("ACK sip:bob@127.0.0.1 SIP/2.0", call, 1, "ACK", tag)
+    send("BYE sip:bob@127.0.0.1 SIP/2.0", call, 2, "BYE", tag)
+    time.sleep(0.2)
+    send("SIP/2.0 200 OK", call, 2, "BYE", tag)
+"#;
+
 /// A folder for one test, with the sender in it.
 struct Place(tempfile::TempDir);
 
@@ -132,6 +156,49 @@ fn it_stops_after_so_many_packets() {
         wait $c"
     ));
     assert_eq!(info(&place.path("out.pcapng"))["packets"], 7);
+}
+
+#[test]
+fn it_stops_when_so_many_calls_have_ended() {
+    let Some(place) = Place::new(&[]) else { return };
+    std::fs::write(place.path("call.py"), CALLER).unwrap();
+    // The last BYE is answered after the count is full; calls that begin then are not waited for.
+    for command in [
+        "capture -o out.pcapng",
+        "messages -w out.pcapng --format json -o live.json",
+    ] {
+        place.run(&format!(
+            "rm -f out.pcapng log
+            $S {command} -i lo --allow-root --calls-ended 3 --duration 20 --capture-filter 'udp port 5062' 2>log & c=$!
+            {READY}
+            python3 call.py & p=$!
+            wait $c; kill $p"
+        ));
+        let calls = place.run("$S calls out.pcapng --format json");
+        let states: Vec<String> = calls
+            .lines()
+            .map(|line| {
+                let call: Value = serde_json::from_str(line).unwrap();
+                call["state"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        assert_eq!(
+            states.first().map(String::as_str),
+            Some("busy"),
+            "{states:?}"
+        );
+        assert_eq!(
+            states.get(1..3),
+            Some(&["completed".to_owned(), "completed".to_owned()][..])
+        );
+        assert!((3..20).contains(&states.len()), "{states:?}");
+        let last: Value = serde_json::from_str(calls.lines().nth(2).unwrap()).unwrap();
+        assert_eq!(
+            last["messages"].as_array().unwrap().len(),
+            5,
+            "its BYE is answered"
+        );
+    }
 }
 
 #[test]

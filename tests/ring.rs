@@ -349,3 +349,71 @@ fn more_than_can_be_carried_over_goes_and_is_counted() {
         assert_eq!(summary.state, State::Answered);
     }
 }
+
+#[test]
+fn a_file_that_grows_is_written_out_within_the_bound() {
+    use std::process::{Command, Stdio};
+    let mut w = Writer::default();
+    for n in 0..6_000 {
+        let call = format!("call{n}");
+        w.begin_call(&call);
+        w.end_call(&call);
+    }
+    let octets = w.capture.bytes();
+    drop(w);
+    let peak = |memory: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, out) = (
+            folder.path().join("grows.pcap"),
+            folder.path().join("out.csv"),
+        );
+        let mut file = std::fs::File::create(&path).unwrap();
+        let (first, rest) = octets.split_at(octets.len() / 2);
+        file.write_all(first).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_sipscope"))
+            .args([
+                "messages",
+                "--follow",
+                "--threads",
+                "1",
+                "--limit",
+                "36000",
+                "--timings",
+            ])
+            .args(["--format", "csv", "--memory", memory, "-o"])
+            .args([&out, &path])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        file.write_all(rest).unwrap();
+        // It ends by itself when all is written; what hangs is ended.
+        let mut child = child;
+        let begun = std::time::Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            if begun.elapsed().as_secs() > 60 {
+                child.kill().unwrap();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{said}");
+        assert!(!said.contains("left memory before"), "{said}");
+        // All of them, in order, each once.
+        let text = std::fs::read_to_string(&out).unwrap();
+        let mut lines = text.lines().skip(1);
+        for number in 1..=36_000 {
+            let line = lines.next().expect("a line");
+            assert_eq!(line.split(',').next(), Some(number.to_string().as_str()));
+        }
+        assert_eq!(lines.next(), None);
+        let timings: serde_json::Value =
+            serde_json::from_str(said.lines().last().unwrap()).unwrap();
+        timings["peak_anonymous_bytes"].as_u64().unwrap() >> 20
+    };
+    let (small, large) = (peak("4M"), peak("512M"));
+    assert!(
+        small + 5 < large,
+        "{small} MiB, without a bound {large} MiB"
+    );
+}

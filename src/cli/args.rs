@@ -307,6 +307,9 @@ pub struct CaptureLimits {
     /// Stop when less is left on the disk of the file, e.g. 2G
     #[arg(long, value_name = "SIZE", value_parser = free_size, requires = "source", help_heading = LIVE)]
     pub keep_free: Option<u64>,
+    /// Stop a second after so many calls have ended
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), requires = "source", help_heading = LIVE)]
+    pub calls_ended: Option<u64>,
     /// Keep at most so many octets of a packet
     #[arg(long, value_name = "OCTETS", value_parser = clap::value_parser!(u32).range(64..=262_144), requires = "wire", help_heading = LIVE)]
     pub snap_length: Option<u32>,

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::args::{CaptureArgs, CaptureLimits};
+use super::live::{self, CallCount, Followed};
 use super::output::{complain, unwritable};
 use super::{Failure, Outcome, exit};
 use crate::present::text;
@@ -27,7 +28,13 @@ const ENDING: Duration = Duration::from_secs(10);
 pub(super) fn capture(args: &CaptureArgs) -> Outcome {
     let interrupted = interrupts()?;
     let several = args.limits.sources() > 1;
+    let mut calls = CallCount::new(args.limits.calls_ended);
+    if args.limits.calls_ended.is_some() {
+        live::refuse_root(&args.limits)?;
+    }
+    let mut followed = Followed::default();
     let mut running = Running::start(&args.limits, |source| {
+        followed.add(source);
         let path = if several {
             named_after(&args.output, source)
         } else {
@@ -38,7 +45,12 @@ pub(super) fn capture(args: &CaptureArgs) -> Outcome {
     running.announce = !args.quiet;
     let progress = !args.quiet && io::stderr().is_terminal();
     let mut shown = Counts::default();
-    while running.step(PATIENCE, interrupted.load(Ordering::Relaxed))? {
+    let counted = match args.limits.calls_ended {
+        Some(_) => Some(live::count_calls(followed.begin(&mut running))),
+        None => None,
+    };
+    let mut enough = || counted.as_ref().is_some_and(|l| calls.is_reached(l));
+    while running.step(PATIENCE, interrupted.load(Ordering::Relaxed) || enough())? {
         let counts = running.counts();
         if progress && counts != shown {
             shown = counts;

@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::args::MessagesArgs;
+use super::args::{CaptureLimits, MessagesArgs};
 use super::capture::{Running, interrupts};
 use super::messages;
 use super::output::{Output, complain};
@@ -24,8 +24,10 @@ use crate::source::{Growth, MAX_STREAM_BYTES, spool_stream, unnamed_file};
 
 /// The index is published at the latest after this time.
 const PACE: Duration = Duration::from_millis(50);
-/// … or after so many blocks of a file, when much comes at once.
-const BLOCKS: u32 = 8;
+/// … or after so many blocks of a file, when much comes at once …
+const BLOCKS: usize = 8;
+/// … and fewer when there is less memory than this for each: views that wait fit in twice over.
+const BLOCK_MEMORY: usize = 2 << 20;
 const PATIENCE: Duration = Duration::from_millis(20);
 /// How long the last messages are waited for.
 const ENDING: Duration = Duration::from_secs(10);
@@ -57,20 +59,23 @@ pub(super) fn messages(args: &MessagesArgs) -> Outcome {
         stream: Stream::begin(&layout, &how, &mut out)?,
     };
     let pace = Pace::default();
+    let memory = args.memory.unwrap_or(ingest::LIVE_MEMORY_OCTETS);
     let loading = ingest::follow(
         std::mem::take(&mut live.feeds),
         ingest::Options {
             threads: list.common.threads(),
             key_logs: list.common.key_logs(),
-            memory_octets: Some(args.memory.unwrap_or(ingest::LIVE_MEMORY_OCTETS)),
+            memory_octets: Some(memory),
             ..ingest::Options::default()
         },
-        pace.asked(),
+        pace.asked((memory / BLOCK_MEMORY).clamp(1, BLOCKS)),
         Arc::new(|| ()),
     );
+    let mut calls = CallCount::new(args.live.calls_ended);
     let mut ending = None;
     loop {
-        let stop = interrupted.load(Ordering::Relaxed) || printer.left == 0;
+        let enough = printer.left == 0 || calls.is_reached(&loading);
+        let stop = interrupted.load(Ordering::Relaxed) || enough;
         live.step(stop)?;
         let published = pace.published.load(Ordering::Acquire);
         printer.print(&loading, &mut out)?;
@@ -105,19 +110,19 @@ struct Pace {
 }
 
 impl Pace {
-    /// Asks for a view when it is time, and at the latest after a few blocks; waits then until the
+    /// Asks for a view when it is time, and at the latest after `most` blocks; waits then until the
     /// view before is written.
-    fn asked(&self) -> ingest::Pace {
+    fn asked(&self, most: usize) -> ingest::Pace {
         let Self { published, written } = self.clone();
         let mut last = Instant::now();
         let mut blocks = 0;
         Box::new(move || {
             blocks += 1;
             let before = published.load(Ordering::Relaxed);
-            while blocks >= BLOCKS && written.load(Ordering::Acquire) < before {
+            while blocks >= most && written.load(Ordering::Acquire) < before {
                 std::thread::sleep(Duration::from_millis(1));
             }
-            let due = last.elapsed() >= PACE || blocks >= BLOCKS;
+            let due = last.elapsed() >= PACE || blocks >= most;
             if due {
                 published.store(before + 1, Ordering::Release);
                 (last, blocks) = (Instant::now(), 0);
@@ -125,6 +130,98 @@ impl Pace {
             due
         })
     }
+}
+
+/// What is decoded live is not decoded as root, unless somebody insists.
+pub(super) fn refuse_root(limits: &CaptureLimits) -> Outcome {
+    if live::is_root() && !limits.allow_root {
+        return Err(Failure::usage(
+            "live packets are not decoded with the rights of root: anyone on the wire may have made them.\n\
+             Start it as an ordinary user, or say --allow-root. `sipscope capture` without --calls-ended decodes nothing and may run as root",
+        ));
+    }
+    Ok(())
+}
+
+/// The files of a capture on their way to the index.
+#[derive(Default)]
+pub(super) struct Followed {
+    feeds: Vec<Feed>,
+    senders: Vec<(Sender<GrowingFile>, String)>,
+}
+
+impl Followed {
+    /// One more source.
+    pub fn add(&mut self, source: &str) {
+        let (send, files) = mpsc::channel();
+        self.senders.push((send, source.to_owned()));
+        self.feeds.push(Feed {
+            name: source.into(),
+            files,
+        });
+    }
+
+    /// Takes the files from here on; what they are read from.
+    pub fn begin(self, running: &mut Running) -> Vec<Feed> {
+        let senders = self.senders;
+        running.on_file(Box::new(move |at, file| {
+            let growth = Growth::default();
+            if let Some((send, source)) = senders.get(at) {
+                // Nobody reads any more when all is over.
+                let _ = send.send(GrowingFile {
+                    path: source.into(),
+                    file,
+                    growth: growth.clone(),
+                });
+            }
+            growth
+        }));
+        self.feeds
+    }
+}
+
+/// How long a capture goes on after the last call that was asked for: for the answer to its BYE.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+/// Whether as many calls have ended as were asked for.
+pub(super) struct CallCount {
+    most: Option<u64>,
+    since: Option<Instant>,
+}
+
+impl CallCount {
+    pub fn new(most: Option<u64>) -> Self {
+        Self { most, since: None }
+    }
+
+    /// They have, a little while ago.
+    pub fn is_reached(&mut self, loading: &Loading) -> bool {
+        let over = loading.view().totals.calls_over;
+        if self.most.is_none_or(|most| over < most) {
+            self.since = None;
+            return false;
+        }
+        self.since.get_or_insert_with(Instant::now).elapsed() >= LAST_ANSWERS
+    }
+}
+
+/// Counts the calls of a capture that nobody lists.
+pub(super) fn count_calls(feeds: Vec<Feed>) -> Loading {
+    /// The count needs little behind it.
+    const MEMORY: usize = 64 << 20;
+    let options = ingest::Options {
+        memory_octets: Some(MEMORY),
+        ..ingest::Options::default()
+    };
+    let mut last = Instant::now();
+    let pace = move || {
+        let due = last.elapsed() >= PACE;
+        if due {
+            last = Instant::now();
+        }
+        due
+    };
+    ingest::follow(feeds, options, Box::new(pace), Arc::new(|| ()))
 }
 
 /// What is followed.
@@ -154,27 +251,16 @@ impl Live {
         if args.live.sources() == 0 {
             return Ok(live);
         }
-        if live::is_root() && !args.live.allow_root {
-            return Err(Failure::usage(
-                "live packets are not decoded with the rights of root: anyone on the wire may have made them.\n\
-                 Start it as an ordinary user, or say --allow-root. `sipscope capture` decodes nothing and may run as root",
-            ));
-        }
-        let mut senders: Vec<(Sender<GrowingFile>, String)> = Vec::new();
+        refuse_root(&args.live)?;
+        let mut followed = Followed::default();
         let mut unnamed = Vec::new();
         if args.write.is_none() {
             for _ in 0..args.live.sources() {
                 unnamed.push(unnamed_file().map_err(|e| input_error(&e))?);
             }
         }
-        let feeds = &mut live.feeds;
         let mut running = Running::start(&args.live, |source| {
-            let (send, files) = mpsc::channel();
-            senders.push((send, source.to_owned()));
-            feeds.push(Feed {
-                name: source.into(),
-                files,
-            });
+            followed.add(source);
             match (&args.write, unnamed.pop()) {
                 (_, Some(file)) => Target::unnamed(file),
                 (Some(path), None) if args.live.sources() == 1 => Target::new(path.clone(), None),
@@ -183,18 +269,7 @@ impl Live {
             }
         })?;
         running.announce = !args.list.common.quiet;
-        running.on_file(Box::new(move |at, file| {
-            let growth = Growth::default();
-            if let Some((send, source)) = senders.get(at) {
-                // Nobody reads any more when all is over.
-                let _ = send.send(GrowingFile {
-                    path: source.into(),
-                    file,
-                    growth: growth.clone(),
-                });
-            }
-            growth
-        }));
+        live.feeds.extend(followed.begin(&mut running));
         live.running = Some(running);
         Ok(live)
     }

@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::live::{self, CaptureWish, LiveCapture, Phase};
 use super::panels::capture::CaptureFacts;
+use super::selection::Selection;
 use super::session::{PACE, Session, Wake};
+use crate::index::ids::{CallId, MessageId};
 use crate::ingest;
 
 /// Wishes about live capture.
@@ -25,6 +27,8 @@ pub enum CaptureAction {
     Pause(bool),
     /// Puts a comment on the next packet.
     Mark(String),
+    /// Opens all that was captured, also what left memory, in a second window.
+    OpenWhole,
     /// Saves the capture there.
     Save(PathBuf),
     /// Deletes a capture of earlier that was not saved.
@@ -147,6 +151,7 @@ pub(super) fn apply(session: &mut Session, action: CaptureAction) {
             // The bar of the capture counts it.
             live.mark(text);
         }
+        CaptureAction::OpenWhole => open_whole(session),
         CaptureAction::Save(path) => save(session, path),
         CaptureAction::DeleteUnsaved(path) => {
             // Nothing but what is listed is deleted.
@@ -184,9 +189,54 @@ fn start(session: &mut Session, wish: CaptureWish) {
         ..ingest::Options::default()
     };
     let loading = ingest::follow(feeds, options, pace, session.wake());
+    live.watch(loading.watch());
     session.show_growing(names, loading);
     session.capturing.live = Some(live);
     session.capturing.picker = false;
+}
+
+/// A second window, for this one goes on with the capture.
+fn open_whole(session: &mut Session) {
+    let status = session.capturing.live.as_ref().map(LiveCapture::status);
+    let mut files: Vec<PathBuf> = match status {
+        Some(status) => status.files.clone(),
+        None => session.paths().to_vec(),
+    };
+    // The oldest files of a ring are deleted.
+    files.retain(|file| file.exists());
+    if files.is_empty() {
+        return session.notify("The files of the capture are not there any more".to_owned());
+    }
+    let window = std::env::current_exe()
+        .and_then(|program| std::process::Command::new(program).args(&files).spawn());
+    match window {
+        // Somebody has to wait for it, or it stays in the table of processes.
+        Ok(mut window) => drop(std::thread::spawn(move || window.wait())),
+        Err(error) => session.notify(format!("No second window could be opened: {error}")),
+    }
+}
+
+/// What is selected or marked may have left memory.
+fn forget_what_left(session: &mut Session) {
+    let view = Arc::clone(&session.view);
+    if view.left.messages == 0 {
+        return;
+    }
+    let is_there = |call: &CallId| view.call(*call).is_some();
+    let marked = session.marked.len();
+    session.marked.retain(is_there);
+    if session.marked.len() < marked {
+        session.notify("Marked calls have left memory: they are in the file".to_owned());
+    }
+    if session.selection.call.is_some_and(|call| !is_there(&call)) {
+        session.selection = Selection::default();
+        session.notify("The call that was selected has left memory: it is in the file".to_owned());
+    }
+    let gone = |message: MessageId| view.message(message).is_none();
+    if session.selection.message.is_some_and(gone) {
+        let call = session.selection.call.and_then(|call| view.call(call));
+        session.selection.message = call.map(|call| call.first);
+    }
 }
 
 /// Takes in how a capture goes.
@@ -210,6 +260,7 @@ pub(super) fn begin_frame(session: &mut Session) {
             Err(why) => session.notify(why),
         }
     }
+    forget_what_left(session);
     let Some(live) = &session.capturing.live else {
         return;
     };

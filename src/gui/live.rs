@@ -8,7 +8,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
 use super::session::Wake;
-use crate::ingest::{Feed, GrowingFile};
+use crate::ingest::{Feed, GrowingFile, Watch};
 use crate::present::text;
 use crate::source::hep_listener::{self, HepKey, HepOptions};
 use crate::source::live::{
@@ -27,6 +27,8 @@ use crate::source::{Growth, private_folder};
 
 /// Events are looked for this often.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// How long a capture goes on after the last of the calls that were asked for.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// The programs get this long to end their files.
 const ENDING: Duration = Duration::from_secs(10);
 /// Points of a small chart.
@@ -136,6 +138,9 @@ pub struct CaptureWish {
     pub mebibytes: Option<u64>,
     /// Ends when less than so many MiB are left on the disk.
     pub spare_mebibytes: Option<u64>,
+    /// Ends when so many calls have ended.
+    #[serde(default)]
+    pub calls: Option<u64>,
     /// Folder for the files; none is the private one.
     pub folder: Option<PathBuf>,
     /// A ring of so many files of so many MiB.
@@ -244,6 +249,7 @@ struct Shared {
     status: ArcSwap<Status>,
     stop: AtomicBool,
     marks: Mutex<Vec<String>>,
+    view: OnceLock<Watch>,
 }
 
 /// A capture in a thread of its own; goes on in the file when nobody looks, ends when dropped.
@@ -293,6 +299,12 @@ impl LiveCapture {
         self.shared.status.load_full()
     }
 
+    /// Takes the count of calls from here on out of these views.
+    pub fn watch(&self, view: Watch) {
+        // There is one index for a capture.
+        let _ = self.shared.view.set(view);
+    }
+
     /// Ends it; what is captured stays.
     pub fn stop(&self) {
         self.shared.stop.store(true, Ordering::Relaxed);
@@ -327,6 +339,8 @@ struct Driver {
     /// Packets when the last second ended.
     counted: u64,
     standstill: Standstill,
+    /// When the last of the calls that were asked for ended.
+    last_call_over: Option<Instant>,
 }
 
 impl Driver {
@@ -346,6 +360,7 @@ impl Driver {
             stopped: None,
             counted: 0,
             standstill: Standstill::default(),
+            last_call_over: None,
         };
         if let Err(error) = driver.open() {
             driver.refuse(&error);
@@ -541,7 +556,7 @@ impl Driver {
             self.recordings.iter().for_each(|r| r.mark(&words));
             self.status.words = Some(words);
         }
-        self.limits(shared.stop.load(Ordering::Relaxed));
+        self.limits(shared);
         let marks =
             std::mem::take(&mut *shared.marks.lock().unwrap_or_else(PoisonError::into_inner));
         for mark in marks {
@@ -561,7 +576,22 @@ impl Driver {
         true
     }
 
-    fn limits(&mut self, asked: bool) {
+    /// So many calls have ended as were asked for; answers to the last BYE may still come.
+    fn enough_calls(&mut self, shared: &Shared) -> bool {
+        let Some((most, view)) = self.wish.calls.zip(shared.view.get()) else {
+            return false;
+        };
+        if view().totals.calls_over < most {
+            self.last_call_over = None;
+            return false;
+        }
+        let since = *self.last_call_over.get_or_insert_with(Instant::now);
+        since.elapsed() >= LAST_ANSWERS
+    }
+
+    fn limits(&mut self, shared: &Shared) {
+        let asked = shared.stop.load(Ordering::Relaxed);
+        let enough_calls = self.enough_calls(shared);
         let mut counts = Counts::default();
         for recording in &self.recordings {
             counts += recording.counts();
@@ -591,6 +621,8 @@ impl Driver {
             .is_some_and(|most| counts.octets >> 20 >= most)
         {
             Some("The capture ended at the size that was set".to_owned())
+        } else if enough_calls {
+            Some("The capture ended after the number of calls that was set".to_owned())
         } else if let Some(spare) = wish.spare_mebibytes
             && second_over
             && let Some(free) = self

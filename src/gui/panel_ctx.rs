@@ -179,7 +179,7 @@ impl TimeWords {
         Self {
             format,
             reference: reference.and_then(|id| Some(view.message(id)?.time)),
-            first: view.messages().get(0).map(|row| row.time),
+            first: view.first_time(),
             kind: kind_of(view),
         }
     }
@@ -223,7 +223,7 @@ pub fn time_title(view: &IndexView, format: TimeFormat, reference: Option<Messag
     match format {
         TimeFormat::Utc => "Time (UTC)".to_owned(),
         TimeFormat::Local => {
-            let start = view.messages().get(0).map_or(0, |row| row.time);
+            let start = view.first_time().unwrap_or(0);
             format!("Time ({})", zone::words(start))
         }
         TimeFormat::Offset(minutes) => format!("Time ({})", zone::offset_words(minutes)),

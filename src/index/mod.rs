@@ -182,6 +182,8 @@ pub struct Left {
     pub streams: u64,
     /// All messages from this time on are in memory.
     pub before: Option<i64>,
+    /// Time of the very first message, once it may have left.
+    pub first: Option<i64>,
 }
 
 /// The index as it was at one moment.
@@ -213,6 +215,13 @@ impl IndexView {
     /// All messages, in order.
     pub fn messages(&self) -> &PagedView<MessageRow> {
         &self.rows
+    }
+
+    /// Time of the first message of the capture, also when that has left memory.
+    pub fn first_time(&self) -> Option<i64> {
+        self.left
+            .first
+            .or_else(|| self.rows.get(0).map(|row| row.time))
     }
 
     /// All dialogs, in order of opening.

@@ -190,6 +190,9 @@ pub struct Progress {
 /// Asked after each block whether the index shall be published now.
 pub type Pace = Box<dyn FnMut() -> bool + Send>;
 
+/// Gives the newest published index.
+pub type Watch = Box<dyn Fn() -> Arc<IndexView> + Send + Sync>;
+
 /// A load in the background.
 pub struct Loading {
     view: Arc<ArcSwap<IndexView>>,
@@ -205,6 +208,12 @@ impl Loading {
     /// The newest published index; cheap, takes no lock.
     pub fn view(&self) -> Arc<IndexView> {
         self.view.load_full()
+    }
+
+    /// The same, for somebody who looks from elsewhere.
+    pub fn watch(&self) -> Watch {
+        let view = Arc::clone(&self.view);
+        Box::new(move || view.load_full())
     }
 
     /// How far it is.

@@ -18,6 +18,6 @@ mod wrapped;
 pub use follow::{Feed, GrowingFile, LIVE_MEMORY_OCTETS};
 pub use key_logs::{KeyLogOrigin, KeyLogReport};
 pub use load::{
-    FileReport, Loaded, Loading, Options, Pace, Progress, follow, is_routine, load, load_open,
-    spawn,
+    FileReport, Loaded, Loading, Options, Pace, Progress, Watch, follow, is_routine, load,
+    load_open, spawn,
 };

@@ -68,6 +68,7 @@ pub struct CaptureState {
     seconds: String,
     packets: String,
     mebibytes: String,
+    calls: String,
     spare: String,
     folder: String,
     ring: bool,
@@ -394,6 +395,7 @@ fn limits_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState) {
             (&mut state.seconds, "seconds"),
             (&mut state.packets, "packets"),
             (&mut state.mebibytes, "MiB"),
+            (&mut state.calls, "ended calls"),
         ] {
             let wrong = !text.trim().is_empty() && number(text).is_none();
             let mut field = egui::TextEdit::singleline(text)
@@ -459,6 +461,7 @@ fn buttons_ui(
             wish.seconds = number(&state.seconds);
             wish.packets = number(&state.packets);
             wish.mebibytes = number(&state.mebibytes);
+            wish.calls = number(&state.calls);
             wish.spare_mebibytes = number(&state.spare);
             wish.folder = (!folder.is_empty()).then(|| PathBuf::from(folder));
             wish.ring = None;
@@ -632,6 +635,7 @@ fn running_ui(
     if let Some(words) = &status.words {
         ui.label(RichText::new(sentence(words)).color(theme.challenge));
     }
+    super::left_memory::left_memory_ui(ctx, ui, actions);
     if status.phase == Phase::Over {
         return;
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use egui::Ui;
+use egui::{RichText, Ui};
 
 use super::call_list::uri_cell;
 use super::empty_ui;
@@ -11,7 +11,7 @@ use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::widgets::row_view::{Cell, Column, MarkShape, Row, RowView, RowViewState};
 use crate::index::ids::{CallId, MessageId};
 use crate::packet::Endpoint;
-use crate::present::rows::{self, MessageLine};
+use crate::present::rows::{self, MessageLine, counted};
 
 /// What belongs to the list alone.
 #[derive(Default)]
@@ -176,6 +176,13 @@ pub fn message_list_ui(
             (false, true) => "Select a call to see its messages",
         };
         return empty_ui(ui, ctx.theme, text);
+    }
+    let left = call.and_then(|detail| ctx.view.call(detail.stamp.call));
+    if let Some(left) = left.map(|call| call.left).filter(|left| *left > 0) {
+        let earlier = counted(left.into(), "earlier message", "earlier messages");
+        let verb = if left == 1 { "is" } else { "are" };
+        let words = format!("{earlier} {verb} in the file");
+        ui.label(RichText::new(words).color(ctx.theme.faint));
     }
     let message_at = |row: u64| -> Option<MessageId> {
         let row = usize::try_from(row).ok()?;

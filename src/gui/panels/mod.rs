@@ -10,6 +10,7 @@ pub mod find_bar;
 pub mod find_box;
 pub mod header_tree;
 pub mod ladder;
+pub mod left_memory;
 pub mod message_list;
 pub mod overlays;
 pub mod raw_bytes;

@@ -233,6 +233,9 @@ impl Indexer {
     fn let_go(&mut self, cut: &Border) {
         let half = self.ring.as_ref().map_or(0, |ring| ring.octets / 2);
         let messages = self.rows.len();
+        if self.left.first.is_none() {
+            self.left.first = self.rows.get(0).map(|row| row.time);
+        }
         let (calls, carried) = self.choose(cut, half / CARRIED_OCTETS);
 
         for (at, before) in &carried.chains {
