@@ -23,6 +23,7 @@ use super::stream::RtpTable;
 use super::text::Texts;
 use super::time_bound::{HashedMap, TimeBound};
 use super::trace::{Names, Told, TraceRow};
+use super::wanted::Wanted;
 use super::{Call, CallKind, Dialog, HepNote, IndexView, Left, Totals, hash_bytes, mix};
 use crate::bytes::Extent;
 use crate::packet::trace::TimeKind;
@@ -239,6 +240,8 @@ pub struct Indexer {
     calls_over: u64,
     ring: Option<ring::Ring>,
     left: Left,
+    /// Notes which packets are wanted, when somebody asks for that.
+    pub wanted: Option<Box<Wanted>>,
 }
 
 impl Default for Indexer {
@@ -285,6 +288,7 @@ impl Default for Indexer {
             calls_over: 0,
             ring: None,
             left: Left::default(),
+            wanted: None,
         }
     }
 }
@@ -302,6 +306,9 @@ impl Indexer {
             return None;
         }
         self.keep_within();
+        if let Some(wanted) = &mut self.wanted {
+            wanted.note(m);
+        }
         self.turn(last.time);
         self.last_time = self.last_time.max(time);
         let id = MessageId::at(self.rows.end());

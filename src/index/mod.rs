@@ -20,6 +20,7 @@ pub mod stream;
 pub mod text;
 mod time_bound;
 pub mod trace;
+pub mod wanted;
 
 use std::collections::BTreeMap;
 

@@ -16,6 +16,7 @@ use super::key_logs::{self, KeyLogReport};
 use super::wrapped::Wrapped;
 use crate::bytes::MessageBytes;
 use crate::index::IndexView;
+use crate::index::wanted::Wanted;
 use crate::packet::link_names::link_type_name;
 use crate::packet::tls::{Secrets, TlsConnection};
 use crate::packet::{Layer, MAX_TUNNELS, Skip, hep};
@@ -46,6 +47,8 @@ pub struct Options {
     pub pasted: bool,
     /// Octets that the index may take; the oldest calls leave it when there are more.
     pub memory_octets: Option<usize>,
+    /// Note which packets are SIP or its media, see [`Loaded::wanted`].
+    pub note_wanted: bool,
 }
 
 impl Default for Options {
@@ -58,6 +61,7 @@ impl Default for Options {
             key_logs: Vec::new(),
             pasted: false,
             memory_octets: None,
+            note_wanted: false,
         }
     }
 }
@@ -90,6 +94,8 @@ pub struct Loaded {
     pub tls: Arc<Vec<TlsConnection>>,
     /// Where secrets were looked for and found.
     pub key_logs: Arc<Vec<KeyLogReport>>,
+    /// Which packets are SIP or its media, if that was asked for.
+    pub wanted: Option<Wanted>,
 }
 
 /// Inputs opened, and those that could not be.
@@ -497,6 +503,7 @@ impl Work {
         if let Some(octets) = options.memory_octets {
             filing.filer.indexer.set_ring(octets);
         }
+        filing.filer.indexer.wanted = options.note_wanted.then(Box::default);
         let wrapped = &mut filing.filer.wrapped;
         wrapped.secrets = std::mem::take(&mut opened.secrets);
         wrapped.stored = Arc::clone(&opened.table.stored);
@@ -850,6 +857,13 @@ impl Work {
             readers: table.readers(),
             tls: Arc::new(tls),
             key_logs: Arc::new(core.key_logs),
+            wanted: core
+                .filing
+                .filer
+                .indexer
+                .wanted
+                .take()
+                .map(|wanted| *wanted),
         }
     }
 }

@@ -12,6 +12,7 @@ mod key_logs;
 mod load;
 mod streams;
 pub mod survey;
+pub mod thin;
 mod traces;
 mod wrapped;
 
