@@ -45,10 +45,10 @@ pub(super) fn capture(args: &CaptureArgs) -> Outcome {
     running.announce = !args.quiet;
     let progress = !args.quiet && io::stderr().is_terminal();
     let mut shown = Counts::default();
-    let counted = match args.limits.calls_ended {
-        Some(_) => Some(live::count_calls(followed.begin(&mut running))),
-        None => None,
-    };
+    let counted = args
+        .limits
+        .calls_ended
+        .map(|_| live::count_calls(followed.begin(&mut running)));
     let mut enough = || counted.as_ref().is_some_and(|l| calls.is_reached(l));
     while running.step(PATIENCE, interrupted.load(Ordering::Relaxed) || enough())? {
         let counts = running.counts();

@@ -7,12 +7,15 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
-use super::live::{self, CaptureWish, LiveCapture, Phase};
+use super::live::{self, CaptureWish, Kept, LiveCapture, Origin, Phase};
 use super::panels::capture::CaptureFacts;
 use super::selection::Selection;
 use super::session::{PACE, Session, Wake};
 use crate::index::ids::{CallId, MessageId};
 use crate::ingest;
+use crate::ingest::thin::{self, Thinned};
+use crate::present::rows::counted;
+use crate::present::text::grouped;
 
 /// Wishes about live capture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,8 +38,8 @@ pub enum CaptureAction {
     DeleteUnsaved(PathBuf),
 }
 
-/// What was saved where, or why not.
-type SaveOutcome = Result<Vec<PathBuf>, String>;
+/// What was saved where and what was left out of it, or why nothing was.
+type SaveOutcome = Result<(Vec<PathBuf>, Option<Thinned>), String>;
 
 /// State of live capture.
 #[derive(Default)]
@@ -46,6 +49,8 @@ pub struct Capturing {
     /// The end of the capture was noticed.
     ended: bool,
     paused: bool,
+    /// What belongs to no call is left out when it is saved.
+    thin: bool,
     refused: Option<(String, Option<String>)>,
     /// Somebody insists on capturing as root.
     pub allow_root: bool,
@@ -75,7 +80,7 @@ impl Capturing {
     pub fn forget(&mut self) {
         // It ends its files in its own thread.
         self.live = None;
-        (self.paused, self.ended, self.saved) = (false, false, false);
+        (self.paused, self.ended, self.saved, self.thin) = (false, false, false, false);
         self.marks = 0;
     }
 
@@ -182,6 +187,7 @@ fn start(session: &mut Session, wish: CaptureWish) {
             due
         })
     };
+    let thin = wish.kept == Kept::SipAndItsMedia && wish.origin != Origin::Hep;
     let names = wish.sources().iter().map(PathBuf::from).collect();
     let (live, feeds) = LiveCapture::start(wish, session.wake());
     let options = ingest::Options {
@@ -192,6 +198,7 @@ fn start(session: &mut Session, wish: CaptureWish) {
     live.watch(loading.watch());
     session.show_growing(names, loading);
     session.capturing.live = Some(live);
+    session.capturing.thin = thin;
     session.capturing.picker = false;
 }
 
@@ -251,9 +258,17 @@ pub(super) fn begin_frame(session: &mut Session) {
     };
     for outcome in outcomes {
         match outcome {
-            Ok(paths) => {
+            Ok((paths, thinned)) => {
                 let shown: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
-                session.notify(format!("Saved: {}", shown.join(", ")));
+                session.notify(match thinned {
+                    Some(Thinned { kept, dropped }) => format!(
+                        "Saved: {}: {}; {} left out, neither SIP nor its RTP",
+                        shown.join(", "),
+                        counted(kept, "packet", "packets"),
+                        grouped(dropped)
+                    ),
+                    None => format!("Saved: {}", shown.join(", ")),
+                });
                 session.capturing.saved = true;
                 session.renamed(paths);
             }
@@ -286,12 +301,27 @@ fn save(session: &mut Session, to: PathBuf) {
         return;
     }
     let (saves, wake) = (Arc::clone(&session.capturing.saves), session.wake());
+    let view = session.capturing.thin.then(|| Arc::clone(&session.view));
     std::thread::spawn(move || {
         let mut done = Vec::new();
         let mut outcome = Ok(());
-        for (at, file) in from.iter().enumerate() {
+        let wanted = view.map(|view| {
+            let mut wanted = thin::wanted(&from);
+            wanted.add_places(&view);
+            wanted
+        });
+        let mut sum = wanted.as_ref().map(|_| Thinned::default());
+        for (at, (number, file)) in (0_u16..).zip(&from).enumerate() {
             let target = numbered(&to, at);
-            outcome = live::save_copy(file, &target);
+            outcome = match &wanted {
+                None => live::save_copy(file, &target),
+                Some(wanted) => live::save_thinned(file, number, wanted, &target).map(|thinned| {
+                    if let Some(sum) = &mut sum {
+                        sum.kept += thinned.kept;
+                        sum.dropped += thinned.dropped;
+                    }
+                }),
+            };
             if outcome.is_err() {
                 break;
             }
@@ -303,7 +333,7 @@ fn save(session: &mut Session, to: PathBuf) {
                 let _ = std::fs::remove_file(file);
             }
         }
-        let outcome = outcome.map(|()| done);
+        let outcome = outcome.map(|()| (done, sum));
         saves
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

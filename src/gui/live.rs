@@ -5,6 +5,7 @@
 //! saved; what was not saved is offered again at the next start.
 
 use std::fs::File;
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -16,6 +17,8 @@ use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
 use super::session::Wake;
+use crate::index::wanted::Wanted;
+use crate::ingest::thin::{self, Thinned};
 use crate::ingest::{Feed, GrowingFile, Watch};
 use crate::present::text;
 use crate::source::hep_listener::{self, HepKey, HepOptions};
@@ -44,6 +47,8 @@ pub enum Kept {
     Sip,
     /// SIP, and all UDP that may be RTP.
     SipAndMedia,
+    /// The same, but what no session description announces is left out when it is saved.
+    SipAndItsMedia,
     /// Everything.
     All,
     /// What a filter in the language of libpcap says.
@@ -57,7 +62,7 @@ impl Kept {
         let tags = link_type == Some(1);
         match self {
             Self::Sip => live::sip_filter(tags),
-            Self::SipAndMedia => live::sip_and_media_filter(tags),
+            Self::SipAndMedia | Self::SipAndItsMedia => live::sip_and_media_filter(tags),
             Self::All => String::new(),
             Self::Filter(text) => text.trim().to_owned(),
         }
@@ -719,19 +724,49 @@ pub fn unsaved_captures() -> Vec<PathBuf> {
 /// # Errors
 /// A sentence for people.
 pub fn save_copy(from: &Path, to: &Path) -> Result<(), String> {
+    let copy = |mut target: &File| {
+        let mut source = File::open(from)?;
+        std::io::copy(&mut source, &mut target)
+    };
+    save_by(to, copy).map(drop)
+}
+
+/// The same, but only SIP and the media that it announces: `number` is that of the file among those
+/// that were looked at.
+///
+/// # Errors
+/// A sentence for people.
+pub fn save_thinned(
+    from: &Path,
+    number: u16,
+    wanted: &Wanted,
+    to: &Path,
+) -> Result<Thinned, String> {
+    save_by(to, |target| {
+        let mut out = BufWriter::with_capacity(1 << 18, target);
+        let done = thin::copy(from, number, wanted, &mut out)?;
+        out.flush()?;
+        Ok(done)
+    })
+}
+
+fn save_by<T>(to: &Path, write: impl FnOnce(&File) -> std::io::Result<T>) -> Result<T, String> {
     let failed = |error: std::io::Error| format!("{} was not saved: {error}", to.display());
-    let mut source = File::open(from).map_err(failed)?;
     let mut options = File::options();
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
         options.mode(0o600);
     }
-    let mut target = options
+    let target = options
         .write(true)
         .create_new(true)
         .open(to)
         .map_err(failed)?;
-    std::io::copy(&mut source, &mut target).map_err(failed)?;
-    target.sync_all().map_err(failed)
+    let written = write(&target).and_then(|done| target.sync_all().map(|()| done));
+    // Half of a capture is none: the whole one is still where it was.
+    written.map_err(|error| {
+        drop(std::fs::remove_file(to));
+        failed(error)
+    })
 }

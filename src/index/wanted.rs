@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::IndexView;
 use super::indexer::Incoming;
 use crate::packet::Endpoint;
 
@@ -41,6 +42,12 @@ impl Wanted {
             let (a, b) = (m.addressing.src, m.addressing.dst);
             self.connections.insert((a.min(b), a.max(b)));
         }
+    }
+
+    /// Adds the places that an index knows: of calls whose beginning is in no file any more.
+    pub fn add_places(&mut self, view: &IndexView) {
+        let places = view.announcements.iter().map(|a| a.endpoint);
+        self.places.extend(places);
     }
 
     /// A message came in this packet.

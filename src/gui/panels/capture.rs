@@ -330,6 +330,10 @@ fn kept_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState, list: &[Wa
             "SIP on ports 5060 and 5061, with fragments and VLANs",
         ),
         (Kept::SipAndMedia, "SIP and RTP (all UDP from port 1024 on)"),
+        (
+            Kept::SipAndItsMedia,
+            "SIP and its RTP only (other UDP is left out when it is saved)",
+        ),
         (Kept::All, "Everything"),
     ] {
         ui.radio_value(&mut state.wish.kept, kept, words);
@@ -350,7 +354,10 @@ fn kept_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState, list: &[Wa
             state.wish.kept = Kept::Filter(state.own.clone());
         }
     });
-    if matches!(state.wish.kept, Kept::SipAndMedia | Kept::All) {
+    if matches!(
+        state.wish.kept,
+        Kept::SipAndMedia | Kept::SipAndItsMedia | Kept::All
+    ) {
         let words = "Recording RTP records what people say: make sure that you may.";
         ui.label(RichText::new(words).color(ctx.theme.challenge));
     }
