@@ -238,7 +238,7 @@ impl<'a> Layout<'a> {
                 continue;
             };
             let (low, high) = (from.min(to), from.max(to));
-            let letters = item.label().chars().count() + item.note().chars().count();
+            let letters = item.label().chars().count() + item.notes().chars().count();
             let need = (letters * LETTER + 40).div_ceil((high - low).max(1));
             if let Some(gaps) = gaps.get_mut(low..high.max(low + 1)) {
                 for gap in gaps {
@@ -355,8 +355,9 @@ impl<'a> Layout<'a> {
             other => other.name(),
         };
         let mut written = label.clone();
-        if !arrow.note.is_empty() {
-            let note = escape(&arrow.note);
+        let notes = arrow.notes();
+        if !notes.is_empty() {
+            let note = escape(&notes);
             let _ = write!(label, " [{note}]");
             let _ = write!(written, "<tspan class=\"note\"> [{note}]</tspan>");
         }

@@ -145,6 +145,8 @@ pub struct Arrow {
     pub label: String,
     /// What is said behind the label: `×10, 0.5–32.0 s`, `captured twice`.
     pub note: String,
+    /// What a person wrote to it, in quotes.
+    pub remark: String,
     /// What kind of message it is.
     pub class: ArrowClass,
     /// The sender sent it again.
@@ -163,6 +165,17 @@ pub struct Arrow {
     pub dialog: Option<DialogId>,
     /// Position of its dialog among those of the call, from 0: 1 and more are forks.
     pub fork: usize,
+}
+
+impl Arrow {
+    /// What is said behind the label, and what a person wrote.
+    pub fn notes(&self) -> String {
+        match (self.note.is_empty(), self.remark.is_empty()) {
+            (_, true) => self.note.clone(),
+            (true, false) => self.remark.clone(),
+            (false, false) => format!("{}, {}", self.note, self.remark),
+        }
+    }
 }
 
 /// Retransmissions of one message on one hop.
@@ -267,6 +280,14 @@ impl LadderItem {
         match self {
             Self::Arrow(arrow) => &arrow.note,
             Self::Bar(_) | Self::Break(_) => "",
+        }
+    }
+
+    /// The same, with what a person wrote.
+    pub fn notes(&self) -> String {
+        match self {
+            Self::Arrow(arrow) => arrow.notes(),
+            Self::Bar(_) | Self::Break(_) => String::new(),
         }
     }
 
@@ -425,6 +446,7 @@ impl Ladder {
                 until: time,
                 label: label(view, message, row),
                 note: String::new(),
+                remark: String::new(),
                 class: ArrowClass::of(row),
                 retransmission: repeat.is_retransmission(),
                 copy: repeat.is_copy(),

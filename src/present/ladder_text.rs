@@ -236,7 +236,7 @@ fn stroke(item: &LadderItem) -> &'static [char] {
 /// The label, and what is said of repetition, where there is neither colour nor dash.
 fn words_of(item: &LadderItem) -> String {
     let words = text::visible(item.label());
-    match item.note() {
+    match item.notes().as_str() {
         "" => words.into_owned(),
         note => format!("{words} [{note}]"),
     }

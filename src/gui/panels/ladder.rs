@@ -549,8 +549,9 @@ fn name_of(frame: &Frame<'_>, item: &LadderItem) -> String {
         return item.label().to_owned();
     };
     let mut name = format!("{} #{}", arrow.label, arrow.message);
-    if !arrow.note.is_empty() {
-        name.push_str(&format!(", {}", arrow.note));
+    let notes = arrow.notes();
+    if !notes.is_empty() {
+        name.push_str(&format!(", {notes}"));
     }
     if frame.ladder().calls.len() > 1 {
         name.push_str(&format!(", call {}", arrow.call));

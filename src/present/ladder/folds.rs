@@ -125,10 +125,9 @@ fn written(ladder: &mut Ladder, arrangement: &Arrangement, shown_by: &HashMap<Me
             .get(&message)
             .and_then(|at| ladder.items.get_mut(*at));
         if let Some(LadderItem::Arrow(arrow)) = item {
-            add_note(
-                arrow,
-                &format!("“{}”", text::shortened(words, SHOWN_LETTERS)),
-            );
+            let space = if arrow.remark.is_empty() { "" } else { " " };
+            let words = text::shortened(words, SHOWN_LETTERS);
+            arrow.remark = format!("{}{space}“{words}”", arrow.remark);
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::gui::widgets::row_view::one_line;
 use crate::present::ladder::arrangement::{Change, LaneKey};
 use crate::present::ladder::{Ladder, Lane};
 
+/// Titles of heads of which less is seen are left out.
+const LEAST_TITLE_POINTS: f32 = 36.0;
 /// Lanes offered in a menu; with more one drags.
 const MAX_OFFERED: usize = 40;
 
@@ -105,6 +107,10 @@ fn title(
     seen: Rect,
     x: f32,
 ) {
+    if seen.width() < LEAST_TITLE_POINTS {
+        // One letter and dots say less than nothing; the tooltip has it all.
+        return;
+    }
     let clipped = painter.with_clip_rect(seen);
     let line = |text: &str, y: f32, colour: Color32| {
         let font = frame.sizes.head_font.clone();

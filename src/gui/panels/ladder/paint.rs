@@ -10,6 +10,8 @@ use crate::gui::widgets::row_view::{Mark, MarkShape, one_line, paint_mark, shown
 use crate::index::ids::CallId;
 use crate::present::ladder::{Arrow, ArrowClass, Bar, Break, LadderItem};
 
+/// Enough room for a remark at the right, whatever there is at the left.
+const REMARK_POINTS: f32 = 160.0;
 /// How far a loop goes out from its lane.
 const LOOP_POINTS: f32 = 26.0;
 
@@ -76,7 +78,10 @@ pub(super) fn row(
         selected: look.selected,
     };
     match item {
-        LadderItem::Arrow(arrow) => brush.arrow(arrow),
+        LadderItem::Arrow(arrow) => {
+            brush.remark(arrow);
+            brush.arrow(arrow)
+        }
         LadderItem::Bar(bar) => brush.bar(bar),
         LadderItem::Break(_) => false,
     }
@@ -242,6 +247,37 @@ impl Brush<'_> {
         }
         self.painter.galley(at, galley, text);
         elided
+    }
+
+    /// What a person wrote stands beside the arrow, where there is more room, like a slip of paper.
+    fn remark(&self, arrow: &Arrow) {
+        if arrow.remark.is_empty() {
+            return;
+        }
+        let (theme, body) = (self.ctx.theme, self.frame.body);
+        let (from, to) = (self.frame.x(arrow.from), self.frame.x(arrow.to));
+        let around = if arrow.from == arrow.to {
+            LOOP_POINTS
+        } else {
+            0.0
+        };
+        let right = from.max(to) + around + 10.0..=body.right() - 6.0;
+        let left = body.left() + self.frame.sizes.time_points..=from.min(to) - around - 24.0;
+        let wide = |room: &std::ops::RangeInclusive<f32>| room.end() - room.start();
+        let at_right = wide(&right) >= wide(&left).min(REMARK_POINTS);
+        let room = if at_right { &right } else { &left };
+        let font = self.frame.sizes.font.clone();
+        let job = one_line(&arrow.remark, font, theme.text, wide(room).max(24.0) - 12.0);
+        let galley = self.painter.layout_job(job);
+        let size = galley.size() + vec2(12.0, 0.0);
+        let x = match at_right {
+            true => *room.start(),
+            false => room.end() - size.x,
+        };
+        let place = Rect::from_min_size(pos2(x, self.rect.center().y - size.y / 2.0), size);
+        self.painter.rect_filled(place, 3, theme.field);
+        self.painter
+            .galley(place.min + vec2(6.0, 0.0), galley, theme.text);
     }
 
     /// The label, and what is said of repetition in a quieter colour.
