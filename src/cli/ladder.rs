@@ -23,12 +23,16 @@ pub(super) fn draw(capture: &Capture, args: &LadderArgs, out: &mut Output) -> Ou
             "nothing to draw: no message has both addresses",
         ));
     }
+    let look = svg::Look {
+        silent: capture.view().rtp.is_empty(),
+        ..svg::Look::default()
+    };
     match args.format {
         LadderFormat::Text => out.write(ladder_text::paint(&ladder, HEADS_EVERY).as_bytes()),
-        LadderFormat::Svg => out.write(svg::paint(&ladder, &title).as_bytes()),
+        LadderFormat::Svg => out.write(svg::paint_as(&ladder, &title, &look).as_bytes()),
         #[cfg(feature = "png")]
         LadderFormat::Png => {
-            let picture = crate::export::png::of_svg(&svg::paint(&ladder, &title))
+            let picture = crate::export::png::of_svg(&svg::paint_as(&ladder, &title, &look))
                 .map_err(|why| Failure::nothing(&why))?;
             out.write(&picture)
         }

@@ -100,6 +100,7 @@ impl Palette {
              .icmp{{stroke:#{failure:06X};stroke-width:2;fill:none}}\
              .bar{{fill:#{media:06X};stroke:#{lane:06X}}}\
              .none{{fill:#{missing:06X};stroke:#{failure:06X};stroke-dasharray:3 3}}\
+             .quiet{{fill:#{ground:06X};stroke:#{lane:06X}}}.tip{{fill:#{text:06X}}}\
              .call{{font-size:10px;fill:#{call_text:06X}}}.note{{fill:#{faint:06X}}}"
         );
         let names = [
@@ -131,6 +132,8 @@ pub struct Look<'a> {
     pub time: &'a dyn Fn(i64) -> String,
     /// What these times are: the head of their column.
     pub time_head: &'a str,
+    /// The capture has no media at all: none that came is no sign of anything.
+    pub silent: bool,
 }
 
 impl Default for Look<'_> {
@@ -139,6 +142,7 @@ impl Default for Look<'_> {
             palette: Palette::LIGHT,
             time: &|nanos| text::clock(nanos, 6),
             time_head: "Time (UTC)",
+            silent: false,
         }
     }
 }
@@ -228,6 +232,7 @@ struct Layout<'a> {
     height: usize,
     head: u32,
     time_head: &'a str,
+    silent: bool,
 }
 
 impl<'a> Layout<'a> {
@@ -261,6 +266,7 @@ impl<'a> Layout<'a> {
             height: heads * HEAD + rows * ROW + ROW,
             head: look.palette.head,
             time_head: look.time_head,
+            silent: look.silent,
         }
     }
 
@@ -359,7 +365,7 @@ impl<'a> Layout<'a> {
         if !notes.is_empty() {
             let note = escape(&notes);
             let _ = write!(label, " [{note}]");
-            let _ = write!(written, "<tspan class=\"note\"> [{note}]</tspan>");
+            let _ = write!(written, "<tspan class=\"note\" dx=\"6\">[{note}]</tspan>");
         }
         out.push_str("<g>");
         let _ = write!(out, "<title>{} {label}</title>", arrow.message);
@@ -425,21 +431,31 @@ impl<'a> Layout<'a> {
     fn bar(&self, out: &mut String, bar: &Bar, y: usize) {
         let (a, b) = self.ends(bar.from, bar.to);
         let (low, width) = (a.min(b), a.abs_diff(b).max(36));
-        let class = if bar.packets == 0 { "none" } else { "bar" };
-        let label = if b >= a {
-            format!("{} →", bar.label)
-        } else {
-            format!("← {}", bar.label)
+        let class = match (bar.packets, self.silent) {
+            (0, true) => "quiet",
+            (0, false) => "none",
+            _ => "bar",
+        };
+        // The head at the end to which they flow.
+        let (tip, back) = match b >= a {
+            true => (
+                (low + width).saturating_sub(4),
+                (low + width).saturating_sub(12),
+            ),
+            false => (low + 4, low + 12),
         };
         let _ = writeln!(
             out,
             "<g><rect class=\"{class}\" x=\"{low}\" y=\"{}\" width=\"{width}\" height=\"{}\" rx=\"3\"/>\
+             <path class=\"tip\" d=\"M{back} {}L{tip} {y}L{back} {}Z\"/>\
              <text x=\"{}\" y=\"{}\" text-anchor=\"middle\">{}</text></g>",
             y - 9,
             ROW - 4,
+            y.saturating_sub(4),
+            y + 4,
             low + width / 2,
             y + 4,
-            escape(&label)
+            escape(&bar.label)
         );
     }
 }

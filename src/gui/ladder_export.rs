@@ -132,6 +132,7 @@ fn write(drawing: &Drawing, picture: Picture, path: PathBuf) -> Outcome {
         palette: drawing.palette,
         time: &|nanos| drawing.times.words(nanos, None),
         time_head: &drawing.time_head,
+        silent: drawing.call.silent,
     };
     let drawn = svg::paint_as(ladder, &title, &look);
     let octets = match picture {
