@@ -487,12 +487,17 @@ mod tests {
             let inner = whole.strip_prefix("exec sh -c ").unwrap();
             format!("eval {}", inner.replace("exec tcpdump", "tcpdump"))
         });
-        let output = Command::new("sh")
+        let mut far = Command::new("sh")
             .args(["-c", &script])
             .env("SSH_CONNECTION", "192.0.2.9 40000 192.0.2.1 2222")
-            .stdin(Stdio::null())
-            .output()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
             .unwrap();
+        // At the end of its input the far end is killed, maybe before it has written.
+        let open = far.stdin.take();
+        let output = far.wait_with_output().unwrap();
+        drop(open);
         assert_eq!(
             String::from_utf8_lossy(&output.stdout),
             "<-U><-n><-w><-><-s><262144><-i><eth0; reboot><-p>\
