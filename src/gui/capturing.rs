@@ -57,6 +57,7 @@ pub struct Capturing {
     unsaved: Arc<ArcSwap<Vec<PathBuf>>>,
     saves: Arc<Mutex<Vec<SaveOutcome>>>,
     saved: bool,
+    saved_as: Vec<PathBuf>,
     marks: u32,
 }
 
@@ -71,6 +72,15 @@ impl Capturing {
         self.live.as_ref().map(LiveCapture::status)
     }
 
+    /// The files of the capture that is, or was, live here, as far as they are still there.
+    pub fn files(&self) -> Option<Vec<PathBuf>> {
+        let status = self.live.as_ref()?.status();
+        let moved = self.saved_as.iter();
+        let files = status.files.iter().chain(moved);
+        let files: Vec<PathBuf> = files.filter(|file| file.exists()).cloned().collect();
+        (!files.is_empty()).then_some(files)
+    }
+
     /// The view stands still.
     pub fn is_paused(&self) -> bool {
         self.paused
@@ -81,6 +91,7 @@ impl Capturing {
         // It ends its files in its own thread.
         self.live = None;
         (self.paused, self.ended, self.saved, self.thin) = (false, false, false, false);
+        self.saved_as.clear();
         self.marks = 0;
     }
 
@@ -270,6 +281,7 @@ pub(super) fn begin_frame(session: &mut Session) {
                     None => format!("Saved: {}", shown.join(", ")),
                 });
                 session.capturing.saved = true;
+                session.capturing.saved_as.clone_from(&paths);
                 session.renamed(paths);
             }
             Err(why) => session.notify(why),

@@ -245,7 +245,7 @@ fn open(facts: &Facts<'_>) -> Result<(), &'static str> {
 fn loaded(facts: &Facts<'_>) -> Result<(), &'static str> {
     match (facts.open, facts.finished, facts.messages) {
         (false, ..) => Err("No capture is open"),
-        (_, false, _) => Err("The capture is still being read"),
+        (_, false, _) if !facts.capturing => Err("The capture is still being read"),
         (.., false) => Err("There are no SIP messages in this capture"),
         _ => Ok(()),
     }

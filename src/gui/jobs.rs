@@ -3,6 +3,7 @@
 //! The window lets the command line write, so a file that was saved here and one that was written by
 //! `sipscope export` or `sipscope messages` are the same.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -13,6 +14,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use super::action::Saving;
 use super::session::Wake;
 use crate::export::watch::Watch;
+use crate::index::IndexView;
 use crate::index::ids::CallId;
 use crate::source::{CaptureFile, Chunk, OpenOptions, private_folder};
 
@@ -21,6 +23,45 @@ pub type CommandLine = fn(Vec<OsString>, &Watch) -> Result<(), String>;
 
 /// Octets read at a time.
 const CHUNK: usize = 1 << 20;
+
+/// Which calls; all when nothing is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallChoice {
+    /// By their numbers in a capture that is read again from its start.
+    Numbers(Vec<CallId>),
+    /// By their Call-IDs: files of a live capture may begin later than it did, and have other numbers.
+    CallIds(Vec<String>),
+}
+
+impl CallChoice {
+    /// The calls with Call-IDs of their own, out of an index that may have lost its beginning.
+    pub fn by_call_id(view: &IndexView, calls: &[CallId]) -> Self {
+        let messages = calls.iter().flat_map(|call| view.messages_of_call(*call));
+        let rows = messages.filter_map(|message| view.message(message));
+        let ids: BTreeSet<String> = rows
+            .map(|row| view.texts().get(view.parties(row).call_id).into_owned())
+            .collect();
+        Self::CallIds(ids.into_iter().collect())
+    }
+
+    /// As an expression for filters, with what else is asked for.
+    fn expression(&self, other: Option<&str>) -> Option<String> {
+        let ids = match self {
+            Self::CallIds(ids) if !ids.is_empty() => ids,
+            _ => return other.map(str::to_owned),
+        };
+        let quoted = |id: &String| {
+            let id = id.replace('\\', "\\\\").replace('"', "\\\"");
+            format!("call_id == \"{id}\"")
+        };
+        let ids: Vec<String> = ids.iter().map(quoted).collect();
+        let ids = ids.join(" or ");
+        Some(match other {
+            Some(other) => format!("({ids}) and ({other})"),
+            None => ids,
+        })
+    }
+}
 
 /// What is to be saved.
 #[derive(Clone, Debug)]
@@ -31,8 +72,8 @@ pub struct Request {
     pub path: PathBuf,
     /// Out of these captures.
     pub inputs: Vec<PathBuf>,
-    /// Only these calls; empty for all.
-    pub calls: Vec<CallId>,
+    /// Only these calls.
+    pub calls: CallChoice,
     /// Only what matches this expression.
     pub expression: Option<String>,
     /// Key logs and RSA keys that decrypt them.
@@ -51,15 +92,13 @@ impl Request {
         if let Some(format) = format {
             args.extend(["--format".into(), format.into()]);
         }
-        if !self.calls.is_empty() {
-            let numbers: Vec<String> = self
-                .calls
-                .iter()
-                .map(|call| call.get().to_string())
-                .collect();
+        if let CallChoice::Numbers(calls) = &self.calls
+            && !calls.is_empty()
+        {
+            let numbers: Vec<String> = calls.iter().map(|call| call.get().to_string()).collect();
             args.extend(["--call".into(), numbers.join(",").into()]);
         }
-        if let Some(expression) = &self.expression {
+        if let Some(expression) = self.calls.expression(self.expression.as_deref()) {
             args.extend(["--filter".into(), expression.into()]);
         }
         for log in &self.key_logs {
@@ -182,7 +221,7 @@ impl Jobs {
     pub fn wireshark(
         &mut self,
         inputs: Vec<PathBuf>,
-        calls: Vec<CallId>,
+        calls: CallChoice,
         key_logs: Vec<PathBuf>,
         time: Option<i64>,
     ) {
@@ -234,7 +273,7 @@ fn write(command_line: CommandLine, request: &Request, watch: &Watch) -> Result<
 fn hand_over(
     save: &dyn Fn(&Request) -> Result<(), String>,
     inputs: Vec<PathBuf>,
-    calls: Vec<CallId>,
+    calls: CallChoice,
     key_logs: Vec<PathBuf>,
     time: Option<i64>,
     program: &OsString,
@@ -254,11 +293,10 @@ fn hand_over(
             drop(std::fs::remove_file(old.path()));
         }
     }
-    let names: Vec<String> = calls
-        .iter()
-        .take(4)
-        .map(|call| call.get().to_string())
-        .collect();
+    let names: Vec<String> = match &calls {
+        CallChoice::Numbers(calls) => calls.iter().take(4).map(|c| c.get().to_string()).collect(),
+        CallChoice::CallIds(_) => vec!["live".to_owned()],
+    };
     let name = format!("calls-{}-{}.pcapng", names.join("-"), std::process::id());
     let path = folder.join(name);
     let request = Request {
@@ -319,6 +357,7 @@ fn packet_at(path: &Path, time: i64) -> Option<u32> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -328,7 +367,7 @@ mod tests {
             saving: Saving::Csv,
             path: "out.csv".into(),
             inputs: vec!["-odd.pcap".into()],
-            calls: vec![CallId::at(0), CallId::at(2)],
+            calls: CallChoice::Numbers(vec![CallId::at(0), CallId::at(2)]),
             expression: Some("status >= 400".to_owned()),
             key_logs: vec!["a.keys".into()],
         };
@@ -339,5 +378,12 @@ mod tests {
             .collect();
         let expected = "messages --format csv --call 1,3 --filter status >= 400 --keylog a.keys --quiet -o out.csv -- -odd.pcap";
         assert_eq!(words.join(" "), expected);
+
+        let live = CallChoice::CallIds(vec!["a@b".to_owned(), "odd\"\\x".to_owned()]);
+        let expression = live.expression(Some("status >= 400")).unwrap();
+        let expected = r#"(call_id == "a@b" or call_id == "odd\"\\x") and (status >= 400)"#;
+        assert_eq!(expression, expected);
+        assert!(crate::index::filter::Filter::parse(&expression).is_ok());
+        assert_eq!(CallChoice::CallIds(Vec::new()).expression(None), None);
     }
 }

@@ -19,7 +19,7 @@ use super::fetch::{self, Detail, DetailQuestion};
 use super::file_dialogs::{Chosen, FileDialogs};
 use super::find::{self, FindQuestion, Found};
 use super::first_look::FirstLook;
-use super::jobs::{Jobs, Request, expression_of};
+use super::jobs::{CallChoice, Jobs, Request, expression_of};
 use super::ladder_export::{Drawing, LadderExport, Outcome};
 use super::ladder_wish::LadderWish;
 use super::latest::{Latest, Wanted};
@@ -1107,7 +1107,8 @@ impl Session {
 
     fn save(&mut self, saving: Saving, path: PathBuf) {
         let Some(capture) = &self.capture else { return };
-        let inputs = capture.paths.clone();
+        let live = self.capturing.files();
+        let inputs = live.clone().unwrap_or_else(|| capture.paths.clone());
         let calls = match saving {
             Saving::Calls => self.chosen_calls(),
             // A filter by words means calls.
@@ -1118,6 +1119,10 @@ impl Session {
             .filter
             .as_ref()
             .and_then(|_| expression_of(&self.filter_text));
+        let calls = match live {
+            Some(_) => CallChoice::by_call_id(&self.view, &calls),
+            None => CallChoice::Numbers(calls),
+        };
         self.jobs.save(Request {
             saving,
             path,
@@ -1131,7 +1136,11 @@ impl Session {
     fn open_in_wireshark(&mut self) {
         let Some(capture) = &self.capture else { return };
         let row = self.selection.message.and_then(|id| self.view.message(id));
-        let (inputs, calls) = (capture.paths.clone(), self.chosen_calls());
+        let calls = self.chosen_calls();
+        let (inputs, calls) = match self.capturing.files() {
+            Some(files) => (files, CallChoice::by_call_id(&self.view, &calls)),
+            None => (capture.paths.clone(), CallChoice::Numbers(calls)),
+        };
         let key_logs = self.key_logs.clone();
         self.jobs
             .wireshark(inputs, calls, key_logs, row.map(|row| row.time));
