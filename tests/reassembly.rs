@@ -387,3 +387,22 @@ fn a_stream_of_unknown_start_may_begin_backwards() {
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].3, message);
 }
+
+#[test]
+fn media_in_fragments_is_counted() {
+    let mut capture = Capture::default();
+    for number in 0..8u8 {
+        let mut rtp = vec![0x80, 96, 0, number, 0, 0, 0, 1, 1, 2, 3, 4];
+        rtp.extend([0x55; 2000]);
+        let datagram = compose::udp_payload(40_000, 40_002, &rtp);
+        let (first, last) = datagram.split_at(1480);
+        let id = u16::from(number);
+        capture.add(&compose::fragment(false, id, 0, true, first));
+        capture.add(&compose::fragment(false, id, 1480, false, last));
+    }
+    let (loaded, found) = load(&capture, &one_thread());
+    assert_eq!(found.len(), 0);
+    let streams = loaded.view.streams();
+    let packets = streams.iter().filter_map(|s| s.tally).map(|t| t.packets);
+    assert_eq!(packets.sum::<u64>(), 8);
+}

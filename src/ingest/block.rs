@@ -191,7 +191,7 @@ impl Block {
 }
 
 #[inline(always)]
-fn flow_hash(way: &Addressing) -> u64 {
+pub(super) fn flow_hash(way: &Addressing) -> u64 {
     crate::index::mix(media::endpoint_key(way.src), media::endpoint_key(way.dst))
 }
 

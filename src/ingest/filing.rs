@@ -4,6 +4,7 @@ use crate::bytes::{Extent, cut_extents};
 use crate::index::hash_bytes;
 use crate::index::message_store::Transport;
 use crate::packet::ip_fragment::{Datagram, IpFragments};
+use crate::packet::rtp_brief::{RtpHeader, RtpTallies, rtp_header};
 use crate::packet::sctp::{self, Associations};
 use crate::packet::tcp_stream::{TcpStreams, Way};
 use crate::packet::{
@@ -100,7 +101,7 @@ impl Filing {
     /// Takes a packet out of a frame, or out of a datagram put together from fragments.
     fn packet(&mut self, place: Place<'_>, packet: Packet<'_>, time: i64) {
         let packet = match packet.payload {
-            Payload::Udp { .. } => match self.datagram(place, packet) {
+            Payload::Udp { .. } => match self.datagram(place, packet, time) {
                 Some(inner) => inner,
                 None => return,
             },
@@ -121,7 +122,18 @@ impl Filing {
     }
 
     /// Files the message of a datagram, or gives the packet that was found inside of it.
-    fn datagram<'a>(&mut self, place: Place<'_>, packet: Packet<'a>) -> Option<Packet<'a>> {
+    fn datagram<'a>(
+        &mut self,
+        place: Place<'_>,
+        packet: Packet<'a>,
+        time: i64,
+    ) -> Option<Packet<'a>> {
+        if let Payload::Udp { data, .. } = packet.payload
+            && let Some(header) = rtp_header(data)
+        {
+            self.media(place, &packet.addressing, header, time);
+            return None;
+        }
         let Filer { indexer, pool, .. } = &mut self.filer;
         pool.text.clear();
         pool.places.clear();
@@ -150,8 +162,21 @@ impl Filing {
                 self.skip(Some(skip), place);
                 None
             }
-            Beyond::Nothing | Beyond::Rtp(..) => None,
+            Beyond::Rtp(way, header) => {
+                self.media(place, &way, header, time);
+                None
+            }
+            Beyond::Nothing => None,
         }
+    }
+
+    /// Counts a packet of media that was put together.
+    fn media(&mut self, place: Place<'_>, way: &Addressing, header: RtpHeader, time: i64) {
+        let first = place.extents.first();
+        let frame = first.map_or((0, 0), |extent| (extent.file, extent.frame));
+        let mut tallies = RtpTallies::default();
+        tallies.add(block::flow_hash(way), way, header, time, frame);
+        self.filer.indexer.rtp.add(&tallies.list);
     }
 
     fn skip(&mut self, skip: Option<Skip>, place: Place<'_>) {
