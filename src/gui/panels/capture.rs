@@ -615,9 +615,18 @@ fn running_ui(
         } else {
             theme.faint
         };
-        if status.origin != Origin::Hep || count > 0 {
+        let known = match status.origin {
+            Origin::Interfaces => true,
+            Origin::Hep => count > 0,
+            Origin::Remote => status.phase == Phase::Over,
+        };
+        if known {
             ui.label(RichText::new(text).color(colour));
         }
+    }
+    if status.origin == Origin::Remote && status.phase != Phase::Over {
+        ui.label(RichText::new("drops are told at the end").color(theme.faint))
+            .on_hover_text("tcpdump says when it ends how many packets it missed");
     }
     for (count, words) in [
         (counts.dropped_here, "lost here"),

@@ -109,8 +109,9 @@ impl LiveSource for Worker {
         let event = match self.events.recv_timeout(patience) {
             Ok(event) => event,
             Err(RecvTimeoutError::Timeout) => return None,
-            Err(RecvTimeoutError::Disconnected) => Event::Failed(LiveError::Died {
-                why: "its thread is gone".to_owned(),
+            Err(RecvTimeoutError::Disconnected) => Event::Failed(LiveError::Interface {
+                interface: self.name.clone(),
+                why: "its thread ended without a word".to_owned(),
             }),
         };
         self.over = is_last(&event);
