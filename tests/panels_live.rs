@@ -232,7 +232,9 @@ fn hep_agents_are_listened_for() {
     until(&mut w, "counters", |w| has(w, "1 refused"));
     w.get_by_label("1 agent").click();
     w.run_steps(3);
-    w.get_by_label_contains("127.0.0.1: 4 kept, 4 of SIP, 1 no HEP");
+    until(&mut w, "the counters of the agent", |w| {
+        has(w, "127.0.0.1: 4 kept, 4 of SIP, 1 no HEP")
+    });
     w.key_press(Key::Escape);
     w.run_steps(3);
     w.get_by_label("Stop").click();
