@@ -100,6 +100,33 @@ Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
 From: \"\x1b[31mred\" <sip:a@example.com\x07>;tag=1\r\nTo: <sip:b@example.com>\r\n\
 Call-ID: one\xff\r\nCSeq: 1 OPTIONS\r\nUser-Agent: \x1b]0;title\x07\r\nContent-Length: 0\r\n\r\n";
 
+/// Texts that a spreadsheet would calculate.
+const FORMULAS: &[u8] =
+    b"OPTIONS sip:b@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\n\
+From: <sip:a@example.com>;tag=-1+1\r\nTo: <sip:b@example.com>\r\nCall-ID: @one\r\nCSeq: 1 OPTIONS\r\n\
+Contact: =cmd|x!A0 <sip:u@192.0.2.1>\r\nUser-Agent: =HYPERLINK(\"x\",1)\r\nContent-Length: 0\r\n\r\n";
+
+#[test]
+fn csv_gives_a_spreadsheet_nothing_to_calculate() {
+    let (_folder, path) = made(&[FORMULAS]);
+    let messages = text(&["messages", &path, "--format", "csv"]);
+    let row = messages.lines().nth(1).unwrap();
+    for cell in [
+        ",'@one,",
+        ",'-1+1,",
+        ",'=cmd|x!A0 <sip:u@192.0.2.1>,",
+        ",\"'=HYPERLINK(\"\"x\"\",1)\",",
+    ] {
+        assert!(row.contains(cell), "{cell} in {row}");
+    }
+    for command in ["messages", "dialogs", "calls", "streams", "info"] {
+        let csv = text(&[command, &path, "--format", "csv"]);
+        let bad = [",=", ",+", ",-", ",@", ",\"=", ",\"+", ",\"-", ",\"@"];
+        let found = bad.iter().find(|part| csv.contains(**part));
+        assert_eq!(found, None, "{command}: {csv}");
+    }
+}
+
 /// A folder with that capture in it.
 fn made(payloads: &[&[u8]]) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
@@ -165,6 +192,11 @@ fn exit_codes_tell_usage_from_nothing_found() {
     assert_eq!(code(&["export", &path]), Some(2));
     assert_eq!(code(&["show", &path, "-m", "2"]), Some(1));
     assert_eq!(code(&["ladder", &path, "--call", "9"]), Some(1));
+    let said = sipscope(&["ladder", &path, "--call", "9"]).stderr;
+    assert_eq!(
+        String::from_utf8(said).unwrap(),
+        "sipscope: there is no call 9: the capture has 1 to 1\n"
+    );
     assert_eq!(
         code(&["messages", &path, "--filter", "status == 200"]),
         Some(0)

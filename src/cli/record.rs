@@ -459,12 +459,26 @@ mod tests {
     }
 
     #[test]
+    fn csv_guards_text_of_the_capture_and_leaves_numbers_alone() {
+        let mut record = Record::new(Shape::Csv);
+        record.bytes("t", Some(b"=cmd|x!A0"));
+        record.texts("list", ["@a", "b"]);
+        record.millis("ms", Some(-2_000_000));
+        record.counts("counts", [("+OPTIONS".to_owned(), 1)]);
+        record.end();
+        assert_eq!(
+            String::from_utf8_lossy(&record.take()),
+            "'=cmd|x!A0,\"'@a;b\",-2,'+OPTIONS=1\r\n"
+        );
+    }
+
+    #[test]
     fn csv_joins_lists() {
         let mut record = Record::new(Shape::Csv);
         fill(&mut record);
         assert_eq!(
             String::from_utf8_lossy(&record.take()),
-            "7,\"a \"\"b\"\"\\x1b\u{fffd},\",,-1.5,1;2,x;y;,200=3,5\r\n"
+            "7,\"a \"\"b\"\"\\x1b\u{fffd},\",,-1.5,1;2,\"x;y;\",200=3,5\r\n"
         );
     }
 }
