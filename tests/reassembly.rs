@@ -316,6 +316,40 @@ fn several_captures_are_merged_by_time() {
     }
 }
 
+/// Over TCP the length of a body has to be told (RFC 3261, 18.3): without it the octets behind the
+/// header are nobody's, and that is said.
+#[test]
+fn octets_between_messages_are_counted() {
+    let whole = message(1, 20, false);
+    let untold = String::from_utf8(message(2, 20, false))
+        .unwrap()
+        .replace("Content-Length: 20\r\n", "");
+    let mut octets = whole.clone();
+    octets.extend_from_slice(untold.as_bytes());
+    octets.extend_from_slice(b"\r\n");
+    octets.extend_from_slice(&message(3, 20, false));
+    // In one piece, and in many.
+    for size in [octets.len(), 7] {
+        let mut capture = Capture::default();
+        for (at, piece) in octets.chunks(size).enumerate() {
+            capture.add(&tcp((at * size) as u32 + 1, 0x18, piece));
+        }
+        let (loaded, found) = load(&capture, &one_thread());
+        assert_eq!(found.len(), 3);
+        let junk: Vec<_> = loaded.files[0]
+            .skipped
+            .iter()
+            .filter(|s| s.what == "octets between SIP messages")
+            .collect();
+        let [junk] = junk.as_slice() else {
+            panic!("{:?}", loaded.files[0].skipped);
+        };
+        assert_eq!(junk.count, 1);
+        let body = whole.len() + untold.len() - 20;
+        assert_eq!(junk.first_frame as usize, body / size + 1);
+    }
+}
+
 /// What was skipped, in words, of a capture with these segments.
 fn skipped(segments: impl Iterator<Item = Vec<u8>>) -> (usize, Vec<String>) {
     let mut capture = Capture::default();

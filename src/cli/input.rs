@@ -174,16 +174,35 @@ pub(super) fn numbered_calls(
             Some(id) => {
                 out.insert(id);
             }
-            None => {
-                let there = match view.calls().len() {
-                    0 => "the capture has none".to_owned(),
-                    n => format!("the capture has 1 to {n}"),
-                };
-                complain(&format!("there is no call {number}: {there}"));
-            }
+            None => complain(&no_such_call(view, *number)),
         }
     }
     Ok(out)
+}
+
+/// The calls with these numbers, of which there has to be one at least.
+pub(super) fn some_numbered_calls(
+    view: &IndexView,
+    numbers: &[u32],
+) -> Result<BTreeSet<CallId>, Failure> {
+    let is_there = |number: &u32| CallId::new(*number).is_some_and(|id| view.call(id).is_some());
+    if let [others @ .., last] = numbers
+        && !numbers.iter().any(is_there)
+    {
+        for number in others {
+            complain(&no_such_call(view, *number));
+        }
+        return Err(Failure::nothing(no_such_call(view, *last)));
+    }
+    numbered_calls(view, numbers)
+}
+
+fn no_such_call(view: &IndexView, number: u32) -> String {
+    let there = match view.calls().len() {
+        0 => "the capture has none".to_owned(),
+        n => format!("the capture has 1 to {n}"),
+    };
+    format!("there is no call {number}: {there}")
 }
 
 /// Loads while somebody watches: half of the work, for the inputs are read twice.

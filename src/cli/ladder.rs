@@ -1,7 +1,7 @@
 //! `sipscope ladder`: the sequence diagram as text, SVG or JSON.
 
 use super::args::{LadderArgs, LadderFormat};
-use super::input::{Capture, numbered_calls};
+use super::input::{Capture, some_numbered_calls};
 use super::output::Output;
 use super::record::{Object, object_line};
 use super::{Failure, Outcome};
@@ -78,7 +78,9 @@ fn choose(capture: &Capture, args: &LadderArgs) -> Result<(Ladder, String), Fail
     } else if args.what.call.is_empty() {
         (0..view.calls().len()).map(CallId::at).collect()
     } else {
-        numbered_calls(view, &args.what.call)?.into_iter().collect()
+        some_numbered_calls(view, &args.what.call)?
+            .into_iter()
+            .collect()
     };
     if let Some(chosen) = capture.chosen_messages(&[], &args.common)? {
         let messages: Vec<MessageId> = chosen

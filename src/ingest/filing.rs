@@ -385,6 +385,8 @@ impl Filing {
             dropped: self.tcp.dropped,
             rtp_beyond: self.filer.indexer.rtp.beyond,
             incomplete_at: self.filer.incomplete_at,
+            junk: self.filer.junk,
+            junk_at: self.filer.junk_at,
         }
     }
 }
@@ -403,4 +405,6 @@ pub(super) struct Losses {
     pub dropped: u64,
     pub rtp_beyond: u64,
     pub incomplete_at: Option<(u16, u32, u64)>,
+    pub junk: u64,
+    pub junk_at: Option<(u16, u32, u64)>,
 }

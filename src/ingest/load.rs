@@ -1021,8 +1021,9 @@ fn unwrapped(wrapped: &Wrapped) -> Vec<Skipped> {
     out
 }
 
-/// The only loss whose place is known.
+/// The losses whose place is known.
 const INCOMPLETE: &str = "incomplete SIP message";
+const JUNK: &str = "octets between SIP messages";
 
 fn lost(losses: &Losses, panics: u64) -> Vec<Skipped> {
     let counts = [
@@ -1058,6 +1059,12 @@ fn lost(losses: &Losses, panics: u64) -> Vec<Skipped> {
             "the header of the message is not complete in the capture",
         ),
         (
+            losses.junk,
+            JUNK,
+            "they are no SIP; the body of a message without Content-Length, which TCP requires \
+             (RFC 3261, 20.14), would lie there",
+        ),
+        (
             losses.given_up,
             "SIP stream given up",
             "a message is larger than 4 MiB, or too much of the stream is no SIP",
@@ -1085,7 +1092,11 @@ fn lost(losses: &Losses, panics: u64) -> Vec<Skipped> {
     ];
     let told = counts.into_iter().filter(|(count, ..)| *count > 0);
     told.map(|(count, what, why)| {
-        let at = losses.incomplete_at.filter(|_| what == INCOMPLETE);
+        let at = match what {
+            INCOMPLETE => losses.incomplete_at,
+            JUNK => losses.junk_at,
+            _ => None,
+        };
         let (frame, offset) = at.map_or((None, None), |(_, f, o)| (Some(f), Some(o)));
         note(what, count, frame, offset, why)
     })

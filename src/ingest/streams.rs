@@ -164,9 +164,25 @@ pub(super) struct Filer {
     /// The stream in hand has had a message, or something larger than one.
     begun: bool,
     pub incomplete_at: Option<(u16, u32, u64)>,
+    /// Pieces between messages that are no SIP: how many, and where the first lies.
+    pub junk: u64,
+    pub junk_at: Option<(u16, u32, u64)>,
 }
 
 impl Filer {
+    /// Counts a piece between the messages of a stream, which nobody will see. A piece that comes in
+    /// several segments is one: `more` says that it goes on.
+    fn pass_over(&mut self, first: Option<&Extent>, more: bool) {
+        if more {
+            return;
+        }
+        self.junk += 1;
+        if let Some(first) = first {
+            self.junk_at
+                .get_or_insert((first.file, first.frame, first.offset));
+        }
+    }
+
     fn file(
         &mut self,
         way: &Way,
@@ -248,6 +264,9 @@ impl Filer {
                         *state = StreamState::default();
                         return Verdict::Unwanted;
                     }
+                    // A PROXY line in front of the first message is no loss.
+                    let more = state.junk > 0 || state.messages == 0;
+                    self.pass_over(state.extents.front(), more);
                     state.junk += count;
                     self.begun |= state.junk > MAX_JUNK;
                     state.skip(count);
@@ -259,6 +278,10 @@ impl Filer {
                 StreamItem::NotSip => {
                     let wanted = state.messages > 0 || state.after_hole;
                     let all = state.rest().len();
+                    if wanted {
+                        self.pass_over(state.extents.front(), state.junk > 0);
+                        state.junk += all;
+                    }
                     state.skip(all);
                     state.framer = Framer::default();
                     if !wanted {
