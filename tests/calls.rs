@@ -82,6 +82,187 @@ fn check(flow: &[&str], expected: &str) {
     assert_eq!(got, expected, "{flow:#?}");
 }
 
+/// The lines as a capture in a file, indexed.
+fn load(packets: &[(u64, Vec<u8>)]) -> ingest::Loaded {
+    let mut capture = Capture::default();
+    let mut before = 0;
+    for (at, packet) in packets {
+        capture.add_after(at.checked_sub(before).expect("in order"), packet);
+        before = *at;
+    }
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&capture.bytes()).unwrap();
+    ingest::load(&[file.path().to_owned()], &ingest::Options::default())
+}
+
+fn summaries(loaded: &ingest::Loaded) -> Vec<call::CallSummary> {
+    (0..loaded.view.calls().len())
+        .map(|at| call::summary(&loaded.view, CallId::at(at)).unwrap())
+        .collect()
+}
+
+#[test]
+fn a_call_without_its_invite_is_what_its_answers_say() {
+    let rest = ["9 A BYE 2", "9.1 B 200 2 BYE"];
+    let flow = [
+        "0 B 100 1 INVITE",
+        "0.1 B 180 1 INVITE",
+        "1 B 200 1 INVITE",
+        "1.1 A ACK 1",
+    ];
+    let whole: Vec<&str> = flow.iter().chain(&rest).copied().collect();
+    check(&whole, "completed Some(Caller) Some(Bye)");
+    let summary = summaries(&load(&whole.iter().map(|l| message(l)).collect::<Vec<_>>()));
+    let [summary] = summary.as_slice() else {
+        panic!("one call")
+    };
+    assert_eq!(
+        (summary.status, summary.talk),
+        (Some(200), Some(8_000_000_000))
+    );
+    assert_eq!(
+        (summary.pdd, summary.setup),
+        (None, None),
+        "its start is not known"
+    );
+    check(&flow, "answered None None");
+    // A 200 alone may answer a re-INVITE: what decided is not here.
+    let middle: Vec<&str> = flow.iter().skip(2).chain(&rest).copied().collect();
+    check(&middle, "partial Some(Unknown) Some(Bye)");
+}
+
+#[test]
+fn subscriptions_end_by_whom_the_messages_show() {
+    let granted = [
+        "0 A SUBSCRIBE 1 | Expires: 600",
+        "0.1 B 200 1 SUBSCRIBE | Expires: 600",
+        "0.2 B NOTIFY 1 | Subscription-State: active",
+        "0.3 A 200 1 NOTIFY",
+    ];
+    let and =
+        |rest: &[&'static str]| -> Vec<&str> { granted.iter().chain(rest).copied().collect() };
+    let flow = and(&[
+        "9 B NOTIFY 2 | Subscription-State: terminated",
+        "9.1 A 200 2 NOTIFY",
+    ]);
+    check(&flow, "terminated Some(Callee) None");
+    let flow = and(&[
+        "9 A SUBSCRIBE 2 | Expires: 0",
+        "9.1 B 200 2 SUBSCRIBE | Expires: 0",
+        "9.2 B NOTIFY 2 | Subscription-State: terminated",
+    ]);
+    check(&flow, "terminated Some(Caller) None");
+    let flow = ["0 A SUBSCRIBE 1", "0.1 B 489 1 SUBSCRIBE"];
+    check(&flow, "rejected Some(Callee) Some(FinalResponse)");
+}
+
+#[test]
+fn a_new_from_tag_after_a_refusal_that_stands_is_a_new_call() {
+    let first = ["0 A INVITE 1", "1 B 486 1 INVITE", "1.1 A ACK 1"];
+    let second = [
+        "9 A INVITE 1",
+        "10 B 200 1 INVITE",
+        "10.1 A ACK 1",
+        "12 A BYE 2",
+    ];
+    let retagged = |line: &&str| {
+        let (at, mut packet) = message(line);
+        for place in 0..packet.len().saturating_sub(6) {
+            if packet[place..].starts_with(b"tag=a1") {
+                packet[place..place + 6].copy_from_slice(b"tag=a2");
+            }
+            if packet[place..].starts_with(b"z9hG4bKa") {
+                packet[place + 7] = b'x';
+            }
+        }
+        (at, packet)
+    };
+    let mut packets: Vec<_> = first.iter().map(|line| message(line)).collect();
+    packets.extend(second.iter().map(retagged));
+    let states: Vec<_> = summaries(&load(&packets)).iter().map(|s| s.state).collect();
+    assert_eq!(states, [call::State::Busy, call::State::Completed]);
+}
+
+/// A packet of RTP between the places that the calls below announce.
+fn rtp(forward: bool, seq: u16, ssrc: u32) -> Vec<u8> {
+    let mut data = vec![0x80, 0];
+    data.extend(seq.to_be_bytes());
+    data.extend(u32::from(seq).wrapping_mul(160).to_be_bytes());
+    data.extend(ssrc.to_be_bytes());
+    data.extend([0; 160]);
+    let (src, dst) = match forward {
+        true => ((A, 4000), (B, 5000)),
+        false => ((B, 5000), (A, 4000)),
+    };
+    udp_from(src, dst, seq, &data)
+}
+
+#[test]
+fn the_next_call_on_the_same_ports_has_streams_of_its_own() {
+    let sdp = |call: &str, start: &str, number: u32, ip: [u8; 4], port: u16, sender: bool| {
+        let [a, b, c, d] = ip;
+        let body = format!(
+            "v=0\r\no=- 1 1 IN IP4 {a}.{b}.{c}.{d}\r\ns=-\r\nc=IN IP4 {a}.{b}.{c}.{d}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
+        );
+        let tag = if sender { "" } else { ";tag=b" };
+        let text = format!(
+            "{start}\r\nVia: SIP/2.0/UDP a.example;branch=z9hG4bK{call}\r\nFrom: <sip:a@a.example>;tag={call}\r\n\
+             To: <sip:b@b.example>{tag}\r\nCall-ID: {call}\r\nCSeq: {number} INVITE\r\n\
+             Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let (src, dst) = if sender {
+            ((A, 5060), (B, 5060))
+        } else {
+            ((B, 5060), (A, 5060))
+        };
+        udp_from(src, dst, 7, text.as_bytes())
+    };
+    let mut packets = Vec::new();
+    let mut seq = 0;
+    for (call, begin, count) in [("one", 0_u64, 50_u16), ("two", 4_000_000, 30)] {
+        packets.push((
+            begin,
+            sdp(call, "INVITE sip:b@b.example SIP/2.0", 1, A, 4000, true),
+        ));
+        packets.push((begin + 1000, sdp(call, "SIP/2.0 200 OK", 1, B, 5000, false)));
+        for n in 0..count {
+            seq += 1;
+            let at = begin + 2000 + u64::from(n) * 20_000;
+            packets.push((at, rtp(true, seq, 11)));
+            packets.push((at + 1, rtp(false, seq, 22)));
+        }
+    }
+    let loaded = load(&packets);
+    let streams: Vec<_> = loaded
+        .view
+        .streams()
+        .iter()
+        .map(|s| (s.call.map(CallId::get), s.forward, s.packets()))
+        .collect();
+    let expected = [
+        (Some(1), true, 50),
+        (Some(1), false, 50),
+        (Some(2), true, 30),
+        (Some(2), false, 30),
+    ];
+    assert_eq!(streams, expected);
+}
+
+#[test]
+fn what_does_not_count_up_is_no_stream() {
+    // Queries of DNS with an id that looks like RTP: flags where the number would be.
+    let query = |n: u16| {
+        let mut data = vec![0x80, n as u8, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+        data.extend(b"\x07example\x03com\0\0\x01\0\x01");
+        udp_from((A, 2710), (B, 53), n + 1, &data)
+    };
+    let mut packets: Vec<_> = (0..10).map(|n| (u64::from(n) * 100, query(n))).collect();
+    assert!(load(&packets).view.streams().is_empty());
+    packets.extend((0..10).map(|n| (2000 + u64::from(n) * 100, rtp(true, n, 5))));
+    assert_eq!(load(&packets).view.streams().len(), 1);
+}
+
 const ANSWERED: [&str; 4] = [
     "0 A INVITE 1",
     "0.1 B 180 1 INVITE",

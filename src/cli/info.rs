@@ -210,7 +210,7 @@ fn fields(file: &FileReport, counts: &Counts, tls: &TlsOf<'_>, record: &mut Reco
     record.counts("requests", counts.requests.clone());
     record.counts(
         "responses",
-        counts.responses.iter().map(|(k, n)| (k.to_string(), *n)),
+        counts.responses.iter().map(|(k, n)| (code_words(*k), *n)),
     );
     record.number("transactions", Some(counts.transactions));
     record.number("dialogs", Some(counts.dialogs));
@@ -470,7 +470,7 @@ fn words(file: &FileReport, counts: &Counts, tls: &TlsOf<'_>) -> String {
             counts
                 .responses
                 .iter()
-                .map(|(k, n)| (k.to_string(), *n))
+                .map(|(k, n)| (code_words(*k), *n))
                 .collect(),
         ),
     );
@@ -528,4 +528,12 @@ fn words(file: &FileReport, counts: &Counts, tls: &TlsOf<'_>) -> String {
         );
     }
     out
+}
+
+/// A status code; what was no number of 16 bits has none.
+fn code_words(code: u16) -> String {
+    match code {
+        u16::MAX => "invalid".to_owned(),
+        code => code.to_string(),
+    }
 }

@@ -199,7 +199,9 @@ fn fields(
     record.text("kind", Some(if response { "response" } else { "request" }));
     let method = view.method_name(id);
     record.text("method", (!method.is_empty()).then_some(method));
-    record.number("status", response.then_some(row.status));
+    // A code that is no number of 16 bits stands in the tree as it came.
+    let code = response.then_some(row.status);
+    record.number("status", code.filter(|code| *code != u16::MAX));
     let start = texts.bytes(row.start_text);
     record.bytes("reason", response.then_some(start));
     record.bytes("request_uri", (!response).then_some(start));

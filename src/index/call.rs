@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::ids::{CallId, DialogId, MessageId};
-use super::message_store::{Flow, MessageRow, Parties};
+use super::message_store::{Flow, MessageRow, Parties, Repeat};
 use super::{CallKind, IndexView, registration};
 use crate::packet::Endpoint;
 use crate::sip::method::Method;
@@ -411,8 +411,8 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
         row.method == Method::Invite && row.is_initial()
     });
     let (Some(first), Some(last)) = (attempts.first(), attempts.last()) else {
-        // Its beginning is not in the capture; who ended it may still be seen.
-        end_by_bye(view, messages, None, None, out);
+        // Its beginning is not in the capture; what came of it may still be seen.
+        without_invite(view, messages, out);
         return;
     };
     out.caller = view
@@ -435,16 +435,17 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
     };
     let outcome = last.outcome().or_else(stray);
     let success = outcome.filter(|m| m.row.status < 300);
+    let near = Near::new(view, out, last.request.flow.src);
     if let Some(response) = outcome {
         out.set_final(view, response);
     }
     let reached = last.provisional().next().copied().or(success).or(outcome);
-    out.pdd = reached.map(|m| m.row.time.saturating_sub(began));
-    out.setup = success.map(|m| m.row.time.saturating_sub(began));
-    out.total_setup = success.map(|m| m.row.time.saturating_sub(first.request.row.time));
+    out.pdd = reached.map(|m| near.time(m).saturating_sub(began));
+    out.setup = success.map(|m| near.time(m).saturating_sub(began));
+    out.total_setup = success.map(|m| near.time(m).saturating_sub(first.request.row.time));
     let rang = last.provisional().find(|m| m.row.status == 180);
     if let (Some(rang), Some(outcome)) = (rang, outcome) {
-        out.ring = Some(outcome.row.time.saturating_sub(rang.row.time).max(0));
+        out.ring = Some(near.time(outcome).saturating_sub(near.time(*rang)).max(0));
     }
     let caller_at = last.request.flow.src;
     let cancel = messages.iter().find(|m| {
@@ -487,7 +488,7 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
     };
     if success.is_some() {
         let bye = end_by_bye(view, messages, Some(caller_at), outcome.row.dialog, out);
-        out.talk = bye.map(|bye| bye.saturating_sub(outcome.row.time).max(0));
+        out.talk = bye.map(|bye| near.of(bye).saturating_sub(near.time(outcome)).max(0));
         if bye.is_none() {
             dialog_lost(messages, outcome.row.dialog, out);
         }
@@ -527,7 +528,12 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
         out.end_reason = Some(EndReason::FinalResponse);
         out.ended_by = Some(who_refused(messages, last, outcome));
     }
-    out.state = match status {
+    out.state = refused(status, rang);
+}
+
+/// State by the failure that ended the attempt.
+fn refused(status: u16, rang: bool) -> State {
+    match status {
         300..=399 => State::Redirected,
         401 | 407 => State::Challenged,
         408 | 480 | 487 if rang => State::NoAnswer,
@@ -536,7 +542,91 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
         403 | 488 | 606 => State::Rejected,
         404 | 410 | 604 => State::NotFound,
         _ => State::Failed,
+    }
+}
+
+/// A call of which the INVITE was not captured, but its answers were.
+///
+/// They may be those of a re-INVITE; a 100 without To tag and ringing are of a first one
+/// (RFC 3261, 8.2.6.2 and 13.3.1.1).
+fn without_invite(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
+    let answers = || {
+        messages.iter().filter(|m| {
+            m.row.is_response() && m.row.cseq_method == Method::Invite && m.row.request().is_none()
+        })
     };
+    let is_first =
+        |m: &&Msg<'_>| m.row.status == 100 && m.parties.to_tag.is_none() || m.row.status == 180;
+    let nearest = answers().map(|m| m.row.via_count).min();
+    let of_first = |m: &&Msg<'_>| {
+        Some(m.row.via_count) == nearest
+            && answers().filter(is_first).any(|sign| {
+                sign.row.cseq() == m.row.cseq() && sign.parties.from_tag == m.parties.from_tag
+            })
+    };
+    let finals = || answers().filter(of_first).filter(|m| m.row.status >= 200);
+    let success = finals().find(|m| m.row.status < 300);
+    let Some(outcome) = success.or_else(|| finals().next_back()).copied() else {
+        end_by_bye(view, messages, None, None, out);
+        return;
+    };
+    out.set_final(view, outcome);
+    let caller_at = outcome.flow.dst;
+    let near = Near::new(view, out, caller_at);
+    let rang = answers().filter(of_first).find(|m| m.row.status == 180);
+    if let Some(rang) = rang {
+        out.ring = Some(near.time(outcome).saturating_sub(near.time(*rang)).max(0));
+    }
+    if success.is_none() {
+        out.state = refused(outcome.row.status, rang.is_some());
+        out.end_reason = Some(EndReason::FinalResponse);
+        out.ended_by = Some(EndedBy::Unknown);
+        return;
+    }
+    let bye = end_by_bye(view, messages, Some(caller_at), outcome.row.dialog, out);
+    out.talk = bye.map(|bye| near.of(bye).saturating_sub(near.time(outcome)).max(0));
+    if bye.is_none() {
+        dialog_lost(messages, outcome.row.dialog, out);
+    }
+    out.state = match out.end_reason {
+        Some(_) => State::Completed,
+        None => State::Answered,
+    };
+}
+
+/// When messages were seen on the side of the caller.
+///
+/// With both sides of a NAT in the capture the first sighting of a message may be on the other
+/// side; the one that reached the caller is the copy.
+struct Near {
+    times: hashbrown::HashMap<MessageId, i64>,
+}
+
+impl Near {
+    fn new(view: &IndexView, call: &CallSummary, caller_at: Endpoint) -> Self {
+        let mut times = hashbrown::HashMap::new();
+        if call.copies > 0 {
+            for row in call.messages.iter().filter_map(|id| view.message(*id)) {
+                let reached = view
+                    .flow(row.flow)
+                    .is_some_and(|flow| flow.dst == caller_at);
+                if let Repeat::SeenAs(first) = row.repeat()
+                    && reached
+                {
+                    times.entry(first).or_insert(row.time);
+                }
+            }
+        }
+        Self { times }
+    }
+
+    fn of(&self, (id, time): (MessageId, i64)) -> i64 {
+        self.times.get(&id).copied().unwrap_or(time)
+    }
+
+    fn time(&self, m: Msg<'_>) -> i64 {
+        self.of((m.id, m.row.time))
+    }
 }
 
 /// Who sent a failure: the callee, unless something before it answered in its place.
@@ -577,7 +667,7 @@ fn end_by_bye(
     caller_at: Option<Endpoint>,
     dialog: Option<DialogId>,
     out: &mut CallSummary,
-) -> Option<i64> {
+) -> Option<(MessageId, i64)> {
     let byes: Vec<&Msg<'_>> = messages
         .iter()
         .filter(|m| m.row.is_request() && m.row.method == Method::Bye)
@@ -590,15 +680,24 @@ fn end_by_bye(
     let at = byes
         .iter()
         .find(near)
-        .map_or(first.row.time, |m| m.row.time);
+        .map_or((first.id, first.row.time), |m| (m.id, m.row.time));
     let answered = messages
         .iter()
         .find(|m| m.row.is_response() && m.row.cseq_method == Method::Bye)
         .map_or(MessageId::at(u32::MAX as usize - 2), |m| m.id);
-    let invite_from = messages
+    let invite = messages
         .iter()
-        .find(|m| m.row.method == Method::Invite && m.row.is_request() && m.row.is_initial())
-        .and_then(|m| m.parties.from_tag);
+        .find(|m| m.row.method == Method::Invite && m.row.is_request() && m.row.is_initial());
+    // Without its INVITE: the answer that decided has the same From.
+    let answer = dialog.and_then(|dialog| {
+        messages.iter().find(|m| {
+            m.row.is_response()
+                && m.row.cseq_method == Method::Invite
+                && m.row.dialog == Some(dialog)
+                && caller_at == Some(m.flow.dst)
+        })
+    });
+    let invite_from = invite.or(answer).and_then(|m| m.parties.from_tag);
     out.end_reason = Some(EndReason::Bye);
     out.ended_by = Some(match invite_from {
         None => EndedBy::Unknown,
@@ -717,9 +816,21 @@ fn sum_up_subscription(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSum
         (Some(_), None) => State::Active,
         (None, None) => State::Partial,
     };
-    if out.state == State::Terminated {
-        out.ended_by = Some(EndedBy::Unknown);
-    }
+    let last_ask = attempts.iter().rev().find(|a| a.outcome().is_some());
+    (out.ended_by, out.end_reason) = match out.state {
+        State::Rejected => (Some(EndedBy::Callee), Some(EndReason::FinalResponse)),
+        State::NoResponse => (Some(EndedBy::Network), Some(EndReason::NoResponse)),
+        State::Terminated if gone || granted.is_some() && refresh_lost => {
+            (Some(EndedBy::Network), Some(EndReason::DialogLost))
+        }
+        State::Terminated if last_ask.is_some_and(|a| a.request.row.expires_at_once()) => {
+            (Some(EndedBy::Caller), None)
+        }
+        // Nobody asked for it: the notifier ended it.
+        State::Terminated if granted.is_some() => (Some(EndedBy::Callee), None),
+        State::Terminated => (Some(EndedBy::Unknown), None),
+        _ => (None, None),
+    };
 }
 
 fn sum_up_other(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {

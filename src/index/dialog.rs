@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::IndexView;
 use super::call::{State, ends_session};
 use super::ids::{CallId, DialogId, MessageId, TextId, TransactionId};
-use super::message_store::MessageRow;
+use super::message_store::{MessageRow, Repeat};
 use crate::sip::method::Method;
 
 /// State of a dialog.
@@ -82,6 +82,17 @@ pub fn of_call(view: &IndexView, call: CallId) -> Vec<DialogSummary> {
         if makes(view, row) && makers.entry(row.transaction).or_default().insert(dialog) {
             entry.transactions.push((row.transaction, row.via_count));
         }
+        // A fork of SUBSCRIBE shows itself by NOTIFY alone: one 2xx reaches the subscriber, each
+        // notifier writes for itself (RFC 6665, 4.4.1).
+        if row.is_request()
+            && row.method == Method::Notify
+            && let Some(asked) = subscribed_by(view, dialog)
+            && makers.entry(asked.transaction).or_default().insert(dialog)
+        {
+            entry
+                .transactions
+                .push((asked.transaction, asked.via_count));
+        }
     }
     let first = first_requests(view, &ids);
     // A failure of the first INVITE ends the early dialogs that were made through it; the failure
@@ -106,8 +117,11 @@ pub fn of_call(view: &IndexView, call: CallId) -> Vec<DialogSummary> {
         .filter_map(|(id, mut g)| {
             let dialog = view.dialog(id)?;
             let mut messages = Vec::with_capacity(g.messages.len() + 1);
-            let request = dialog.request.and_then(|r| view.message(r));
-            let request = request.and_then(|row| first.get(&first_key(view, row)).copied());
+            let request = dialog.request.and_then(|asked| {
+                let row = view.message(asked)?;
+                let hops = first.get(&first_key(view, row))?;
+                hops.iter().rev().find(|id| **id <= asked).copied()
+            });
             messages.extend(request);
             messages.append(&mut g.messages);
             let start = messages
@@ -200,6 +214,16 @@ fn makes(view: &IndexView, row: &MessageRow) -> bool {
             .is_none_or(MessageRow::is_initial)
 }
 
+/// The request that a NOTIFY answers which opened a dialog.
+fn subscribed_by(view: &IndexView, dialog: DialogId) -> Option<&MessageRow> {
+    let dialog = view.dialog(dialog)?;
+    let by_notify = view
+        .message(dialog.opened_by)
+        .is_some_and(|row| row.is_request() && row.method == Method::Notify);
+    let asked = view.message(dialog.request.filter(|_| by_notify)?)?;
+    matches!(asked.method, Method::Subscribe | Method::Refer).then_some(asked)
+}
+
 /// What makes a first request the same on every hop: method, CSeq, From tag.
 type FirstKey = (Method, Option<u32>, Option<TextId>);
 
@@ -207,16 +231,27 @@ fn first_key(view: &IndexView, row: &MessageRow) -> FirstKey {
     (row.method, row.cseq(), view.parties(row).from_tag)
 }
 
-/// The first sending of each first request of a call, on the hop nearest to its sender.
-fn first_requests(view: &IndexView, ids: &[MessageId]) -> HashMap<FirstKey, MessageId> {
-    let mut first = HashMap::new();
+/// The first sendings of each first request of a call, on the hop nearest to its sender: several
+/// where the same CSeq was tried again elsewhere.
+fn first_requests(view: &IndexView, ids: &[MessageId]) -> HashMap<FirstKey, Vec<MessageId>> {
+    let mut first: HashMap<FirstKey, (u8, Vec<MessageId>)> = HashMap::new();
     for id in ids {
         if let Some(row) = view.message(*id)
             && row.is_request()
             && row.is_initial()
+            && row.repeat() == Repeat::No
         {
-            first.entry(first_key(view, row)).or_insert(*id);
+            let hops = first.entry(first_key(view, row));
+            let (vias, sendings) = hops.or_insert((row.via_count, Vec::new()));
+            if row.via_count < *vias {
+                sendings.clear();
+                *vias = row.via_count;
+            }
+            if row.via_count == *vias {
+                sendings.push(*id);
+            }
         }
     }
-    first
+    let hops = first.into_iter();
+    hops.map(|(key, (_, sendings))| (key, sendings)).collect()
 }

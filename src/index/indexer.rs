@@ -108,6 +108,15 @@ fn flow_key(addressing: &Addressing, transport: Transport) -> u64 {
     )
 }
 
+/// A failure after which the same call is tried once more: elsewhere, with credentials, changed as
+/// the response says (RFC 3261, 8.1.3.4 and 8.1.3.5; RFC 4028, 6; RFC 3261, 21.5.4).
+fn asks_again(status: u16) -> bool {
+    matches!(
+        status,
+        300..=399 | 401 | 407 | 413..=417 | 420..=423 | 428..=439 | 484 | 488 | 491 | 494 | 500..=599
+    )
+}
+
 /// The hash that a row keeps of its top branch.
 pub fn branch_hash(branch: &[u8]) -> u32 {
     hash_bytes(branch) as u32
@@ -180,7 +189,7 @@ struct Cid {
     calls: [Option<CallId>; 6],
     invite_from: u64,
     invite_cseq: u32,
-    /// The newest INVITE ended without success: the next may be a retry under another tag.
+    /// The newest INVITE was refused in a way that asks for another try, maybe under another tag.
     may_retry: bool,
     /// A BYE was sent: the next INVITE is another call.
     ended: bool,
@@ -442,7 +451,9 @@ impl Indexer {
         };
         row.set_repeat(repeat);
         self.count(&row, m, id, response);
-        if fresh && !m.places.is_empty() {
+        // What is able to do something, in an answer to OPTIONS or a 488, announces nothing.
+        let able = scan.method == Method::Options || scan.status >= 300;
+        if fresh && !m.places.is_empty() && !able {
             self.announce(m, cid, call, id, time);
         }
         self.rows.push(row);
@@ -749,7 +760,8 @@ impl Indexer {
 
     /// The call of an INVITE or of a request that only stands in calls.
     ///
-    /// A retry after a failure (challenge, redirect, 422 …) stays in its call; the same Call-ID
+    /// A retry after a failure (challenge, redirect, 422 …) stays in its call; an INVITE with another
+    /// From tag after a refusal that stands (486 …) is the next call; the same Call-ID
     /// with another From tag while the first INVITE is still open or after it succeeded is the
     /// other leg of a B2BUA that kept the Call-ID; an INVITE after the BYE is the next call.
     fn invite_call(
@@ -1070,11 +1082,13 @@ impl Indexer {
                 };
                 let success = success_key(dialog, m.scan.cseq);
                 let (src, dst) = (m.addressing.src, m.addressing.dst);
-                // On the same addresses, else between the same hosts, else anywhere.
+                // On the same addresses, else between the same hosts, else what reached the sender
+                // (which may write past the proxies), else anywhere.
                 let hosts = |a: Endpoint, b: Endpoint| way(host(a), host(b));
                 let keys = [
                     mix(success, way(dst, src)),
                     mix(success, hosts(dst, src)),
+                    mix(success, hosts(src, src)),
                     success,
                 ];
                 let found = keys
@@ -1251,7 +1265,8 @@ impl Indexer {
         let (src, dst) = (m.addressing.src, m.addressing.dst);
         let here = mix(success, way(src, dst));
         let hosts = mix(success, way(host(src), host(dst)));
-        for key in [success, here, hosts] {
+        let reached = mix(success, way(host(dst), host(dst)));
+        for key in [success, here, hosts, reached] {
             if self.successes.get_mut(key).is_none() {
                 self.successes.insert(key, message);
             }
@@ -1276,7 +1291,7 @@ impl Indexer {
                     && m.scan.cseq == Some(cid.invite_cseq)
                     && status >= 200 =>
             {
-                cid.may_retry = status >= 300;
+                cid.may_retry = asks_again(status);
             }
             // Also when its answer was not captured; a challenge leaves the dialog as it is.
             Method::Bye => cid.ended = !response || status != 401 && status != 407,

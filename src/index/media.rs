@@ -3,7 +3,7 @@
 use super::ids::{CallId, MessageId};
 use super::message_store::SdpKind;
 use crate::packet::Endpoint;
-use crate::sdp::{MediaKind, SdpBrief, static_payload};
+use crate::sdp::{MediaKind, Proto, SdpBrief, static_payload};
 use crate::sip::method::Method;
 
 /// A place where somebody said to expect media.
@@ -120,11 +120,12 @@ pub fn write_summary(sdp: &SdpBrief, body: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// The places where a description asks for media: position of the section, address and port.
+/// The places where a description asks for RTP: position of the section, address and port.
 pub fn places(sdp: &SdpBrief) -> impl Iterator<Item = (u16, Endpoint)> + '_ {
     sdp.media().iter().zip(0u16..).filter_map(|(media, index)| {
         let ip = media.address.filter(|ip| !ip.is_unspecified())?;
-        (media.port != 0).then_some((
+        let is_rtp = matches!(media.proto, Proto::Rtp | Proto::SecureRtp | Proto::DtlsRtp);
+        (is_rtp && media.port != 0).then_some((
             index,
             Endpoint {
                 ip,

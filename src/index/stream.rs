@@ -7,7 +7,8 @@ use super::ids::{AnnouncementId, CallId, StreamId};
 use super::media::{Announcement, endpoint_key};
 use super::time_bound::HashedMap;
 use crate::packet::Endpoint;
-use crate::packet::rtp_brief::RtpTally;
+use crate::packet::rtp_brief::{RtpTally, SILENCE};
+use crate::sip::method::Method;
 
 /// Streams in one capture; more are counted, not kept.
 const MAX_STREAMS: usize = 4 << 20;
@@ -46,16 +47,9 @@ impl RtpTable {
                 .places
                 .get(&tally.key)
                 .and_then(|i| list.get_mut(*i as usize))
+                .filter(|known| tally.first.saturating_sub(known.tally.last) <= SILENCE)
             {
-                let t = &mut known.tally;
-                let follows = tally.first_seq.wrapping_sub(t.last_seq) <= 1;
-                t.packets += tally.packets;
-                // The first packet of a run counts as in sequence there.
-                t.in_sequence += tally.in_sequence - u64::from(!follows);
-                t.last_seq = tally.last_seq;
-                t.payload_types |= tally.payload_types;
-                t.first = t.first.min(tally.first);
-                t.last = t.last.max(tally.last);
+                join(&mut known.tally, tally);
                 continue;
             }
             if list.len() >= MAX_STREAMS {
@@ -103,6 +97,18 @@ impl RtpTable {
     pub fn publish(&self) -> Arc<Vec<RtpCounts>> {
         Arc::clone(&self.list)
     }
+}
+
+/// Adds what was counted later of the same stream.
+fn join(t: &mut RtpTally, later: &RtpTally) {
+    let follows = later.first_seq.wrapping_sub(t.last_seq) <= 1;
+    t.packets += later.packets;
+    // The first packet of a run counts as in sequence there.
+    t.in_sequence += later.in_sequence - u64::from(!follows);
+    t.last_seq = later.last_seq;
+    t.payload_types |= later.payload_types;
+    t.first = t.first.min(later.first);
+    t.last = t.last.max(later.last);
 }
 
 /// How a stream found its call.
@@ -161,13 +167,27 @@ impl Places {
         Self(places)
     }
 
-    /// The announcement that holds for a stream between two times: the newest one before it, else
-    /// the first one while it runs. Media may be seen a little before its description.
-    fn announced(&self, endpoint: Endpoint, first: i64, last: i64) -> Option<AnnouncementId> {
+    /// The announcement that holds for a stretch of a stream between two times: the newest one
+    /// before it, else the first one while it runs. Media may be seen a little before its
+    /// description, unless an earlier call still uses the place.
+    fn announced(
+        &self,
+        view: &IndexView,
+        endpoint: Endpoint,
+        first: i64,
+        last: i64,
+    ) -> Option<AnnouncementId> {
         let list = self.0.get(&endpoint_key(endpoint))?;
-        let before = list.partition_point(|(time, _)| *time <= first.saturating_add(EARLY_NANOS));
-        let (time, id) = list.get(before.saturating_sub(1))?;
-        (*time <= last.saturating_add(EARLY_NANOS)).then_some(*id)
+        let soon = list.partition_point(|(time, _)| *time <= first.saturating_add(EARLY_NANOS));
+        let (time, id) = *list.get(soon.saturating_sub(1))?;
+        if time > first
+            && let before = list.partition_point(|(time, _)| *time <= first)
+            && let Some((_, older)) = before.checked_sub(1).and_then(|at| list.get(at))
+            && view.is_used(*older, first)
+        {
+            return Some(*older);
+        }
+        (time <= last.saturating_add(EARLY_NANOS)).then_some(id)
     }
 }
 
@@ -176,43 +196,56 @@ impl IndexView {
         self.announcements.get(id.index())
     }
 
+    /// The call that announced a place was not over at that time, as far as a BYE tells.
+    fn is_used(&self, id: AnnouncementId, time: i64) -> bool {
+        let call = self.announcement(id).and_then(|a| self.call(a.call));
+        let last = call.and_then(|call| self.message(call.last));
+        !last.is_some_and(|last| last.cseq_method == Method::Bye && last.time < time)
+    }
+
     /// All streams: those seen, then the places where media was announced and none came.
     pub fn streams(&self) -> Vec<Stream> {
         let mut seen: Vec<&RtpCounts> = self.rtp.iter().collect();
         seen.sort_by_key(|s| (s.tally.first_frame, s.tally.key));
         let places = Places::of(self);
-        let mut out = Vec::new();
+        let mut out: Vec<Stream> = Vec::new();
         let mut used: HashedMap<()> = HashedMap::default();
         let before = usize::try_from(self.left.streams).unwrap_or(usize::MAX);
+        // Stretches of one stream, unless another call took over its place and SSRC.
+        let mut newest: HashedMap<usize> = HashedMap::default();
         for counts in seen {
             let t = &counts.tally;
-            let to = places.announced(counts.dst, t.first, t.last);
-            let from = places.announced(counts.src, t.first, t.last);
+            let to = places.announced(self, counts.dst, t.first, t.last);
+            let from = places.announced(self, counts.src, t.first, t.last);
             let (matched_by, announcement) = match (to, from) {
                 (Some(id), _) => (MatchedBy::Sdp, Some(id)),
                 (None, Some(id)) => (MatchedBy::Symmetric, Some(id)),
                 (None, None) => (MatchedBy::Heuristic, None),
             };
-            // Noise has no sequence: three of four packets must follow each other.
-            let steady = t.packets >= 4 && t.in_sequence * 4 >= t.packets * 3;
-            if announcement.is_none() && !steady {
-                continue;
-            }
             let known = announcement.and_then(|id| self.announcement(id));
-            if let Some(a) = known {
-                used.insert(
-                    super::mix(endpoint_key(a.endpoint), u64::from(a.call.get())),
-                    (),
-                );
-            }
             // Media flows away from who announced the place, or comes from there.
             let forward = known.is_some_and(|a| match matched_by {
                 MatchedBy::Sdp => !a.by_caller,
                 _ => a.by_caller,
             });
+            let call = known.map(|a| a.call);
+            let stream: Option<&mut Stream> = newest.get(&t.key).and_then(|at| out.get_mut(*at));
+            if let Some(stream) = stream
+                && (stream.call == call || stream.call.is_none() || call.is_none())
+            {
+                if let Some(tally) = &mut stream.tally {
+                    join(tally, t);
+                }
+                if stream.call.is_none() && call.is_some() {
+                    (stream.call, stream.forward) = (call, forward);
+                    (stream.announcement, stream.matched_by) = (announcement, matched_by);
+                }
+                continue;
+            }
+            newest.insert(t.key, out.len());
             out.push(Stream {
-                id: StreamId::at(before + out.len()),
-                call: known.map(|a| a.call),
+                id: StreamId::at(0),
+                call,
                 src: Some(counts.src),
                 dst: counts.dst,
                 tally: Some(*t),
@@ -220,6 +253,24 @@ impl IndexView {
                 matched_by,
                 forward,
             });
+        }
+        // Noise has no sequence: three of four packets must follow each other, and the numbers must
+        // rise (those of DNS stand still); they go around after 65,536.
+        let is_steady = |t: &RtpTally| {
+            let risen = u64::from(t.last_seq.wrapping_sub(t.first_seq));
+            t.packets >= 4
+                && t.in_sequence * 4 >= t.packets * 3
+                && (t.packets > 30_000 || risen * 2 + 2 >= t.packets)
+        };
+        out.retain(|stream| {
+            stream.announcement.is_some() || stream.tally.as_ref().is_some_and(is_steady)
+        });
+        for (at, stream) in out.iter_mut().enumerate() {
+            stream.id = StreamId::at(before + at);
+            if let Some(a) = stream.announcement.and_then(|id| self.announcement(id)) {
+                let key = super::mix(endpoint_key(a.endpoint), u64::from(a.call.get()));
+                used.insert(key, ());
+            }
         }
         for (index, a) in self.announcements.indexed() {
             let key = super::mix(endpoint_key(a.endpoint), u64::from(a.call.get()));

@@ -33,7 +33,11 @@ pub fn is_rtcp(data: &[u8]) -> bool {
     matches!(data, [first, 192..=223, ..] if first >> 6 == 2)
 }
 
-/// Counts of one stream: source, destination and SSRC.
+/// After this long without a packet (nanoseconds) a stretch of its own begins: the next call may
+/// use the same ports and, as many devices do, the same SSRC.
+pub const SILENCE: i64 = 500_000_000;
+
+/// Counts of one stretch of a stream: source, destination and SSRC.
 #[derive(Clone, Copy, Debug)]
 pub struct RtpTally {
     /// Hash of addresses and SSRC.
@@ -89,14 +93,15 @@ impl RtpTallies {
         let key = flow ^ u64::from(header.ssrc).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let slot = (key >> 58) as usize & 15;
         let guess = self.recent.get(slot).copied().unwrap_or(0);
-        let at = if self.list.get(guess as usize).is_some_and(|t| t.key == key) {
+        let goes_on =
+            |tally: &RtpTally| tally.key == key && time.saturating_sub(tally.last) <= SILENCE;
+        let at = if self.list.get(guess as usize).is_some_and(goes_on) {
             guess
         } else {
             let list = &self.list;
-            let found = self
-                .table
-                .find(key, |i| list.get(*i as usize).is_some_and(|t| t.key == key))
-                .copied();
+            let is_key = |i: &u32| list.get(*i as usize).is_some_and(|t| t.key == key);
+            let found = self.table.find(key, is_key).copied();
+            let found = found.filter(|i| list.get(*i as usize).is_some_and(goes_on));
             let at = found.unwrap_or_else(|| {
                 let at = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
                 self.list.push(RtpTally {
@@ -113,8 +118,14 @@ impl RtpTallies {
                     first_frame: frame,
                 });
                 let list = &self.list;
-                self.table
-                    .insert_unique(key, at, |i| list.get(*i as usize).map_or(0, |t| t.key));
+                let is_key = |i: &u32| list.get(*i as usize).is_some_and(|t| t.key == key);
+                match self.table.find_mut(key, is_key) {
+                    Some(newest) => *newest = at,
+                    None => {
+                        self.table
+                            .insert_unique(key, at, |i| list.get(*i as usize).map_or(0, |t| t.key));
+                    }
+                }
                 at
             });
             if let Some(slot) = self.recent.get_mut(slot) {
