@@ -96,6 +96,9 @@ fn compare(
             entry["time_kind"].clone(),
         );
     }
+    if entry["time_kind"] == "none" {
+        check("time", found["time"].clone(), Value::Null);
+    }
     if let Some(offset) = expected["offset_s"].as_str() {
         let (whole, fraction) = offset.split_once('.').unwrap_or((offset, ""));
         let offset = format!("{whole}{fraction:0<9}")
@@ -241,6 +244,7 @@ fn every_format_has_a_sample_that_is_read_to_the_letter() {
 
 #[test]
 fn no_date_is_shown_that_a_log_does_not_state() {
+    let mut untimed_rows = 0;
     for file in samples() {
         let path = file.to_str().expect("UTF-8");
         let shown = |args: &[&str]| {
@@ -260,5 +264,27 @@ fn no_date_is_shown_that_a_log_does_not_state() {
             let text = text.split_once('\n').map_or("", |(_, rest)| rest);
             assert!(!text.contains("1970"), "{args:?} {path}: {text}");
         }
+        // Times of day and since a start are counted from 1970; where there are none, JSON says so.
+        for (command, fields) in [
+            ("messages", &["time"][..]),
+            (
+                "calls",
+                &["start", "end", "pdd_ms", "setup_ms", "ring_ms", "talk_ms"],
+            ),
+            ("dialogs", &["start", "end"]),
+        ] {
+            let untimed = messages(&file).1.iter().all(|m| m["time_kind"] == "none");
+            for row in shown(&[command, "--format", "json"]).lines() {
+                let row: Value = serde_json::from_str(row).expect("JSON");
+                for field in fields.iter().filter(|_| untimed) {
+                    assert_eq!(row[*field], Value::Null, "{command} {field} {path}");
+                    untimed_rows += 1;
+                }
+                if command == "messages" && row["time_kind"] == "none" {
+                    assert_eq!(row["time"], Value::Null, "{path}");
+                }
+            }
+        }
     }
+    assert!(untimed_rows > 10, "{untimed_rows}");
 }

@@ -146,8 +146,10 @@ fn fields(capture: &Capture, summary: &CallSummary, media: &Media, record: &mut 
     record.text("caller", text(&summary.caller).as_deref());
     record.text("callee", text(&summary.callee).as_deref());
     record.text("state", Some(summary.state.name()));
-    record.time("start", Some(summary.start));
-    record.time("end", Some(summary.end));
+    let whole = (summary.start, summary.end);
+    let span = capture.view().stated_span(&summary.messages, whole);
+    record.time("start", span.map(|(start, _)| start));
+    record.time("end", span.map(|(_, end)| end));
     record.millis("pdd_ms", summary.pdd);
     record.millis("setup_ms", summary.setup);
     record.millis("total_setup_ms", summary.total_setup);
@@ -204,7 +206,9 @@ fn cells(view: &IndexView, summary: &CallSummary, media: &Media) -> Vec<String> 
         summary.call.to_string(),
         summary.kind.name().to_owned(),
         summary.state.name().to_owned(),
-        clock_words_of(view.time_kind_at(summary.start), summary.start),
+        view.stated_span(&summary.messages, (summary.start, summary.end))
+            .map(|(start, _)| clock_words_of(view.time_kind_at(start), start))
+            .unwrap_or_default(),
         summary.caller.clone(),
         summary.callee.clone(),
         cell(response),

@@ -108,8 +108,9 @@ fn fields(view: &IndexView, summary: &DialogSummary, record: &mut Record) {
     record.text("state", Some(summary.state.name()));
     record.number("forked_from", summary.forked_from.map(|t| t.get()));
     record.boolean("from_middle", dialog.is_some_and(|d| d.from_middle));
-    record.time("start", Some(summary.start));
-    record.time("end", Some(summary.end));
+    let span = view.stated_span(&summary.messages, (summary.start, summary.end));
+    record.time("start", span.map(|(start, _)| start));
+    record.time("end", span.map(|(_, end)| end));
     record.numbers(
         "messages",
         summary.messages.iter().map(|m| u64::from(m.get())),
@@ -135,6 +136,11 @@ fn cells(view: &IndexView, summary: &DialogSummary) -> Vec<String> {
             .map(|t| texts.get(t).into_owned())
             .unwrap_or_default()
     };
+    let span = view.stated_span(&summary.messages, (summary.start, summary.end));
+    let clock = |time: Option<i64>| {
+        time.map(|time| clock_words_of(view.time_kind_at(time), time))
+            .unwrap_or_default()
+    };
     let mut remarks = Vec::new();
     if dialog.is_some_and(|d| d.from_middle) {
         remarks.push("from the middle".to_owned());
@@ -147,8 +153,8 @@ fn cells(view: &IndexView, summary: &DialogSummary) -> Vec<String> {
         table::cell(dialog.map(|d| d.call)),
         method(view, summary).unwrap_or_default().to_owned(),
         summary.state.name().to_owned(),
-        clock_words_of(view.time_kind_at(summary.start), summary.start),
-        clock_words_of(view.time_kind_at(summary.end), summary.end),
+        clock(span.map(|(start, _)| start)),
+        clock(span.map(|(_, end)| end)),
         summary.messages.len().to_string(),
         tag(|d| d.local_tag),
         tag(|d| d.remote_tag),

@@ -179,7 +179,8 @@ fn fields(
     record.number("file", Some(u64::from(row.file) + 1));
     let told = view.told(id);
     record.number("line", told.and_then(|t| t.line));
-    record.time("time", Some(row.time));
+    let timed = told.is_none_or(|t| t.timed);
+    record.time("time", timed.then_some(row.time));
     let time_kind = told.map_or(TimeKind::Absolute, |t| t.time_kind);
     record.text("time_kind", Some(time_kind.name()));
     let (src, dst) = (flow.map(|f| f.src), flow.map(|f| f.dst));
@@ -327,7 +328,10 @@ fn cells(view: &IndexView, id: MessageId, row: &MessageRow) -> Vec<String> {
     };
     vec![
         id.to_string(),
-        clock_words_of(view.time_kind_at(row.time), row.time),
+        match view.states_time(id) {
+            true => clock_words_of(view.time_kind_at(row.time), row.time),
+            false => String::new(),
+        },
         cell(flow.map(|f| view.end_words(f.src))),
         cell(flow.map(|f| view.end_words(f.dst))),
         ladder::label(view, id, row),

@@ -395,6 +395,11 @@ pub fn summary(view: &IndexView, call: CallId) -> Option<CallSummary> {
             sum_up_other(view, &messages, &mut out);
         }
     }
+    // Where a log states no times, what lies between them is not known.
+    if view.has_traces() && !out.messages.iter().all(|id| view.states_time(*id)) {
+        (out.pdd, out.setup, out.total_setup) = (None, None, None);
+        (out.ring, out.talk) = (None, None);
+    }
     Some(out)
 }
 

@@ -24,6 +24,8 @@ pub struct Told {
     pub line: Option<u32>,
     /// What its time means.
     pub time_kind: TimeKind,
+    /// The trace states its time; otherwise it has that of the message before it, to stay where it is.
+    pub timed: bool,
     /// Log, or pasted.
     pub origin: Origin,
     /// Which way it went.
@@ -42,6 +44,7 @@ impl Told {
         Self {
             line: None,
             time_kind,
+            timed: time_kind != TimeKind::None,
             origin: Origin::Log,
             direction: None,
             src: true,
@@ -90,6 +93,21 @@ impl IndexView {
     /// What a text trace says of a message; none for any other.
     pub fn told(&self, id: MessageId) -> Option<&Told> {
         by_message(&self.told, id, |row| row.message).map(|row| &row.told)
+    }
+
+    /// True when the source of a message states its time.
+    pub fn states_time(&self, id: MessageId) -> bool {
+        self.told(id).is_none_or(|told| told.timed)
+    }
+
+    /// First and last time that the source states of these messages; `whole` where it states all.
+    pub fn stated_span(&self, ids: &[MessageId], whole: (i64, i64)) -> Option<(i64, i64)> {
+        if !self.has_traces() {
+            return Some(whole);
+        }
+        let stated = ids.iter().filter(|id| self.states_time(**id));
+        let times = stated.filter_map(|id| Some(self.message(*id)?.time));
+        Some((times.clone().min()?, times.max()?))
     }
 
     /// What text traces say of their messages, in the order of the messages.

@@ -12,7 +12,7 @@ use super::streams::{Filed, Filer, push};
 use crate::index::hash_bytes;
 use crate::index::message_store::Transport;
 use crate::index::trace::Told;
-use crate::packet::trace::{Direction, Named, Place, TraceNote, stand_in};
+use crate::packet::trace::{Direction, Named, Place, TimeKind, TraceNote, stand_in};
 use crate::packet::{Addressing, Endpoint, Layer, LayerStack};
 use crate::sip::scan::{Framing, Scan, StartKind, scan_for_index};
 
@@ -59,6 +59,7 @@ impl Traces {
         let told = Told {
             line: Some(note.line),
             time_kind: note.time_kind,
+            timed: note.timed && note.time_kind != TimeKind::None,
             origin: note.origin,
             direction: note.direction,
             src: numeric(&note.src),

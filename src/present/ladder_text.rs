@@ -183,6 +183,8 @@ impl<'a> Painter<'a> {
             return;
         };
         let words = words_of(item);
+        // Where a log states no times, nothing is known of what lies between them.
+        let wait = wait.filter(|_| self.ladder.times != TimeKind::None);
         let wait = wait.map(text::delta).unwrap_or_default();
         let mut label = self.lanes_only(&number, &time);
         let mut shaft = self.lanes_only("", &format!("{wait:>15}"));
