@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use sipscope::packet::trace::TimeKind;
 use sipscope::source::{CaptureFile, FileInfo};
 
 mod common;
@@ -165,4 +166,186 @@ fn encodings_are_read_and_garbage_is_refused() {
         .expect("an error");
     assert!(error.to_string().contains("not a capture"), "{error}");
     assert!(CaptureFile::from_bytes(b"plain words\n".repeat(100_000), "x").is_err());
+}
+
+/// What is known of a message: its octets and what the text says of it.
+type Known = (
+    String,
+    Option<i64>,
+    TimeKind,
+    [Option<(String, Option<u16>)>; 2],
+);
+
+/// All messages of a text, and the names of the repairs.
+fn known(bytes: Vec<u8>) -> (Vec<Known>, Vec<String>) {
+    let Ok(mut file) = CaptureFile::from_bytes(bytes, "trace") else {
+        return (Vec::new(), Vec::new());
+    };
+    let mut out = Vec::new();
+    while let Some(chunk) = file.next_chunk(1 << 16) {
+        let mut notes = chunk.notes.iter().peekable();
+        for (index, frame) in chunk.frames.iter().enumerate() {
+            let text = String::from_utf8_lossy(frame.of(&chunk)).into_owned();
+            let note = notes.next_if(|(at, _)| *at as usize == index);
+            let note = note.map(|(_, note)| note);
+            let place = |p: &Option<sipscope::packet::trace::Place>| {
+                p.as_ref().map(|p| (p.host.clone(), p.port))
+            };
+            let ends = note.map_or([None, None], |n| [place(&n.src), place(&n.dst)]);
+            let kind = note.map_or(TimeKind::Absolute, |n| n.time_kind);
+            let timed = note.is_none_or(|n| n.timed);
+            out.push((text, timed.then_some(frame.time), kind, ends));
+        }
+    }
+    let skipped = file.into_info().skipped;
+    let repairs = skipped.iter().map(|s| s.what.to_string());
+    (out, repairs.collect())
+}
+
+/// Puts something in front of each line.
+fn before_each(text: &str, prefix: impl Fn(usize) -> String) -> String {
+    let lines = text.lines().enumerate();
+    let lines = lines.map(|(at, line)| format!("{}{line}\n", prefix(at + 1)));
+    lines.collect()
+}
+
+fn escaped(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('"', "&quot;");
+    text.replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[test]
+fn what_pages_mail_and_programs_do_to_a_whole_text_is_undone() {
+    type Change = fn(&str) -> String;
+    let changes: [(&str, &str, Change); 12] = [
+        ("as it is", "", |t| before_each(t, |_| String::new())),
+        ("four blanks", "", |t| before_each(t, |_| "    ".into())),
+        ("a tab", "", |t| before_each(t, |_| "\t".into())),
+        ("quoted", "", |t| before_each(t, |_| "> ".into())),
+        ("quoted twice", "", |t| before_each(t, |_| "> > ".into())),
+        ("cat -n", "", |t| before_each(t, |n| format!("{n:6}\t"))),
+        ("grep -n", "", |t| before_each(t, |n| format!("{n}:"))),
+        ("no-break spaces", "", |t| {
+            before_each(t, |_| "\u{a0} \u{a0} ".into())
+        }),
+        ("a container", "", |t| {
+            before_each(t, |_| "proxy_1  | ".into())
+        }),
+        ("HTML", "", |t| {
+            format!("<html><body><pre>\n{}</pre>\n", escaped(t))
+        }),
+        ("HTML with breaks", "", |t| {
+            let text = escaped(t).replace('\n', "<br>\n");
+            format!("<html><body>{text}</body></html>\n")
+        }),
+        ("CR", "line ends of CR alone", |t| t.replace('\n', "\r")),
+    ];
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/traces");
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for file in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = file.path();
+        let name = file.file_name().into_string().unwrap();
+        // UTF-16 has no such lines.
+        if !name.ends_with(".txt") && !name.ends_with(".log") || name == "plain-utf16.txt" {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path)
+            .unwrap()
+            .replace("\r\n", "\n");
+        let (wanted, _) = known(text.clone().into_bytes());
+        assert!(!wanted.is_empty(), "{name}");
+        for (change, repair, make) in &changes {
+            let (found, repairs) = known(make(&text).into_bytes());
+            count += found.len();
+            if found != wanted {
+                wrong.push(format!(
+                    "{name}, {change}: {} of {}\n  {:?}\n  {:?}",
+                    found.len(),
+                    wanted.len(),
+                    found.iter().zip(&wanted).find(|(a, b)| a != b),
+                    repairs
+                ));
+            }
+            if !repair.is_empty() && !repairs.iter().any(|r| r == repair) {
+                wrong.push(format!("{name}, {change}: not said, {repairs:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(count > 300, "{count}");
+}
+
+#[test]
+fn a_syslog_head_before_every_line_gives_way_to_the_format() {
+    let framing = "----------------------------------------------- 2026-11-20 22:13:16.236475\n\
+        UDP message sent (576 bytes):\n\n";
+    let text = format!("{framing}{MESSAGE}\n").replace("\r\n", "\n");
+    let text = before_each(&text, |n| format!("Nov 21 10:00:{n:02} host sipp[12]: "));
+    let (found, repairs) = known(text.into_bytes());
+    let [(_, time, kind, _)] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    assert_eq!(
+        (*time, *kind),
+        (Some(1_795_212_796_236_475_000), TimeKind::Local)
+    );
+    assert_eq!(repairs, ["messages behind a log prefix"]);
+    // Where the format has no time of its own, that of syslog is the time.
+    let text = format!("<--- SIP read from UDP:192.0.2.1:5060 --->\n{MESSAGE}\n");
+    let text = before_each(&text, |_| "Nov 21 10:00:07 host asterisk[12]: ".into());
+    let (found, _) = known(text.into_bytes());
+    let [(octets, time, kind, [src, _])] = found.as_slice() else {
+        panic!("{found:?}");
+    };
+    assert_eq!(octets, MESSAGE);
+    assert_eq!(*kind, TimeKind::Local);
+    assert_eq!(
+        time.map(|t| t % 86_400_000_000_000),
+        Some(36_007_000_000_000)
+    );
+    assert_eq!(*src, Some(("192.0.2.1".to_owned(), Some(5060))));
+}
+
+#[test]
+fn tcpdump_names_ipv6_ends_with_v_and_behind_a_vlan() {
+    let heads = [
+        "22:15:29.616092 IP6 (flowlabel 0xe1ab7, hlim 64, next-header UDP (17) payload length: 300) \
+         2001:db8::10.5070 > 2001:db8::20.sip: [udp sum ok] SIP, length: 292",
+        "22:15:29.616092 02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype 802.1Q (0x8100), length 350: \
+         vlan 100, p 0, ethertype IPv6 (0x86dd), 2001:db8::10.5070 > 2001:db8::20.5060: SIP",
+        "22:15:29.616092 02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype 802.1Q (0x8100), length 350: \
+         vlan 100, p 0, ethertype IPv6 (0x86dd), (flowlabel 0xe1ab7, hlim 64, next-header UDP (17) \
+         payload length: 300) 2001:db8::10.5070 > 2001:db8::20.5060: SIP, length: 292",
+        "22:15:29.616092 02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype IPv6 (0x86dd), length 346: \
+         2001:db8::10.5070 > 2001:db8::20.5060: SIP",
+        "22:15:29.616092 02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype IPv4 (0x0800), length 346: \
+         (tos 0x0, ttl 64, id 1, offset 0, flags [DF], proto UDP (17), length 332)\n    \
+         192.0.2.10.5070 > 192.0.2.20.5060: SIP, length: 292",
+        "22:15:29.616092 02:00:00:00:00:01 > 02:00:00:00:00:02, ethertype 802.1Q (0x8100), length 350: \
+         vlan 100, p 0, ethertype IPv4 (0x0800), 192.0.2.10.5070 > 192.0.2.20.5060: SIP",
+    ];
+    for head in heads {
+        let verbose = head.ends_with("292");
+        let message = MESSAGE.replace("\r\n", "\n");
+        // With -v the text comes first, then the same with the octets of the headers before it.
+        let printed = if verbose {
+            before_each(&message, |_| "\t".into())
+        } else {
+            String::new()
+        };
+        let one = format!("{head}\n{printed}`....4.@ ...........{message}\n");
+        let (found, _) = known(one.repeat(2).into_bytes());
+        assert_eq!(found.len(), 2, "{head}: {found:?}");
+        let version = if head.contains("2001:") {
+            "2001:db8::"
+        } else {
+            "192.0.2."
+        };
+        for (_, time, kind, ends) in found {
+            let end = |last: &str, port| Some((format!("{version}{last}"), Some(port)));
+            assert_eq!(ends, [end("10", 5070), end("20", 5060)], "{head}");
+            assert_eq!((time, kind), (Some(80_129_616_092_000), TimeKind::TimeOnly));
+        }
+    }
 }

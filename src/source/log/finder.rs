@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
+use super::around::Around;
 use super::build::{Build, Fed, Repair};
 use super::hex::{Dump, Hex};
 use super::marks::{self, Context, Facts, Mark, place, regex};
@@ -53,6 +54,8 @@ pub(super) struct Finder {
     context: Context,
     tshark: Tshark,
     hex: Hex,
+    /// What was taken off the line in hand before it came here.
+    pub around: Around,
     /// What was found and not yet fetched.
     pub done: Vec<Done>,
     /// Messages by format.
@@ -153,7 +156,12 @@ impl Finder {
             }
             return;
         }
-        if self.tshark.line(text, number, &mut self.done) {
+        let before = self.done.len();
+        let used = self.tshark.line(text, number, &mut self.done);
+        if self.done.len() > before {
+            self.repaired(self.around.repairs, number);
+        }
+        if used {
             if let Some(Done::Message(found)) = self.done.last()
                 && found.facts.format == TextFormat::TsharkV
             {
@@ -207,7 +215,8 @@ impl Finder {
     }
 
     /// A message is announced; one announced before did not come.
-    fn announce(&mut self, facts: Facts, number: u64) {
+    fn announce(&mut self, mut facts: Facts, number: u64) {
+        facts.stamp = facts.stamp.or(self.around.stamp);
         if self
             .pending
             .as_ref()
@@ -260,6 +269,7 @@ impl Finder {
             }
             return;
         };
+        build.repairs |= self.around.repairs;
         let line = match build.prefix.strip(text) {
             Some(line) => line,
             None => match build.prefix.strip_shorter(text) {
@@ -370,7 +380,7 @@ impl Finder {
         self.finish(false);
         let before = text.get(..found.at).unwrap_or_default();
         let mut prefix = Prefix::of(before);
-        let (facts, framed) = match self.pending.take() {
+        let (mut facts, framed) = match self.pending.take() {
             Some((facts, _)) => (facts, true),
             None => match self.packet.take() {
                 // With -v and -A together tcpdump prints each message twice.
@@ -383,6 +393,7 @@ impl Finder {
                 }
             },
         };
+        facts.stamp = facts.stamp.or(self.around.stamp);
         let format = facts.format;
         if matches!(format, TextFormat::Tcpdump) {
             self.packet = Some((facts.clone(), words.to_vec()));
@@ -402,6 +413,7 @@ impl Finder {
                     .is_some_and(|r| r.trim_ascii() == b".");
         let words = bare.unwrap_or(words);
         let mut build = Build::new(words, number, facts, framed, prefix, cr);
+        build.repairs |= self.around.repairs;
         if dotted {
             build.with_dots();
         }
@@ -452,6 +464,7 @@ impl Finder {
         if self.packet.is_some() || self.tree == Some(self.tshark.frame()) {
             return;
         }
+        self.repaired(self.around.repairs, dump.line);
         self.done.push(Done::Packet(dump));
     }
 
@@ -464,11 +477,7 @@ impl Finder {
         let Some(finished) = build.finish(closed) else {
             return;
         };
-        for repair in Repair::ALL {
-            if finished.repairs & repair.bit() != 0 {
-                self.repairs.entry(repair).or_insert((0, line)).0 += 1;
-            }
-        }
+        self.repaired(finished.repairs, line);
         *self.formats.entry(facts.format).or_default() += 1;
         self.done.push(Done::Message(Found {
             bytes: finished.bytes,
@@ -478,12 +487,25 @@ impl Finder {
         }));
     }
 
+    /// Counts what was repaired in one message.
+    fn repaired(&mut self, repairs: u32, line: u64) {
+        for repair in Repair::ALL {
+            if repairs & repair.bit() != 0 {
+                self.repairs.entry(repair).or_insert((0, line)).0 += 1;
+            }
+        }
+    }
+
     /// The text is over.
     pub fn end(&mut self) {
         if let Some(dump) = self.hex.take() {
             self.packet_done(dump);
         }
+        let before = self.done.len();
         self.tshark.finish(&mut self.done);
+        if self.done.len() > before {
+            self.repaired(self.around.repairs, 0);
+        }
         self.finish(false);
         if self
             .pending

@@ -1,5 +1,6 @@
 //! Lines of a text in whatever encoding it came.
 
+use super::around::lone_returns;
 use crate::source::input::Input;
 
 /// Longest line that is looked at; the rest of a longer one is passed over and counted.
@@ -48,6 +49,8 @@ pub(super) struct Lines {
     searched: usize,
     /// What is left of a character cut by the window.
     rest: Vec<u8>,
+    /// Lines end in CR alone, as very old programs and some terminals write them.
+    pub lone_returns: bool,
     /// Inside of a line that was too long.
     passing: bool,
     ended: bool,
@@ -72,6 +75,7 @@ impl Lines {
             taken: 0,
             searched: 0,
             rest: Vec::new(),
+            lone_returns: false,
             passing: false,
             ended: false,
             number: 0,
@@ -79,6 +83,15 @@ impl Lines {
             too_long: 0,
             passed: 0,
         }
+    }
+
+    /// The beginning of the text, before any line is taken; by it the kind of line ends is known.
+    pub fn sample(&mut self, input: &mut Input) -> &[u8] {
+        if self.text.is_empty() && !self.ended {
+            self.fill(input);
+            self.lone_returns = lone_returns(&self.text);
+        }
+        &self.text
     }
 
     pub fn encoding(&self) -> Encoding {
@@ -96,10 +109,22 @@ impl Lines {
         loop {
             let from = self.searched.max(self.taken);
             let rest = self.text.get(from..).unwrap_or_default();
-            if let Some(at) = memchr::memchr(b'\n', rest) {
+            let found = if self.lone_returns {
+                memchr::memchr2(b'\n', b'\r', rest)
+            } else {
+                memchr::memchr(b'\n', rest)
+            };
+            if let Some(at) = found {
                 let end = from + at;
+                let ended_by = self.text.get(end);
+                // LF behind a CR that ended its line.
+                if self.lone_returns && end == self.taken && self.cr && ended_by == Some(&b'\n') {
+                    self.cr = false;
+                    self.taken = end + 1;
+                    continue;
+                }
                 let found = self.text.get(self.taken..end).unwrap_or_default();
-                self.cr = found.ends_with(b"\r");
+                self.cr = found.ends_with(b"\r") || ended_by == Some(&b'\r');
                 let short = found.strip_suffix(b"\r").unwrap_or(found);
                 let passed = self.passing;
                 if passed {

@@ -4,6 +4,7 @@
 //! like a packet, with a note on where it came from. The repaired octets lie in a store of their
 //! own, as the text does not hold them in one piece; places in messages refer to that store.
 
+mod around;
 mod build;
 mod finder;
 mod formats;
@@ -16,6 +17,7 @@ mod tshark;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use self::around::Wrapping;
 use self::finder::{Done, Finder, Found, kind_of};
 use self::hex::Dump;
 use self::lines::{Encoding, LONGEST_LINE, Lines};
@@ -31,6 +33,7 @@ const MOST_RECORDS: usize = 1 << 14;
 pub(super) struct TextReader {
     lines: Lines,
     line: Vec<u8>,
+    wrapping: Wrapping,
     finder: Finder,
     ready: VecDeque<Done>,
     sink: Sink,
@@ -54,6 +57,7 @@ impl TextReader {
         let mut reader = Self {
             lines: Lines::new(head),
             line: Vec::new(),
+            wrapping: Wrapping::default(),
             finder: Finder::default(),
             ready: VecDeque::new(),
             sink,
@@ -68,6 +72,7 @@ impl TextReader {
             odd_dumps: (0, 0),
             formats: BTreeMap::new(),
         };
+        reader.wrapping = Wrapping::detect(reader.lines.sample(input));
         while reader.ready.is_empty() && !reader.ended {
             reader.step(input);
         }
@@ -82,8 +87,11 @@ impl TextReader {
     /// Takes one more line.
     fn step(&mut self, input: &mut Input) {
         if self.lines.next(input, &mut self.line) {
-            self.finder
-                .line(self.lines.number, &self.line, self.lines.cr);
+            let (finder, number, cr) = (&mut self.finder, self.lines.number, self.lines.cr);
+            self.wrapping.unwrap(&self.line, |line, around| {
+                finder.around = around;
+                finder.line(number, line, cr);
+            });
         } else {
             self.finder.end();
             self.ended = true;
@@ -316,6 +324,9 @@ impl TextReader {
                 LONGEST_LINE >> 20
             ),
         );
+        if self.lines.lone_returns {
+            add("line ends of CR alone", 1, 0, "they are read as line ends");
+        }
         if self.lines.encoding() != Encoding::Plain {
             add("UTF-16 text", 1, 0, "it was converted to UTF-8");
         }

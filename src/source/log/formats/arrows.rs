@@ -10,19 +10,20 @@ patterns! {
     ARROW = r"^(.*?)(\[?[0-9A-Za-z_.:%-]+\]?:\d{1,5}) -+> (\[?[0-9A-Za-z_.:%-]+\]?:\d{1,5})(?:\s.*)?$";
     NGREP = r"^([UT])\(?\d*\)? ";
     PROTOCOL = r"^\s*(?:proto:)?([A-Za-z]{2,4})\b";
-    TCPDUMP = r"^(.*?)\b(?:IP6?|ethertype IPv[46][^:]*:|length \d+:) ?(?:\([^>]*\) )?([0-9A-Za-z_.:%-]+)\.([0-9a-z_-]+) > ([0-9A-Za-z_.:%-]+)\.([0-9a-z_-]+): (.*)$";
-    PACKET = r"^(.*)\bIP6? \((?:tos|class|flowlabel|hlim)";
+    TCPDUMP = r"^(.*?)\b(?:IP6?|ethertype IPv[46](?: \(0x[0-9a-f]+\))?,(?: length \d+:)?|length \d+:) ?(?:\([^>]*\) )?([0-9A-Za-z_.:%-]+)\.([0-9a-z_-]+) > ([0-9A-Za-z_.:%-]+)\.([0-9a-z_-]+): (.*)$";
+    PACKET = r"^(.*?)(?:\bIP6? |, |: )\((?:tos|class|flowlabel|hlim)";
     SECOND = r"^\s+([0-9A-Za-z_.:%-]+)\.([0-9a-z_-]+) > ([0-9A-Za-z_.:%-]+)\.([0-9a-z_-]+): (.*)$";
 }
 
 pub(super) fn read(line: &[u8], context: &mut Context) -> Option<Mark> {
-    if let Some(found) = find(&PACKET, line) {
-        context.packet = stamp::find(group(&found, 1)?);
-        return Some(Mark::End);
-    }
+    // With -v addresses stand on the line of the packet for IPv6, on the next for IPv4.
     if let Some(found) = find(&TCPDUMP, line) {
         let stamp = stamp::find(group(&found, 1)?);
         return tcpdump(&found, 2, stamp, line.len());
+    }
+    if let Some(found) = find(&PACKET, line) {
+        context.packet = stamp::find(group(&found, 1)?);
+        return Some(Mark::End);
     }
     if context.packet.is_some()
         && let Some(found) = find(&SECOND, line)
