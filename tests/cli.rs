@@ -564,6 +564,67 @@ fn messages_agree_with_tshark_where_tshark_is_right() {
     assert!(compared > 40, "{compared}");
 }
 
+/// File, filter, and how many frames `tshark -Y 'sip && (filter)'` (4.0) lets through.
+const FILTERS: &[(&str, &str, usize)] = &[
+    ("sip-over-tcp.pcap", "udp.srcport == 5060", 0),
+    ("sip-over-tcp.pcap", "tcp.dstport", 7),
+    ("lab-udp6.pcap", "tcp.srcport == 5060", 0),
+    ("lab-udp6.pcap", "udp.dstport == 5060", 60),
+    ("lab-udp6.pcap", "ip.src", 0),
+    ("lab-udp6.pcap", "ipv6.src", 120),
+    ("lab-udp6.pcap", "ipv6 and not ip", 120),
+    ("sngrep-aaa.pcap", "tcp.srcport == 5060", 0),
+    ("sngrep-aaa.pcap", "ipv6.addr", 0),
+    ("sngrep-aaa.pcap", "ip.addr", 81),
+    ("gtp-iphone.pcap", "ip.src", 17),
+    ("gtp-iphone.pcap", "ipv6.src", 17),
+    ("gtp-iphone.pcap", "udp", 17),
+    ("derived-vlan.pcap", "vlan and eth", 120),
+    ("sngrep-aaa.pcap", "vlan", 0),
+    ("DTMFsipinfo.pcap", "sdp.session_attr", 0),
+    ("DTMFsipinfo.pcap", "sdp.media_attr", 10),
+    ("gtp-iphone.pcap", "sdp.session_attr", 1),
+    ("sip-over-tcp.pcap", "sdp.session_attr", 0),
+    ("lab-udp6.pcap", "sdp.session_attr", 0),
+    ("sngrep-aaa.pcap", "sip.auth", 29),
+    ("sngrep-aaa.pcap", r#"sip.auth contains "Digest""#, 29),
+    ("gtp-iphone.pcap", "sip.auth", 5),
+    ("ndpi-FAX-Call-t38.pcap", "sdp.media.format", 28),
+    ("ndpi-FAX-Call-t38.pcap", r#"sdp.media.format == "t38""#, 4),
+    (
+        "sip-rtp-g711.pcap",
+        r#"sdp.media.format contains "PCMU""#,
+        2,
+    ),
+    (
+        "sip-rtp-g711.pcap",
+        r#"sdp.mime.type == "telephone-event""#,
+        2,
+    ),
+    ("ndpi-FAX-Call-t38.pcap", "sdp.media_attribute.value", 24),
+    ("sip-over-tcp.pcap", r#"sip.Method == "invite""#, 0),
+    ("sip-over-tcp.pcap", r#"sip.Method == "INVITE""#, 1),
+    ("sngrep-aaa.pcap", "sip.display.info", 49),
+    ("sngrep-aaa.pcap", r#"sip contains "pel""#, 8),
+    ("sngrep-aaa.pcap", r#"udp contains "REGISTER""#, 40),
+    ("sip-rtp-g711.pcap", r#"sdp contains "rtpmap""#, 4),
+    ("sip-rtp-g711.pcap", r#"sdp contains "Via""#, 0),
+    ("gtp-iphone.pcap", "sip.from.user", 0),
+];
+
+#[test]
+fn names_of_wireshark_choose_what_tshark_chooses() {
+    let Some(captures) = corpus() else { return };
+    for (name, filter, frames) in FILTERS {
+        let path = captures.join(name);
+        let path = path.to_str().unwrap();
+        let found = json(&["messages", path, "--filter", filter, "--format", "json"]);
+        let found: std::collections::BTreeSet<u64> =
+            found.iter().filter_map(|m| m["frame"].as_u64()).collect();
+        assert_eq!(found.len(), *frames, "{name}: {filter}");
+    }
+}
+
 #[test]
 fn an_icmp_error_marks_the_message_it_quotes() {
     let Some(captures) = corpus() else { return };

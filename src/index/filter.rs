@@ -52,6 +52,8 @@ enum Node {
 struct Test {
     subject: Subject,
     relation: Relation,
+    /// Upper and lower case differ also where people do not expect it: Wireshark's names.
+    exact: bool,
 }
 
 /// What is asked of a field.

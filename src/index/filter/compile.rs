@@ -8,7 +8,9 @@ use crate::index::ids::{CallId, FlowId, MessageId, TextId};
 use crate::index::message_store::{Flow, MessageRow, Parties, Repeat, SdpKind, Transport};
 use crate::index::paged::Slots;
 use crate::index::{IndexView, branch_hash};
+use crate::packet::trace::stands_for;
 use crate::sip::header_name::{Header, HeaderName};
+use crate::sip::headers::{HeaderValue, Value};
 use crate::sip::message::{Message, decode};
 use crate::sip::method::Method;
 use crate::sip::scan::Framing;
@@ -209,6 +211,20 @@ fn test(test: &Test, view: &IndexView) -> Check {
         return octets(test);
     };
     let relation = &test.relation;
+    // Alone it asks for the header, which a tunnel may have outside; values are those of the inner one.
+    let outer = match id {
+        Id::Ip4Source | Id::Ip4Destination | Id::Ip4Address => Some(Id::Ip4),
+        Id::Ip6Source | Id::Ip6Destination | Id::Ip6Address => Some(Id::Ip6),
+        Id::UdpSourcePort | Id::UdpDestinationPort | Id::UdpPort => Some(Id::Udp),
+        Id::TcpSourcePort | Id::TcpDestinationPort | Id::TcpPort => Some(Id::Tcp),
+        _ => None,
+    };
+    if let (Some(outer), Relation::Present) = (outer, relation) {
+        return Check::Any(vec![
+            through(outer, view),
+            flows(view, |flow| stands_on(id, flow, relation)),
+        ]);
+    }
     match id {
         Id::Sip => Check::Const(true),
         Id::Request
@@ -219,21 +235,34 @@ fn test(test: &Test, view: &IndexView) -> Check {
         | Id::Auth
         | Id::Challenge
         | Id::Cut => Check::Flag(id),
-        Id::Source | Id::Destination | Id::Address => flows(view, |flow| {
-            let Relation::Networks { networks, negated } = relation else {
-                return true;
-            };
-            let inside = |end| networks.iter().any(|n| n.holds(end));
-            let found = match id {
-                Id::Source => inside(flow.src),
-                Id::Destination => inside(flow.dst),
-                _ => inside(flow.src) || inside(flow.dst),
-            };
-            found != *negated
-        }),
-        Id::SourcePort | Id::DestinationPort | Id::Port | Id::UdpPort | Id::TcpPort => {
-            flows(view, |flow| port(id, flow, relation))
-        }
+        Id::Source
+        | Id::Destination
+        | Id::Address
+        | Id::Ip4Source
+        | Id::Ip4Destination
+        | Id::Ip4Address
+        | Id::Ip6Source
+        | Id::Ip6Destination
+        | Id::Ip6Address
+        | Id::SourcePort
+        | Id::DestinationPort
+        | Id::Port
+        | Id::UdpSourcePort
+        | Id::UdpDestinationPort
+        | Id::UdpPort
+        | Id::TcpSourcePort
+        | Id::TcpDestinationPort
+        | Id::TcpPort => flows(view, |flow| stands_on(id, flow, relation)),
+        Id::Ethernet | Id::Vlan | Id::Sctp | Id::Tls | Id::WebSocket => through(id, view),
+        // A text trace knows addresses but no layers.
+        Id::Ip4 | Id::Ip6 | Id::Udp | Id::Tcp => Check::Any(vec![
+            through(id, view),
+            flows(view, |flow| match id {
+                Id::Udp => flow.transport == Transport::Udp,
+                Id::Tcp => flow.transport.has_connections(),
+                _ => family(flow.src.ip) == Some(id) || family(flow.dst.ip) == Some(id),
+            }),
+        ]),
         Id::Transport => flows(view, |flow| word(flow.transport.name(), relation)),
         Id::Layers => {
             let stacks = &view.layer_stacks;
@@ -243,7 +272,7 @@ fn test(test: &Test, view: &IndexView) -> Check {
                     .is_some_and(|s| octets_hold(s.to_string().as_bytes(), relation, false))
             }))
         }
-        Id::Method | Id::RequestMethod | Id::CseqMethod => method(id, view, relation),
+        Id::Method | Id::RequestMethod | Id::CseqMethod => method(id, view, relation, !test.exact),
         Id::Branch => branch(test, relation),
         Id::SdpRole => {
             let roles = ["", "offer", "answer", "other"];
@@ -268,9 +297,9 @@ fn test(test: &Test, view: &IndexView) -> Check {
             crate::index::call::summary(view, CallId::at(at))
                 .is_some_and(|summary| word(summary.state.name(), relation))
         }),
-        Id::Text | Id::Contact => octets(test),
+        Id::Text | Id::Contact | Id::AuthLines => octets(test),
         Id::Codec => texts(id, view, |text| codec_holds(text, relation)),
-        _ if is_text(id) => texts(id, view, |text| text_holds(id, text, relation)),
+        _ if is_text(id) => texts(id, view, |text| text_holds(id, text, relation, test.exact)),
         _ => match relation {
             Relation::Ranges { ranges, negated } => Check::Number {
                 id,
@@ -356,10 +385,84 @@ fn texts(id: Id, view: &IndexView, holds: impl Fn(&[u8]) -> bool) -> Check {
     }))
 }
 
+/// Messages whose layers name the one of that flag.
+fn through(id: Id, view: &IndexView) -> Check {
+    let wanted = match id {
+        Id::Ethernet => "eth",
+        Id::Vlan => "vlan",
+        Id::Ip4 => "ipv4",
+        Id::Ip6 => "ipv6",
+        Id::Udp => "udp",
+        Id::Tcp => "tcp",
+        Id::Sctp => "sctp",
+        Id::Tls => "tls",
+        _ => "websocket",
+    };
+    let stacks = &view.layer_stacks;
+    Check::Layers(Bits::of(Slots::all(stacks.len()), |at| {
+        let names = stacks.get(at).map(ToString::to_string);
+        names.is_some_and(|names| names.split('/').any(|name| name == wanted))
+    }))
+}
+
+/// Which kind of address it is; none when it only stands for a name in a text trace.
+fn family(ip: std::net::IpAddr) -> Option<Id> {
+    match ip {
+        std::net::IpAddr::V4(_) => Some(Id::Ip4),
+        std::net::IpAddr::V6(_) => stands_for(ip).is_none().then_some(Id::Ip6),
+    }
+}
+
+/// A relation on the addresses or ports of a flow.
+fn stands_on(id: Id, flow: &Flow, relation: &Relation) -> bool {
+    match id {
+        Id::SourcePort
+        | Id::DestinationPort
+        | Id::Port
+        | Id::UdpSourcePort
+        | Id::UdpDestinationPort
+        | Id::UdpPort
+        | Id::TcpSourcePort
+        | Id::TcpDestinationPort
+        | Id::TcpPort => port(id, flow, relation),
+        _ => address(id, flow, relation),
+    }
+}
+
+fn address(id: Id, flow: &Flow, relation: &Relation) -> bool {
+    let (wanted, ends) = match id {
+        Id::Source => (None, [Some(flow.src), None]),
+        Id::Destination => (None, [Some(flow.dst), None]),
+        Id::Address => (None, [Some(flow.src), Some(flow.dst)]),
+        Id::Ip4Source => (Some(Id::Ip4), [Some(flow.src), None]),
+        Id::Ip4Destination => (Some(Id::Ip4), [Some(flow.dst), None]),
+        Id::Ip4Address => (Some(Id::Ip4), [Some(flow.src), Some(flow.dst)]),
+        Id::Ip6Source => (Some(Id::Ip6), [Some(flow.src), None]),
+        Id::Ip6Destination => (Some(Id::Ip6), [Some(flow.dst), None]),
+        _ => (Some(Id::Ip6), [Some(flow.src), Some(flow.dst)]),
+    };
+    let mut ends = ends
+        .into_iter()
+        .flatten()
+        .filter(|end| wanted.is_none() || family(end.ip) == wanted)
+        .peekable();
+    if ends.peek().is_none() {
+        return false;
+    }
+    let Relation::Networks { networks, negated } = relation else {
+        return true;
+    };
+    ends.any(|end| networks.iter().any(|n| n.holds(end))) != *negated
+}
+
 fn port(id: Id, flow: &Flow, relation: &Relation) -> bool {
     let over = match id {
-        Id::UdpPort => flow.transport == Transport::Udp,
-        Id::TcpPort => flow.transport.has_connections(),
+        Id::UdpPort | Id::UdpSourcePort | Id::UdpDestinationPort => {
+            flow.transport == Transport::Udp
+        }
+        Id::TcpPort | Id::TcpSourcePort | Id::TcpDestinationPort => {
+            flow.transport.has_connections()
+        }
         _ => true,
     };
     let Relation::Ranges { ranges, negated } = relation else {
@@ -367,8 +470,10 @@ fn port(id: Id, flow: &Flow, relation: &Relation) -> bool {
     };
     let inside = |port: u16| holds_number(i64::from(port), ranges);
     let found = match id {
-        Id::SourcePort => inside(flow.src.port),
-        Id::DestinationPort => inside(flow.dst.port),
+        Id::SourcePort | Id::UdpSourcePort | Id::TcpSourcePort => inside(flow.src.port),
+        Id::DestinationPort | Id::UdpDestinationPort | Id::TcpDestinationPort => {
+            inside(flow.dst.port)
+        }
         _ => inside(flow.src.port) || inside(flow.dst.port),
     };
     over && found != *negated
@@ -430,7 +535,12 @@ fn octets_hold(text: &[u8], relation: &Relation, any_case: bool) -> bool {
     }
 }
 
-fn text_holds(id: Id, text: &[u8], relation: &Relation) -> bool {
+fn text_holds(id: Id, text: &[u8], relation: &Relation, exact: bool) -> bool {
+    let scheme = text.get(..4).unwrap_or_default();
+    if exact && is_user(id) && scheme.eq_ignore_ascii_case(b"tel:") {
+        // For Wireshark the number of a tel URI is no user.
+        return false;
+    }
     let (part, any_case) = match id {
         Id::RequestUser | Id::FromUser | Id::ToUser => (user_and_host(text).0, false),
         Id::RequestHost | Id::FromHost | Id::ToHost => (user_and_host(text).1, true),
@@ -440,7 +550,11 @@ fn text_holds(id: Id, text: &[u8], relation: &Relation) -> bool {
     if part.is_empty() {
         return false;
     }
-    octets_hold(part, relation, any_case)
+    octets_hold(part, relation, any_case && !exact)
+}
+
+fn is_user(id: Id) -> bool {
+    matches!(id, Id::RequestUser | Id::FromUser | Id::ToUser)
 }
 
 /// User and host of a URI (RFC 3261, 19.1.1); of a tel URI (RFC 3966) the number is the user.
@@ -516,8 +630,9 @@ fn codec_holds(summary: &[u8], relation: &Relation) -> bool {
     }
 }
 
-fn method(id: Id, view: &IndexView, relation: &Relation) -> Check {
-    let holds = |name: &str| word(name, relation);
+/// Methods differ by case (RFC 3261, 7.1), but who filters for `invite` means INVITE.
+fn method(id: Id, view: &IndexView, relation: &Relation, any_case: bool) -> Check {
+    let holds = |name: &str| octets_hold(name.as_bytes(), relation, any_case);
     let known = Method::REGISTERED
         .iter()
         .filter(|m| holds(m.as_str()))
@@ -610,6 +725,15 @@ impl OctetCheck {
         match &self.subject {
             Subject::Field(Id::Text) => octets_hold(octets.bytes, &self.relation, false),
             Subject::Field(Id::Contact) => message(&|name| name.header() == Header::Contact),
+            Subject::Field(Id::AuthLines) => octets
+                .message()
+                .headers
+                .iter()
+                .filter(|field| {
+                    let auth = |value: &HeaderValue| matches!(value.value, Value::Auth(_));
+                    field.values.iter().any(auth)
+                })
+                .any(|field| self.value_holds(field.line.of(octets.bytes))),
             Subject::Field(_) => octets
                 .message()
                 .top_via()

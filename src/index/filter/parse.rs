@@ -84,6 +84,20 @@ const WORDS: &[(&str, Op)] = &[
     ("ge", Op::GreaterEqual),
 ];
 
+/// Names of which Wireshark's `contains` and `matches` look at all octets; here those of the message.
+const PROTOCOLS: &[&str] = &[
+    "frame",
+    "eth",
+    "ip",
+    "ipv6",
+    "udp",
+    "tcp",
+    "sctp",
+    "websocket",
+    "sip",
+    "sdp",
+];
+
 /// A value with its place in the text.
 struct Value {
     text: String,
@@ -211,7 +225,7 @@ impl<'a> Parser<'a> {
             return Err(self.here(expected));
         }
         self.at += name.len();
-        let (mut subject, mut kind) = if let Some(field) = fields::find(name) {
+        let (subject, mut kind) = if let Some(field) = fields::find(name) {
             (Subject::Field(field.id), field.kind)
         } else if let Some(header) = fields::header(name) {
             let kind = match fields::is_number(header) {
@@ -224,28 +238,40 @@ impl<'a> Parser<'a> {
         } else {
             return Err(self.error(start, name.len(), unknown(name)));
         };
-        let Some(op) = self.operator() else {
-            return Ok(Node::Test(Test {
+        let exact = name
+            .get(..4)
+            .is_some_and(|p| p.eq_ignore_ascii_case("sip."));
+        let present = |subject| {
+            Node::Test(Test {
                 subject,
                 relation: Relation::Present,
-            }));
+                exact,
+            })
         };
-        if subject == Subject::Field(Id::Frame) && matches!(op, Op::Contains | Op::Matches) {
-            // Wireshark's `frame contains`.
-            (subject, kind) = (Subject::Field(Id::Text), FieldType::Text);
+        let Some(op) = self.operator() else {
+            return Ok(present(subject));
+        };
+        let looks_inside = matches!(op, Op::Contains | Op::Matches);
+        if looks_inside && PROTOCOLS.iter().any(|p| p.eq_ignore_ascii_case(name)) {
+            let inside = Node::Test(Test {
+                subject: match subject {
+                    Subject::Field(Id::HasSdp) => Subject::Part(parts::Part::Sdp),
+                    _ => Subject::Field(Id::Text),
+                },
+                relation: self.texts(op)?,
+                exact,
+            });
+            return Ok(Node::And(vec![present(subject), inside]));
         }
         // The text of a number is compared too, where it was written by hand.
         let is_read = matches!(subject, Subject::Header(_) | Subject::Part(_));
-        if is_read && matches!(op, Op::Contains | Op::Matches) {
+        if is_read && looks_inside {
             kind = FieldType::Text;
         }
         let relation = match kind {
             FieldType::Flag => {
                 let (value, negated) = self.flag(op, name)?;
-                let present = Node::Test(Test {
-                    subject,
-                    relation: Relation::Present,
-                });
+                let present = present(subject);
                 return Ok(if value != negated {
                     present
                 } else {
@@ -257,7 +283,11 @@ impl<'a> Parser<'a> {
             FieldType::Address => self.networks(op, name)?,
             FieldType::Text | FieldType::Word => self.texts(op)?,
         };
-        Ok(Node::Test(Test { subject, relation }))
+        Ok(Node::Test(Test {
+            subject,
+            relation,
+            exact,
+        }))
     }
 
     fn operator(&mut self) -> Option<Op> {

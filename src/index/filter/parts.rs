@@ -35,8 +35,25 @@ pub(super) enum Part {
     RAck(usize),
     /// Lines of a session description by their letter, whole or one of their words.
     SdpLine(u8, Option<usize>),
+    /// Lines of a session description by their letter, of the session or of its media.
+    SdpLevel(u8, Level),
     /// Name or value of `a=` lines.
-    SdpAttribute { value: bool },
+    SdpAttribute { value: bool, level: Level },
+    /// The formats of media, by the names that Wireshark gives them.
+    SdpFormat,
+    /// Names of codecs in `a=rtpmap`.
+    SdpCodec,
+    /// Whole session descriptions.
+    Sdp,
+}
+
+/// Where in a session description a line stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Level {
+    /// Before the first `m=`.
+    Session,
+    /// Behind it.
+    Media,
 }
 
 /// A part of an address.
@@ -155,7 +172,8 @@ fn sdp(name: &str) -> Option<Part> {
         "owner.address_type" => (b'o', Some(4)),
         "owner.address" => (b'o', Some(5)),
         "session_name" => (b's', None),
-        "session_info" | "media_title" => (b'i', None),
+        "session_info" => return Some(Part::SdpLevel(b'i', Level::Session)),
+        "media_title" => return Some(Part::SdpLevel(b'i', Level::Media)),
         "uri" => (b'u', None),
         "email" => (b'e', None),
         "phone" => (b'p', None),
@@ -171,16 +189,21 @@ fn sdp(name: &str) -> Option<Part> {
         "media.media" => (b'm', Some(0)),
         "media.port" | "media.port_string" => (b'm', Some(1)),
         "media.proto" => (b'm', Some(2)),
-        "session_attr" | "media_attr" => (b'a', None),
-        "session_attr.field" | "media_attribute.field" => {
-            return Some(Part::SdpAttribute { value: false });
-        }
-        "session_attr.value" | "media_attribute.value" => {
-            return Some(Part::SdpAttribute { value: true });
-        }
+        "media.format" => return Some(Part::SdpFormat),
+        "mime.type" => return Some(Part::SdpCodec),
+        "session_attr" => return Some(Part::SdpLevel(b'a', Level::Session)),
+        "media_attr" => return Some(Part::SdpLevel(b'a', Level::Media)),
+        "session_attr.field" => return attribute(false, Level::Session),
+        "session_attr.value" => return attribute(true, Level::Session),
+        "media_attribute.field" => return attribute(false, Level::Media),
+        "media_attribute.value" => return attribute(true, Level::Media),
         _ => return None,
     };
     Some(Part::SdpLine(letter, word))
+}
+
+fn attribute(value: bool, level: Level) -> Option<Part> {
+    Some(Part::SdpAttribute { value, level })
 }
 
 impl Part {
@@ -191,6 +214,9 @@ impl Part {
         bytes: &[u8],
         wanted: &mut dyn FnMut(&[u8]) -> bool,
     ) -> bool {
+        if *self == Self::SdpFormat {
+            return formats(message, bytes, wanted);
+        }
         let mut is = |span: Span| !span.is_empty() && wanted(span.of(bytes));
         match self {
             Self::StartLine(kind) => message.start.kind == *kind && is(first_line(bytes)),
@@ -208,6 +234,7 @@ impl Part {
                 .iter()
                 .filter(|field| match header {
                     Some(header) => field.name == *header,
+                    None if *part == AddressPart::Name => has_display_info(field.name),
                     None => matches!(field.name.header(), Header::From | Header::To),
                 })
                 .flat_map(|field| &field.values)
@@ -257,25 +284,149 @@ impl Part {
                 None => is(value),
                 Some(at) => word(value, *at, bytes).is_some_and(&mut is),
             }),
-            Self::SdpAttribute { value } => lines(message, b'a').any(|line| {
-                let text = line.of(bytes);
-                let colon = memchr::memchr(b':', text);
-                let length = line.end - line.start;
-                let end = colon.map_or(length, |at| u32::try_from(at).unwrap_or(length));
-                if *value {
-                    is(Span {
-                        start: line.start + (end + 1).min(length),
-                        end: line.end,
-                    })
-                } else {
-                    is(Span {
-                        start: line.start,
-                        end: line.start + end,
-                    })
-                }
-            }),
+            Self::SdpLevel(letter, level) => lines_of(message, *letter, *level).any(is),
+            Self::SdpAttribute { value, level } => {
+                lines_of(message, b'a', *level).any(|line| match split_attribute(line, bytes) {
+                    // The values of these two Wireshark has under other names.
+                    (name, Some(after)) if *value => {
+                        !matches!(name.of(bytes), b"rtpmap" | b"fmtp") && is(after)
+                    }
+                    (name, Some(_)) => is(name),
+                    // Wireshark splits only what has a colon.
+                    (_, None) => false,
+                })
+            }
+            Self::SdpCodec => codecs(message, bytes).any(|(_, name)| is(name)),
+            Self::Sdp => message.sessions.iter().any(|session| is(session.span)),
+            Self::SdpFormat => false,
         }
     }
+}
+
+/// The headers whose display names Wireshark collects.
+fn has_display_info(name: HeaderName) -> bool {
+    let others = ["P-Asserted-Identity", "P-Preferred-Identity"];
+    matches!(
+        name.header(),
+        Header::From | Header::To | Header::Contact | Header::Route | Header::RecordRoute
+    ) || others
+        .iter()
+        .any(|other| name == HeaderName::from_bytes(other.as_bytes()))
+}
+
+/// Name of an attribute, and what stands behind its colon.
+fn split_attribute(line: Span, bytes: &[u8]) -> (Span, Option<Span>) {
+    let colon = memchr::memchr(b':', line.of(bytes)).and_then(|at| u32::try_from(at).ok());
+    let Some(colon) = colon else {
+        return (line, None);
+    };
+    let name = Span {
+        start: line.start,
+        end: line.start + colon,
+    };
+    let value = Span {
+        start: name.end + 1,
+        end: line.end,
+    };
+    (name, Some(value))
+}
+
+/// Payload type and name of each `a=rtpmap` (RFC 8866, 6.6).
+fn codecs<'a>(message: &'a Message, bytes: &'a [u8]) -> impl Iterator<Item = (Span, Span)> + 'a {
+    lines_of(message, b'a', Level::Media).filter_map(|line| {
+        let (name, value) = split_attribute(line, bytes);
+        if name.of(bytes) != b"rtpmap" {
+            return None;
+        }
+        let payload_type = word(value?, 0, bytes)?;
+        let mut codec = word(value?, 1, bytes)?;
+        let slash = memchr::memchr(b'/', codec.of(bytes))?;
+        codec.end = codec.start + u32::try_from(slash).ok()?;
+        Some((payload_type, codec))
+    })
+}
+
+/// What Wireshark shows as format: the words of `m=` from the fourth on, payload types of RTP by
+/// their names (RFC 3551, 6), and the payload types that `a=rtpmap` speaks of.
+fn formats(message: &Message, bytes: &[u8], wanted: &mut dyn FnMut(&[u8]) -> bool) -> bool {
+    for line in lines(message, b'm') {
+        let is_rtp = word(line, 2, bytes)
+            .is_some_and(|proto| proto.of(bytes).windows(4).any(|part| part == b"RTP/"));
+        for format in line
+            .of(bytes)
+            .split(u8::is_ascii_whitespace)
+            .filter(|word| !word.is_empty())
+            .skip(3)
+        {
+            let number = std::str::from_utf8(format).ok();
+            let number = number
+                .and_then(|n| n.parse::<u8>().ok())
+                .filter(|n| *n < 128);
+            let holds = match number.filter(|_| is_rtp) {
+                Some(number @ 96..) => wanted(format!("DynamicRTP-Type-{number}").as_bytes()),
+                Some(number) => wanted(payload_type(number).as_bytes()),
+                None => wanted(format),
+            };
+            if holds {
+                return true;
+            }
+        }
+    }
+    codecs(message, bytes).any(|(number, _)| wanted(number.of(bytes)))
+}
+
+/// Wireshark's name of a static payload type.
+fn payload_type(number: u8) -> &'static str {
+    match number {
+        0 => "ITU-T G.711 PCMU",
+        1 => "USA Federal Standard FS-1016",
+        2 => "ITU-T G.721",
+        3 => "GSM 06.10",
+        4 => "ITU-T G.723",
+        5 => "DVI4 8000 samples/s",
+        6 => "DVI4 16000 samples/s",
+        7 => "Experimental linear predictive encoding from Xerox PARC",
+        8 => "ITU-T G.711 PCMA",
+        9 => "ITU-T G.722",
+        10 => "16-bit uncompressed audio, stereo",
+        11 => "16-bit uncompressed audio, monaural",
+        12 => "Qualcomm Code Excited Linear Predictive coding",
+        13 => "Comfort noise",
+        14 => "MPEG-I/II Audio",
+        15 => "ITU-T G.728",
+        16 => "DVI4 11025 samples/s",
+        17 => "DVI4 22050 samples/s",
+        18 => "ITU-T G.729",
+        19 => "Comfort noise (old)",
+        25 => "Sun CellB video encoding",
+        26 => "JPEG-compressed video",
+        28 => "'nv' program",
+        31 => "ITU-T H.261",
+        32 => "MPEG-I/II Video",
+        33 => "MPEG-II transport streams",
+        34 => "ITU-T H.263",
+        72..=76 => "Reserved for RTCP conflict avoidance",
+        _ => "Unassigned",
+    }
+}
+
+/// Lines of a session description by their letter, on one of its levels.
+fn lines_of(message: &Message, letter: u8, level: Level) -> impl Iterator<Item = Span> + '_ {
+    message.sessions.iter().flat_map(move |session| {
+        let media = session.lines.iter().position(|line| line.letter == b'm');
+        let (of_session, of_media) = session.lines.split_at(
+            media
+                .unwrap_or(session.lines.len())
+                .min(session.lines.len()),
+        );
+        match level {
+            Level::Session => of_session,
+            Level::Media => of_media,
+        }
+        .iter()
+        .filter(move |line| line.letter == letter)
+        .map(|line| line.value)
+    })
 }
 
 fn first_line(bytes: &[u8]) -> Span {

@@ -160,6 +160,7 @@ fn comparisons_on_indexed_fields() {
     check("from_user == alice", &[1, 2]);
     check("from_user == carol", &[3]);
     check("from_host == \"[2001:DB8::9]\"", &[3]);
+    check("sip.to.user", &[1, 2]);
     check("to_user matches \"^\\+41\"", &[3]);
     check("request_user == bob", &[1]);
     check("ua contains Phone", &[1]);
@@ -224,6 +225,28 @@ fn names_of_wireshark_mean_what_they_mean_there() {
     check("sip.msg_hdr contains \"Phone 7\"", &[1]);
     check("sip.msg_body == x", &[3]);
     check("sip.auth.username == alice", &[]);
+    check("udp.srcport == 40000", &[1]);
+    check("udp.dstport in {5060 5062}", &[1]);
+    check("tcp.srcport", &[3]);
+    check("tcp.dstport == 5060", &[]);
+    check("ip", &[1, 2]);
+    check("ipv6", &[3]);
+    check("ip.src", &[1, 2]);
+    check("ip.dst != 192.0.2.1", &[1]);
+    check("ip.addr != 192.0.2.1", &[]);
+    check("ipv6.addr", &[3]);
+    check("ipv6.src == 2001:db8::/32", &[3]);
+    check("ipv6.dst == 192.0.2.1", &[]);
+    check("eth", &[1, 2, 3]);
+    check("vlan or tls or sctp or websocket", &[]);
+    check("sip.Method == invite", &[]);
+    check("sip.CSeq.method == invite", &[]);
+    check("sip.CSeq.method contains INV", &[1, 2]);
+    check("sip.from.host == A.example", &[]);
+    check("sip contains \"DANCE tel\"", &[3]);
+    check("udp contains z9hG4bK", &[1, 2]);
+    check("tcp matches \"dance\"", &[3]);
+    check("sip.auth", &[]);
 }
 
 #[test]
