@@ -391,6 +391,34 @@ fn a_command_of_another_version_is_not_taken_for_a_file() {
 }
 
 #[test]
+fn secrets_leave_a_capture_only_on_wish() {
+    let Some(captures) = corpus() else { return };
+    let path = captures.join("lab-tls12-dsb.pcapng");
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out.pcapng");
+    let (path, out) = (path.to_str().unwrap(), out.to_str().unwrap());
+    for (wish, secrets) in [(&[][..], 0), (&["--keep-secrets"][..], 1)] {
+        let output = sipscope(&[&["export", path, "-o", out], wish].concat());
+        assert_eq!(output.status.code(), Some(0));
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.contains("secrets"), "{said}");
+        let info = json(&["info", "--format", "json", out]);
+        assert_eq!(info[0]["secrets"].as_u64(), Some(secrets), "{said}");
+    }
+}
+
+#[test]
+fn a_filter_holds_for_show() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/testdata/captures/register-401/capture.pcap"
+    );
+    let show = |filter: &str| sipscope(&["show", "-m", "1", "--filter", filter, path]);
+    assert_eq!(show("method == REGISTER").status.code(), Some(0));
+    assert_eq!(show("status == 200").status.code(), Some(1));
+}
+
+#[test]
 fn what_comes_by_a_pipe_can_be_exported() {
     let name = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -443,7 +471,7 @@ fn an_exported_call_is_whole() {
         let path = path.to_str().unwrap();
         let out = folder.path().join(format!("{name}.{suffix}"));
         let out = out.to_str().unwrap();
-        text(&["export", path, "--call", "2", "-o", out]);
+        text(&["export", path, "--call", "2", "--keep-secrets", "-o", out]);
         let digest = |path: &str, more: &[&str]| -> Vec<String> {
             let mut args = vec!["messages", path, "--format", "json"];
             args.extend(more);

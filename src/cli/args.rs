@@ -240,6 +240,9 @@ pub struct ExportArgs {
     /// Leave out the RTP and RTCP of the calls
     #[arg(long)]
     pub no_rtp: bool,
+    /// Take the TLS secrets along that are in the capture: who has the file can read it then
+    #[arg(long)]
+    pub keep_secrets: bool,
     /// Format of the file; else by its name: .pcap and .cap are pcap, all others pcapng
     #[arg(long, value_enum)]
     pub format: Option<PacketFormat>,

@@ -79,18 +79,23 @@ pub(super) fn write(capture: &Capture, args: &ExportArgs) -> Outcome {
         .iter()
         .map(|r| r.clone().unwrap_or_else(none))
         .collect();
-    // Embedded secrets go along with what they decrypt.
+    // Whoever gets the file could read more of a network than was meant, so secrets go along only
+    // on wish.
     let decrypted = |id: &MessageId| {
         let flow = view.message(*id).and_then(|row| view.ends(row));
         flow.is_some_and(|flow| matches!(flow.transport, Transport::Tls | Transport::Wss))
     };
-    let secrets: Vec<Secret> = match messages.iter().any(decrypted) {
-        true => {
-            let files = capture.loaded.files.iter();
-            files.flat_map(|file| file.info.secrets.clone()).collect()
-        }
+    let files_with = capture.loaded.files.iter();
+    let mut secrets: Vec<Secret> = match messages.iter().any(decrypted) {
+        true => files_with
+            .flat_map(|file| file.info.secrets.clone())
+            .collect(),
         false => Vec::new(),
     };
+    let left_out = !secrets.is_empty() && !args.keep_secrets;
+    if left_out {
+        secrets.clear();
+    }
     let format = args.format.unwrap_or_else(|| by_name(output));
     let to = |out: &mut dyn Write| match format {
         PacketFormat::Pcapng => write_pcapng_with(&packets, &files, &secrets, out),
@@ -118,6 +123,12 @@ pub(super) fn write(capture: &Capture, args: &ExportArgs) -> Outcome {
         if !secrets.is_empty() && format == PacketFormat::Pcapng {
             complain("the TLS secrets that were in the capture are in it, too");
         }
+        if left_out {
+            complain("without the TLS secrets of the capture: --keep-secrets takes them along");
+        }
+    }
+    if left_out && let Some(watch) = &capture.watch {
+        watch.say("without the TLS secrets of the capture; choose a key log to read it");
     }
     Ok(())
 }

@@ -29,6 +29,12 @@ pub(super) fn show(capture: &Capture, args: &Show, out: &mut Output) -> Outcome 
             args.message
         )));
     };
+    if let Some(chosen) = capture.chosen_messages(&[], &args.common)?
+        && !chosen.contains(&id)
+    {
+        let why = format!("the filter does not hold for message {id}");
+        return Err(Failure::nothing(why));
+    }
     let octets = message_text::octets(capture, row);
     if octets.is_empty() {
         let why = format!("the octets of message {id} cannot be read again: has the file changed?");

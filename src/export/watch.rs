@@ -1,7 +1,7 @@
 //! How far a long piece of work is, and whether somebody still wants it.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Shared by who works and who waits.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +12,7 @@ struct State {
     stopped: AtomicBool,
     done: AtomicU64,
     total: AtomicU64,
+    remark: Mutex<Option<String>>,
 }
 
 impl Watch {
@@ -29,6 +30,18 @@ impl Watch {
     pub fn set(&self, done: u64, total: u64) {
         self.0.total.store(total, Ordering::Relaxed);
         self.0.done.store(done, Ordering::Relaxed);
+    }
+
+    /// Something to be said of the result.
+    pub fn say(&self, remark: &str) {
+        let mut place = self.0.remark.lock().unwrap_or_else(PoisonError::into_inner);
+        *place = Some(remark.to_owned());
+    }
+
+    /// What was said of the result.
+    pub fn remark(&self) -> Option<String> {
+        let remark = self.0.remark.lock();
+        remark.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What is done, from 0 to 1; none while nobody knows.
@@ -52,6 +65,8 @@ mod tests {
         assert_eq!(watch.share(), Some(0.75));
         theirs.set(5, 4);
         assert_eq!(watch.share(), Some(1.0));
+        theirs.say("without its keys");
+        assert_eq!(watch.remark().as_deref(), Some("without its keys"));
         watch.stop();
         assert!(theirs.is_stopped());
     }

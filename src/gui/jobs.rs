@@ -78,6 +78,8 @@ pub struct Request {
     pub expression: Option<String>,
     /// Key logs and RSA keys that decrypt them.
     pub key_logs: Vec<PathBuf>,
+    /// With the secrets that are in the captures.
+    pub keep_secrets: bool,
 }
 
 impl Request {
@@ -103,6 +105,9 @@ impl Request {
         }
         for log in &self.key_logs {
             args.extend(["--keylog".into(), log.clone().into()]);
+        }
+        if self.keep_secrets {
+            args.push("--keep-secrets".into());
         }
         args.extend(["--quiet".into(), "-o".into(), self.path.clone().into()]);
         // Names that begin with a dash are names all the same.
@@ -211,7 +216,10 @@ impl Jobs {
         self.spawn("save", move |say| {
             let name = request.path.display();
             say(match write(command_line, &request, &watch) {
-                Ok(()) => format!("Saved: {name}"),
+                Ok(()) => match watch.remark() {
+                    Some(remark) => format!("Saved: {name}, {remark}"),
+                    None => format!("Saved: {name}"),
+                },
                 Err(why) => format!("Not saved: {why}"),
             });
         });
@@ -306,6 +314,8 @@ fn hand_over(
         calls,
         expression: None,
         key_logs,
+        // For the same eyes, in a private file that goes again.
+        keep_secrets: true,
     };
     save(&request)?;
     let mut command = Command::new(program);
@@ -370,6 +380,7 @@ mod tests {
             calls: CallChoice::Numbers(vec![CallId::at(0), CallId::at(2)]),
             expression: Some("status >= 400".to_owned()),
             key_logs: vec!["a.keys".into()],
+            keep_secrets: false,
         };
         let words: Vec<String> = request
             .arguments()

@@ -1130,6 +1130,7 @@ impl Session {
             calls,
             expression: expression.filter(|_| saving != Saving::Calls),
             key_logs: self.key_logs.clone(),
+            keep_secrets: false,
         });
     }
 
