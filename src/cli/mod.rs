@@ -51,7 +51,7 @@ pub mod exit {
 
 /// What can be done where there is no window.
 pub const WITHOUT_DISPLAY: &str = "These commands need no display: messages, dialogs, calls, show, \
-ladder, streams, info, export, fields, interfaces, capture (sipscope --help tells more).";
+ladder, streams, info, export, fields, interfaces, capture, completions, man (sipscope --help tells more).";
 
 /// Why a command ended before its time.
 #[derive(Debug)]
