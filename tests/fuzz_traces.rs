@@ -217,11 +217,18 @@ fn escaped(text: &str) -> String {
 #[test]
 fn what_pages_mail_and_programs_do_to_a_whole_text_is_undone() {
     type Change = fn(&str) -> String;
-    let changes: [(&str, &str, Change); 12] = [
+    let changes: [(&str, &str, Change); 14] = [
         ("as it is", "", |t| before_each(t, |_| String::new())),
         ("four blanks", "", |t| before_each(t, |_| "    ".into())),
         ("a tab", "", |t| before_each(t, |_| "\t".into())),
         ("quoted", "", |t| before_each(t, |_| "> ".into())),
+        ("quoted without a blank", "", |t| {
+            before_each(t, |_| ">".into())
+        }),
+        ("divisions", "", |t| {
+            let lines = t.lines().map(|l| format!("<div>{}</div>\n", escaped(l)));
+            lines.collect()
+        }),
         ("quoted twice", "", |t| before_each(t, |_| "> > ".into())),
         ("cat -n", "", |t| before_each(t, |n| format!("{n:6}\t"))),
         ("grep -n", "", |t| before_each(t, |n| format!("{n}:"))),

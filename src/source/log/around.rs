@@ -48,8 +48,11 @@ pub(super) struct Around {
 /// What stands in front of nearly every line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Prefix {
-    /// One octet, `>` as in quoted mail, and a blank behind it.
-    Mark(u8),
+    /// One octet, `>` as in quoted mail, and a blank behind it where all lines have one.
+    Mark {
+        mark: u8,
+        gap: bool,
+    },
     /// Numbers that count the lines, an octet behind them, and a blank.
     Numbers {
         mark: Option<u8>,
@@ -105,8 +108,8 @@ impl Wrapping {
             let Some(prefix) = common_prefix(&lines) else {
                 break;
             };
-            // Lines that are counted one by one are numbered, whatever the numbers look like.
-            let sure = matches!(prefix, Prefix::Numbers { .. });
+            // Where it shows no less, such a prefix is none of the format; indentation may be.
+            let sure = !matches!(prefix, Prefix::Indent(_));
             tried.prefixes.push(prefix);
             attempt(&tried, sure);
         }
@@ -197,8 +200,8 @@ impl Prefix {
             line.split_at_checked(at + usize::from(gap))
         };
         match self {
-            Self::Mark(mark) => (line.first() == Some(mark))
-                .then(|| behind(1, true))
+            Self::Mark { mark, gap } => (line.first() == Some(mark))
+                .then(|| behind(1, *gap))
                 .flatten(),
             Self::Numbers { mark, gap } => {
                 let found = Number::of(line)?;
@@ -287,7 +290,12 @@ fn common_prefix(lines: &[Vec<u8>]) -> Option<Prefix> {
     let with = |prefix: &Prefix| most(lines.iter().filter(|l| prefix.split(l).is_some()).count());
     let mark = lines.get(1).and_then(|line| line.first().copied());
     let mark = mark.filter(|b| matches!(b, b'>' | b'|' | b'#' | b'*' | b'+' | b';' | b'%'));
-    let marks = mark.map(Prefix::Mark);
+    let marks = mark.map(|mark| {
+        let marked = lines.iter().filter(|line| line.first() == Some(&mark));
+        let mut behind = marked.map(|line| line.get(1));
+        let gap = behind.all(|b| b.is_none_or(|b| matches!(b, b' ' | b'\t')));
+        Prefix::Mark { mark, gap }
+    });
     let simple = [Some(Prefix::Syslog), marks];
     if let Some(found) = simple.into_iter().flatten().find(|prefix| with(prefix)) {
         return Some(found);
@@ -351,7 +359,9 @@ fn looks_like_html(text: &[u8]) -> bool {
     let has = |part: &[u8]| memmem::find(text, part).is_some();
     let escaped = [&b"&lt;"[..], b"&gt;", b"&quot;", b"&nbsp;"];
     let raw = [&b"<sip:"[..], b"<sips:", b"<tel:"];
-    let breaks = memmem::find_iter(text, b"<br").count();
+    let ends = [&b"<br"[..], b"</div>", b"</p>", b"</li>", b"</tr>"];
+    let ends = ends.map(|end| memmem::find_iter(text, end).count());
+    let breaks: usize = ends.iter().sum();
     let lines = memchr::memchr_iter(b'\n', text).count();
     escaped.iter().any(|e| has(e)) && !raw.iter().any(|r| has(r))
         || breaks > 2 && breaks * 2 >= lines
@@ -489,7 +499,17 @@ mod tests {
     fn what_stands_before_every_line_is_known() {
         assert_eq!(
             prefix(&["> a", "> b", ">", "> c", "> d"]),
-            Some(Prefix::Mark(b'>'))
+            Some(Prefix::Mark {
+                mark: b'>',
+                gap: true
+            })
+        );
+        assert_eq!(
+            prefix(&[">a", ">  b", ">", ">  c", ">d"]),
+            Some(Prefix::Mark {
+                mark: b'>',
+                gap: false
+            })
         );
         assert_eq!(
             prefix(&["   9\ta", "  10\tb", "  11\t", "  12\t v"]),
