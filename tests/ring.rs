@@ -412,8 +412,9 @@ fn a_file_that_grows_is_written_out_within_the_bound() {
         timings["peak_anonymous_bytes"].as_u64().unwrap() >> 20
     };
     let (small, large) = (peak("4M"), peak("512M"));
+    // 36,000 rows alone are 3.3 MiB; the index with all that belongs to them takes about 9.
     assert!(
-        small + 5 < large,
+        small + 3 < large,
         "{small} MiB, without a bound {large} MiB"
     );
 }
