@@ -143,8 +143,9 @@ fn its_packets_are_captured_but_for_its_own_connection() {
         .unwrap();
     // Written although nothing more comes.
     wait_until(|| std::fs::metadata(place.path("out.pcapng")).is_ok_and(|m| m.len() > 1000));
-    let signal = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+    // By the shell: `kill` as a program is not on every system.
+    let signal = Command::new("sh")
+        .args(["-c", "kill -INT \"$0\"", &child.id().to_string()])
         .status();
     assert!(signal.unwrap().success());
     let output = child.wait_with_output().unwrap();
