@@ -184,6 +184,53 @@ def main():
           "05/02/2026 09:41:02.140 <--\noctets: 260, Body Length: 0\n"
           "egress: { L192.0.2.20/5060/R192.0.2.10/5060/UDP/0x1 }\n" + "-" * 20 + "\n"
           + unix(busy("avaya")) + "-" * 20 + "\n")
+    # Other forms of the same formats.
+    def blanks(text):
+        return " |" + unix(text).rstrip("\n").replace("\n", "\n ") + "\n \n |\n"
+    write("expressway-blanks.log", "".join(
+        expressway.format(ms, ms, action, side, side) + blanks(text)
+        for ms, action, side, text in [
+            ("101", "Received", "Src", invite("expressway-blanks", "TLS")),
+            ("140", "Sent", "Dst", busy("expressway-blanks", "TLS"))]))
+    write("asterisk-chan-sip-log.txt", both(
+        "chan-sip-log",
+        "[May  2 09:41:02] VERBOSE[2211] chan_sip.c: \n<--- SIP read from UDP:192.0.2.10:5060 --->\n",
+        "<------------->\n[May  2 09:41:02] VERBOSE[2211] chan_sip.c: --- (10 headers 7 lines) ---\n"
+        "[May  2 09:41:03] VERBOSE[2211][C-0000001a] chan_sip.c: \n"
+        "<--- Reliably Transmitting (NAT) to 192.0.2.10:5060 --->\n") + "<------------>\n")
+    write("audiocodes-old.log", both(
+        "audiocodes-old", "09:41:02.101 : 192.0.2.20 : NOTICE  : [S=101] [SID=a1b2c3:1:7] (N 411) ---- Incoming "
+        "SIP Message from 192.0.2.10:5060 to SIPInterface #0 (SBC) UDP TO(#1) SocketID(5) ----\n",
+        "09:41:02.140 : 192.0.2.20 : NOTICE  : [S=102] [SID=a1b2c3:1:7] (N 412) ---- Outgoing "
+        "SIP Message to 192.0.2.10:5060 from SIPInterface #0 (SBC) UDP TO(#1) SocketID(5) ----\n"))
+    write("sipp-old.log",
+          "-" * 47 + " 2026-05-02\t09:41:02.101000\t1777714862.101000\nUDP message sent (480 bytes):\n\n"
+          + unix(invite("sipp-old")) + "\n" + "-" * 47 + "\n2026-05-02\t09:41:02.140000\t1777714862.140000: "
+          "UDP message received [260] bytes :\n\n" + unix(busy("sipp-old")) + "\n"
+          + "-" * 47 + " 2026-05-02 09:41:02:155.250\nUDP message sent:\n\n"
+          + unix(busy("sipp-older")) + "\n")
+    write("ngrep-ipv6.txt", both(
+        "ngrep-ipv6", "U 2026/05/02 09:41:02.101000 2001:db8::10:5060 -> 2001:db8::20:5060 #1\n",
+        "U 2026/05/02 09:41:02.140000 2001:db8::20:5060 -> 2001:db8::10:5060 #2\n"))
+    write("acme-ipv6.log", both(
+        "acme-ipv6", "May  2 09:41:02.101 On [1:0.100][2001:db8::20]:5060 received from [2001:db8::10]:5060\n",
+        "\n----------------------------------------\n"
+        "May  2 09:41:02.140 On [2001:db8::20]:5060 sent to [2001:db8::10]:5060\n")
+        + "\n----------------------------------------\n")
+    rule = "-" * 72 + "\n"
+    write("freeswitch-dated.txt",
+          "recv 480 bytes from udp/[192.0.2.10]:5060 at 2026-05-02 09:41:02.101000:\n" + rule
+          + unix(invite("freeswitch-dated")) + rule
+          + "send 260 bytes to udp/[192.0.2.10]:5060 at 2026-05-02 09:41:02.140000:\n" + rule
+          + unix(busy("freeswitch-dated")) + rule)
+    record = "com.avaya.asm  SIPMSGT \n" + "-" * 20 + "\n05/02/2026 09:41:02.{} {} \n{}" + "-" * 20 + "\n{}" \
+        + "-" * 20 + "\n"
+    write("avaya-tracesm-ends.txt",
+          record.format("101", "-->", "octets: 480, Body Length: 130\n"
+                        "ingress: { L192.0.2.20:5060/R192.0.2.10:5060/UDP/0x1 }\negress: {[NO TARGET]}\n",
+                        unix(invite("avaya-ends")))
+          + record.format("140", "<--", "egress: { L[2001:db8::20]:5061/R[2001:db8::10]:5061/TLS/ }\n",
+                          unix(busy("avaya-ends", "TLS"))))
     if "--tools" in sys.argv:
         capture = HERE / "../../assets/samples/failed-call.pcap"
         for file, command in {

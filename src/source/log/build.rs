@@ -182,6 +182,8 @@ pub(super) struct Build {
     /// The lines of a Lync record: every one is a header until `Message-Body:`.
     lync: bool,
     dots: bool,
+    /// A blank stands in front of each line but the first (Expressway).
+    indented: bool,
     cr: bool,
     head: Vec<u8>,
     body: Vec<u8>,
@@ -230,6 +232,7 @@ impl Build {
             html: false,
             lync,
             dots: false,
+            indented: false,
             cr,
             head: Vec::with_capacity(1024),
             body: Vec::new(),
@@ -281,6 +284,26 @@ impl Build {
     /// True in a record that names its end.
     pub fn in_record(&self) -> bool {
         self.lync
+    }
+
+    /// The line without what Expressway puts around its block: ` |` in front of the first line, a
+    /// blank in front of the others, a bar alone behind the last.
+    pub fn unindented<'a>(&mut self, line: &'a [u8]) -> &'a [u8] {
+        if !self.framed || self.facts.format != TextFormat::Expressway {
+            return line;
+        }
+        if line.trim_ascii() == b"|" {
+            return b"";
+        }
+        let inner = line.strip_prefix(b" ");
+        if self.known == 0
+            && !self.indented
+            && inner.and_then(start::header).is_some_and(|h| h.known)
+        {
+            self.indented = true;
+            self.note(Repair::Prefix);
+        }
+        inner.filter(|_| self.indented).unwrap_or(line)
     }
 
     /// Takes the next line, its prefix taken off.

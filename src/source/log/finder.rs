@@ -205,6 +205,10 @@ impl Finder {
                 }
                 return;
             }
+            Some(Mark::Late(stamp, at)) => {
+                self.late(number, text, cr, stamp, at);
+                return;
+            }
             Some(Mark::Noise) => return,
             None => {}
         }
@@ -226,6 +230,19 @@ impl Finder {
         }
         self.packet = None;
         self.pending = Some((facts, 0));
+    }
+
+    /// The time stands behind the message, perhaps on its last line.
+    fn late(&mut self, number: u64, text: &[u8], cr: bool, stamp: Stamp, at: usize) {
+        let rest = text.get(..at).unwrap_or_default();
+        if !rest.trim_ascii().is_empty() {
+            self.content(number, rest, cr);
+        }
+        let audiocodes = |facts: &Facts| facts.format == TextFormat::AudioCodes;
+        if let Some(build) = self.build.as_mut().filter(|b| audiocodes(&b.facts)) {
+            build.facts.stamp = Some(stamp);
+            self.finish(true);
+        }
     }
 
     fn unannounce(&mut self, number: u64) {
@@ -280,6 +297,7 @@ impl Finder {
                 None => text,
             },
         };
+        let line = build.unindented(line);
         if build.feed(line, cr) == Fed::Over {
             self.finish(false);
         }

@@ -76,6 +76,8 @@ pub(super) enum Mark {
     More(Facts),
     /// The message in hand is over.
     End,
+    /// The message in hand is over, and went at this time; before the offset the line is its.
+    Late(Stamp, usize),
     /// Part of the framing: neither message nor end.
     Noise,
 }
@@ -83,8 +85,12 @@ pub(super) enum Mark {
 /// What formats remember from line to line.
 #[derive(Debug, Default)]
 pub(super) struct Context {
-    /// Time of the newest line of dashes (SIPp).
+    /// Time of the newest line of dashes (SIPp, traceSM).
     pub dashed: Option<Stamp>,
+    /// The ends of the message were named (traceSM).
+    pub ends: bool,
+    /// Time of a log line without text: what it says begins on the next (Asterisk).
+    pub bare: Option<Stamp>,
     /// Time of a packet line that goes on in the next (tcpdump -v).
     pub packet: Option<Stamp>,
     /// The newest announcement was Cisco's.
@@ -116,8 +122,9 @@ static TRIGGER: LazyLock<Option<Regex>> = LazyLock::new(|| {
         " received from ",
         " sent to ",
         "channel \\[",
-        "message sent \\(",
-        "message received \\[",
+        "message (?:sent|received)",
+        "chan_sip\\.c: ?$|logger\\.c: ?$|^\\[[^\\]]*\\] ?$",
+        "\\[Time:",
         "-> ",
         " > ",
         " IP \\(",
@@ -189,6 +196,17 @@ pub(super) fn place(text: &[u8]) -> Option<Place> {
     }
 }
 
+/// Reads `host:port` where the port always stands: `2001:db8::1:5060` too.
+pub(super) fn place_and_port(text: &[u8]) -> Option<Place> {
+    let colon = memchr::memrchr(b':', text)?;
+    let host = text.get(..colon)?;
+    let address = std::str::from_utf8(host).is_ok_and(|h| h.parse::<std::net::Ipv6Addr>().is_ok());
+    if address {
+        return place_with(Some(host), text.get(colon + 1..));
+    }
+    place(text)
+}
+
 /// A place whose port stands apart.
 pub(super) fn place_with(host: Option<&[u8]>, port: Option<&[u8]>) -> Option<Place> {
     let mut found = place(host?)?;
@@ -225,5 +243,13 @@ mod tests {
         assert_eq!(shown("192.0.2.1"), some("192.0.2.1", None));
         assert_eq!(shown("ip:port"), None);
         assert_eq!(shown("<x>"), None);
+        let shown = |text: &str| place_and_port(text.as_bytes()).map(|p| (p.host, p.port));
+        assert_eq!(shown("2001:db8::1:5060"), some("2001:db8::1", Some(5060)));
+        assert_eq!(shown("[2001:db8::1]:5060"), some("2001:db8::1", Some(5060)));
+        assert_eq!(
+            shown("2001:db8:1:2:3:4:5:6:5060"),
+            some("2001:db8:1:2:3:4:5:6", Some(5060))
+        );
+        assert_eq!(shown("192.0.2.1:5060"), some("192.0.2.1", Some(5060)));
     }
 }

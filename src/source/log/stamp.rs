@@ -45,6 +45,15 @@ pub(super) fn find(line: &[u8]) -> Option<Stamp> {
     None
 }
 
+/// `05-03@10:11:12.123`: day and month, no year (AudioCodes).
+pub(super) fn day_month(text: &[u8]) -> Option<Stamp> {
+    let mut reader = Reader(text);
+    let day = reader.number(1, 2)?;
+    let month = reader.take(b'-').then(|| reader.number(1, 2)).flatten()?;
+    let (nanos, _) = reader.take(b'@').then(|| reader.clock()).flatten()?;
+    Some(dated(days(1970, month, day)?, nanos, None))
+}
+
 /// Uptime as Cisco writes it: `00:11:29`, `1w0d`, `2d03h`, with milliseconds where there are any.
 pub(super) fn uptime(line: &[u8]) -> Option<Stamp> {
     let head = line.trim_ascii_start();
@@ -167,16 +176,18 @@ impl Reader<'_> {
         let mut unit = NANOS;
         // `.569658`, `,150` and K12's `,150,251`; a colon before three digits is belle-sip's.
         let mut before = self;
+        let mut colon = false;
         while unit > 1 {
             let Some(mark) = self.one_of(b".,:") else {
                 break;
             };
             let count = self.0.iter().take_while(|b| b.is_ascii_digit()).count();
             let again = unit < NANOS;
-            // Behind `.467.` a counter follows, behind `,150,` the microseconds.
+            // Behind `.467.` a counter follows, behind `,150,` the microseconds, and so they do
+            // behind `:487.` of old SIPp.
             let fits = match mark {
                 b':' => count == 3 && !again,
-                b'.' => !again,
+                b'.' => !again || colon && count == 3,
                 _ => !again || count == 3,
             };
             if !(1..=9).contains(&count) || !fits {
@@ -189,6 +200,7 @@ impl Reader<'_> {
                 nanos += digit * unit;
             }
             before = self;
+            colon = mark == b':';
             if count != 3 {
                 break;
             }
@@ -231,7 +243,7 @@ impl Reader<'_> {
         } else {
             days(third, second, first)?
         };
-        self.one_of(b" T-|,_@")?;
+        self.one_of(b" T-|,_@\t")?;
         self.blanks();
         let (nanos, rest) = self.clock()?;
         Some(dated(day, nanos, rest.zone()))
@@ -396,6 +408,12 @@ mod tests {
         check("[1312180642.150251] x", t, TimeKind::Absolute);
         check("01 Aug 2011 06:37:22.150251", t, TimeKind::Local);
         check("01.08.2011 06:37:22.150251", t, TimeKind::Local);
+        check(
+            "2011-08-01\t06:37:22.150251\t1312180642.150251",
+            t,
+            TimeKind::Local,
+        );
+        check("2011-08-01 06:37:22:150.251", t, TimeKind::Local);
     }
 
     #[test]
@@ -426,6 +444,15 @@ mod tests {
             46_369_858_000_000,
             TimeKind::TimeOnly,
         );
+    }
+
+    #[test]
+    fn a_day_stands_in_front_of_its_month() {
+        let found = day_month(b"05-03@10:11:12.123").map(|s| (s.nanos, s.kind));
+        let wanted = 63 * 86_400 * NANOS + 36_672_123_000_000;
+        assert_eq!(found, Some((wanted, TimeKind::Local)));
+        assert_eq!(day_month(b"05-13@10:11:12.123"), None);
+        assert_eq!(day_month(b"05-03 10:11:12.123"), None);
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Oracle (Acme Packet) session border controllers: `sipmsg.log`; Ribbon (Sonus): `RAW PDU`.
 
-use super::super::marks::{Context, Facts, Mark, group, place};
+use super::super::marks::{Context, Facts, Mark, group, place_and_port};
 use super::super::stamp;
 use super::{find, patterns};
 use crate::packet::trace::Direction;
 use crate::source::TextFormat;
 
 patterns! {
-    MESSAGE = r"^([A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d(?:\.\d+)?) On (?:\[[^\]\s]*\])?(\S+) (received from|sent to) (?:\[\d[^\]\s]*\])?(\S+)\s*$";
+    /// `[1:0.100]` in front of an address is slot, port and VLAN; one with more colons is IPv6.
+    MESSAGE = r"^([A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d(?:\.\d+)?) On (?:\[[^\]:\s]*(?::[^\]:\s]*)?\])?([^:\s]\S*) (received from|sent to) (?:\[[^\]:\s]*(?::[^\]:\s]*)?\])?([^:\s]\S*)\s*$";
     OTHER = r"^[A-Z][a-z]{2} +\d+ \d\d:\d\d:\d\d(?:\.\d+)? (?:[A-Z]+\[|On |\[)";
 }
 
@@ -19,8 +20,8 @@ pub(super) fn read(line: &[u8], _: &mut Context) -> Option<Mark> {
         };
         let facts = Facts::new(TextFormat::Acme)
             .at(stamp::find(group(&found, 1)?))
-            .peer(direction, place(group(&found, 4)?))
-            .own(place(group(&found, 2)?));
+            .peer(direction, place_and_port(group(&found, 4)?))
+            .own(place_and_port(group(&found, 2)?));
         return Some(Mark::Begin(facts, line.len()));
     }
     find(&OTHER, line).map(|_| Mark::End)

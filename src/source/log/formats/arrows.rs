@@ -1,6 +1,6 @@
 //! Formats that write `from -> to`: sngrep, ngrep and sipgrep, baresip, Homer, and `tcpdump -A`.
 
-use super::super::marks::{Context, Facts, Mark, group, place, place_with};
+use super::super::marks::{Context, Facts, Mark, group, place_and_port, place_with};
 use super::super::stamp;
 use super::{find, patterns};
 use crate::packet::trace::Named;
@@ -31,7 +31,8 @@ pub(super) fn read(line: &[u8], context: &mut Context) -> Option<Mark> {
         return tcpdump(&found, 1, context.packet, line.len());
     }
     let found = find(&ARROW, line)?;
-    let (src, dst) = (place(group(&found, 2)?)?, place(group(&found, 3)?)?);
+    let src = place_and_port(group(&found, 2)?)?;
+    let dst = place_and_port(group(&found, 3)?)?;
     let head = group(&found, 1)?;
     let plain = String::from_utf8_lossy(head);
     let ngrep = find(&NGREP, line);

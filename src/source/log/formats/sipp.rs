@@ -7,23 +7,28 @@ use crate::packet::trace::{Direction, Named};
 use crate::source::TextFormat;
 
 patterns! {
-    DASHES = r"^-{20,}\s*(\d.*)$";
-    MESSAGE = r"^([A-Za-z0-9]+) message (sent|received) [\(\[]\d+(?: bytes)?[\)\]] ?(?:bytes ?)?:";
+    DASHES = r"^-{20,}\s*([^-\s].*)$";
+    /// Old versions write the time on the same line, or no length.
+    MESSAGE = r"^(?:(\d{4}-\d\d-\d\d\s.*?):?\s+)?([A-Za-z0-9]+) message (sent|received)(?: [\(\[]\d+(?: bytes)?[\)\]] ?(?:bytes ?)?)?:";
 }
 
 pub(super) fn read(line: &[u8], context: &mut Context) -> Option<Mark> {
     if let Some(found) = find(&DASHES, line) {
         context.dashed = stamp::find(group(&found, 1)?);
-        return Some(Mark::End);
+        // Without a time it is a line of dashes with a title.
+        return context.dashed.map(|_| Mark::End);
     }
     let found = find(&MESSAGE, line)?;
-    let direction = match group(&found, 2)? {
+    let direction = match group(&found, 3)? {
         b"sent" => Direction::Out,
         _ => Direction::In,
     };
     let facts = Facts::new(TextFormat::Sipp)
-        .at(context.dashed.take())
+        .at(context
+            .dashed
+            .take()
+            .or_else(|| stamp::find(group(&found, 1)?)))
         .peer(direction, None)
-        .over(Named::of(group(&found, 1)?));
+        .over(Named::of(group(&found, 2)?));
     Some(Mark::Begin(facts, line.len()))
 }

@@ -7,7 +7,7 @@ use crate::packet::trace::{Direction, Named};
 use crate::source::TextFormat;
 
 patterns! {
-    TRACE = r"\b(send|recv) \d+ bytes (?:to|from) ([A-Za-z]+)/\[([^\]\s]+)\]:(\d+) at (\d\d:\d\d:\d\d\.\d+)";
+    TRACE = r"\b(send|recv) \d+ bytes (?:to|from) ([A-Za-z]+)/\[([^\]\s]+)\]:(\d+) at ((?:\d{4}-\d\d-\d\d[ T])?\d\d:\d\d:\d\d\.\d+(?:Z|[+-]\d\d:?\d\d)?)";
     DASHES = r"^\s*-{50,}\s*$";
 }
 
