@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 /// A run of bytes in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Extent {
     /// Offset in the (inflated) file; see [`Extent::derived`] for octets that stand in none.
     pub offset: u64,
@@ -64,6 +64,11 @@ pub trait MessageBytes: Send + Sync {
     /// The file cannot be read, or has changed.
     fn read(&self, extent: Extent, out: &mut Vec<u8>) -> std::io::Result<()>;
 
+    /// Of which octets of a packet the octets of a derived extent were made, as far as that is kept.
+    fn origin(&self, _extent: Extent) -> Option<Origin> {
+        None
+    }
+
     /// The bytes of a whole message.
     ///
     /// # Errors
@@ -75,6 +80,15 @@ pub trait MessageBytes: Send + Sync {
         }
         Ok(out)
     }
+}
+
+/// The octets of a packet of which others were made: encrypted, masked, compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Where they lie in the capture.
+    pub part: Extent,
+    /// The record or frame that holds them begins with them.
+    pub begins: bool,
 }
 
 /// Offsets from here on are places in what was made of a capture, not in the capture.

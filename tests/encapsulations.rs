@@ -130,6 +130,65 @@ fn the_layers_of_a_message_are_named_and_placed() {
 }
 
 #[test]
+fn the_record_of_a_decrypted_message_is_shown_where_it_lies() {
+    let tls = |name: &str, message: &str| {
+        let path = folder().join("../tls").join(name);
+        sipscope(&["show", "-m", message, "--explain"], &path).remove(0)
+    };
+    let layer = |shown: &Value, at: usize| {
+        let node = &shown["layers_tree"][at];
+        (
+            node["offset"].as_u64().unwrap(),
+            node["length"].as_u64().unwrap(),
+            node["value"].as_str().unwrap().to_owned(),
+        )
+    };
+    // What tshark says of these frames: tls.record.length 254 behind 66 octets of headers.
+    let shown = tls("tls13-aes128-gcm.pcap", "1");
+    let (offset, len, value) = layer(&shown, 3);
+    assert_eq!((offset, len), (66, 5 + 254));
+    assert!(
+        value.contains("254 octets") && value.contains("not in the file"),
+        "{value}"
+    );
+    assert!(shown["layers_tree"][3]["explain"]["glance"].is_string());
+    assert!(shown["layers_tree"][3]["children"][0]["explain"]["glance"].is_string());
+    // WebSocket in TLS has no octets in the file, masked frames have a header in it.
+    let shown = tls("wss-deflate.pcap", "5");
+    assert_eq!(layer(&shown, 3).1, 5 + 37);
+    let (_, len, value) = layer(&shown, 4);
+    assert!(len == 0 && value.contains("not in the file"), "{value}");
+    let shown = tls("ws.pcap", "1");
+    let (offset, len, value) = layer(&shown, 3);
+    assert_eq!((offset, len), (66, 8), "{value}");
+    assert_eq!(
+        shown["layers_tree"][3]["children"][4]["name"],
+        "masking key"
+    );
+    // Every message of these recordings begins in a record that is found again.
+    for entry in std::fs::read_dir(folder().join("../tls"))
+        .unwrap()
+        .flatten()
+    {
+        let path = entry.path();
+        if path.extension().is_none_or(|e| e != "pcap") {
+            continue;
+        }
+        for message in sipscope(&["messages"], &path) {
+            let number = message["message"].to_string();
+            let shown = sipscope(&["show", "-m", &number], &path).remove(0);
+            let layers = message["layers"].as_str().unwrap().split('/').count();
+            assert_eq!(
+                shown["layers_tree"].as_array().unwrap().len(),
+                layers,
+                "{path:?} {number}"
+            );
+            assert!(layer(&shown, 3).1 > 0, "{path:?} {number}");
+        }
+    }
+}
+
+#[test]
 fn hep_gives_time_and_agent() {
     let plain = sipscope(
         &["messages"],
@@ -173,7 +232,12 @@ fn every_layer_and_field_is_explained() {
             seen.insert(node.name.clone());
         }
     };
-    for entry in std::fs::read_dir(folder()).expect("a folder").flatten() {
+    let folders = [folder(), folder().join("../tls")];
+    let entries = folders.iter().map(std::fs::read_dir);
+    for entry in entries
+        .flat_map(|entries| entries.expect("a folder"))
+        .flatten()
+    {
         let path = entry.path();
         if !path
             .extension()
@@ -192,4 +256,8 @@ fn every_layer_and_field_is_explained() {
     }
     assert!(missing.is_empty(), "{missing:#?}");
     assert!(seen.len() > 20, "{seen:?}");
+    assert!(
+        seen.contains("TLS") && seen.contains("WebSocket"),
+        "{seen:?}"
+    );
 }

@@ -16,12 +16,9 @@ fuzz_target!(|pieces: Vec<(bool, bool, Vec<u8>)>| {
         }
         octets += data.len();
         let place = Extent {
-            offset: 0,
-            time: 0,
-            head: 0,
-            file: 0,
             frame: frame as u32 + 1,
             len: data.len() as u32,
+            ..Extent::default()
         };
         connection.push(
             side,

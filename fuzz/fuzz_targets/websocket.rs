@@ -12,12 +12,9 @@ fuzz_target!(|input: (bool, u8, &[u8])| {
     let step = usize::from(step).max(1);
     for (frame, part) in stream.chunks(step).enumerate() {
         let place = Extent {
-            offset: 0,
-            time: 0,
-            head: 0,
-            file: 0,
             frame: frame as u32 + 1,
             len: part.len() as u32,
+            ..Extent::default()
         };
         half.push(part, place, &mut |message| {
             assert!(message.data.len() <= websocket::MAX_MESSAGE && !message.extents.is_empty());

@@ -5,7 +5,7 @@ use super::input::Capture;
 use super::output::Output;
 use super::record::{Object, object_line};
 use super::{Failure, Outcome, message_text};
-use crate::explain::{Depth, Explanation, Scene, Target, explain};
+use crate::explain::{Depth, Explanation, Scene, Target, explain, explain_layer};
 use crate::index::ids::MessageId;
 use crate::index::message_store::MessageRow;
 use crate::packet::trace::TimeKind;
@@ -60,6 +60,14 @@ pub(super) fn show(capture: &Capture, args: &Show, out: &mut Output) -> Outcome 
         };
         explain(scene.as_ref()?, target, Depth::Normal)
     };
+    let of_layer = |node: &Node| {
+        let target = Target {
+            topic: node.topic,
+            span: node.span,
+        };
+        explain_layer(target, Depth::Normal).filter(|_| args.explain)
+    };
+    let tops = layers::tree(&nodes);
     match args.format {
         TreeFormat::Json => out.write(&object_line(|object| {
             object.number("message", Some(id.get()));
@@ -67,7 +75,7 @@ pub(super) fn show(capture: &Capture, args: &Show, out: &mut Output) -> Outcome 
             object.objects("layers", &layers, |o, (name, value, span)| {
                 object_layer(o, name, value, *span);
             });
-            object.objects("layers_tree", &nodes, |o, node| layer_json(o, node));
+            object.objects("layers_tree", &tops, |o, node| json(o, node, &of_layer));
         })),
         TreeFormat::Table => {
             let mut words = String::new();
@@ -80,8 +88,15 @@ pub(super) fn show(capture: &Capture, args: &Show, out: &mut Output) -> Outcome 
                 moment(view.time_kind_at(row.time), row.time),
                 ends.unwrap_or_default()
             ));
-            for (name, value, _) in &layers {
-                words.push_str(&format!("{name}: {value}\n"));
+            for (at, (name, value, _)) in layers.iter().enumerate() {
+                words.push_str(&format!("{name}: {}\n", text::visible(value)));
+                if let Some(found) = tops.get(at).and_then(of_layer) {
+                    told("", &found, &mut words);
+                }
+                let fields = tops.get(at).map(|top| top.children.as_slice());
+                for field in fields.filter(|_| args.explain).unwrap_or_default() {
+                    indented(field, 1, &of_layer, &mut words);
+                }
             }
             for node in &tree {
                 indented(node, 0, &explain, &mut words);
@@ -148,19 +163,24 @@ fn indented(node: &Node, depth: usize, explain: &Explain<'_>, out: &mut String) 
     }
     out.push('\n');
     if let Some(found) = explain(node) {
-        let mut line = |head: &str, words: &str| {
-            if !words.is_empty() {
-                out.push_str(&format!("{indent}    {head}{}\n", text::visible(words)));
-            }
-        };
-        line("", &found.glance);
-        line("Here: ", &found.here_text());
-        line("Watch out: ", &found.watch_out_text());
-        line("Source: ", &found.source);
+        told(&indent, &found, out);
     }
     for child in &node.children {
         indented(child, depth + 1, explain, out);
     }
+}
+
+/// An explanation below its line.
+fn told(indent: &str, found: &Explanation, out: &mut String) {
+    let mut line = |head: &str, words: &str| {
+        if !words.is_empty() {
+            out.push_str(&format!("{indent}    {head}{}\n", text::visible(words)));
+        }
+    };
+    line("", &found.glance);
+    line("Here: ", &found.here_text());
+    line("Watch out: ", &found.watch_out_text());
+    line("Source: ", &found.source);
 }
 
 /// The layers of the packet in which the message begins: name, value, place in the packet.
@@ -185,17 +205,4 @@ fn layers(
     }
     let named = list.iter().map(|layer| (layer.name(), String::new(), None));
     named.collect()
-}
-
-fn layer_json(object: &mut Object<'_>, node: &LayerNode) {
-    object.text("name", Some(node.name));
-    object.text("value", Some(&node.value));
-    object.number("offset", Some(node.span.start));
-    object.number("length", Some(node.span.len() as u64));
-    object.objects("children", &node.fields, |o, field| {
-        o.text("name", Some(field.name));
-        o.text("value", Some(&field.value));
-        o.number("offset", Some(field.span.start));
-        o.number("length", Some(field.span.len() as u64));
-    });
 }

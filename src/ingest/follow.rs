@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::load::FileReport;
-use crate::bytes::{Extent, MessageBytes};
+use crate::bytes::{Extent, MessageBytes, Origin};
 use crate::source::{
     CaptureBytes, CaptureFile, Chunk, FileInfo, Growth, Next, OpenOptions, Secret, StoredBytes,
 };
@@ -130,6 +130,10 @@ impl MessageBytes for FileTable {
             out.truncate(start);
         }
         result
+    }
+
+    fn origin(&self, extent: Extent) -> Option<Origin> {
+        self.stored.origin(extent)
     }
 }
 

@@ -4,14 +4,14 @@
 //! The two directions of a connection meet here. A direction that turns out to hold no SIP, or whose
 //! keys are not known, is let go at once and costs nothing more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
 
 use super::block;
 use super::streams::{Filed, Filer, StreamState, push};
-use crate::bytes::{Extent, cut_extents};
+use crate::bytes::{Extent, Origin, cut_extents};
 use crate::index::message_store::Transport;
 use crate::packet::tcp_stream::{Verdict, Way};
 use crate::packet::tls::{self, CLIENT, Obstacle, SERVER, Secrets, TlsConnection, TlsFacts};
@@ -37,6 +37,8 @@ const ENTRY_OCTETS: usize = 16;
 const MAX_ODD_MESSAGES: u32 = 16;
 /// Packets named for the octets of one record or message, beside the last one.
 const MAX_SPREAD: usize = 16;
+/// Records in whose WebSocket messages the place of the record is known.
+const MAX_RECORDS: usize = 64;
 /// Longest line of the PROXY protocol, version 1.
 const MAX_PROXY_LINE: usize = 108;
 
@@ -55,8 +57,36 @@ struct Side {
     done: bool,
     stream: StreamState,
     ws: Option<websocket::Half>,
+    /// Where the newest TLS records lie whose octets are WebSocket frames.
+    records: VecDeque<Origin>,
     way: Option<Way>,
     odd_messages: u32,
+}
+
+impl Side {
+    fn cost(&self) -> usize {
+        let records = self.records.capacity() * size_of::<Origin>();
+        records + self.ws.as_ref().map_or(0, websocket::Half::cost)
+    }
+
+    fn note_record(&mut self, frames: &[Extent]) {
+        for origin in origins(frames) {
+            if self.records.len() >= MAX_RECORDS {
+                self.records.pop_front();
+            }
+            self.records.push_back(origin);
+        }
+    }
+
+    /// The part of a record of which these octets were made.
+    fn record_of(&self, octets: &Extent) -> Option<Origin> {
+        let mut records = self.records.iter().rev();
+        let found = records.find(|record| {
+            let part = record.part;
+            (part.file, part.frame) == (octets.file, octets.frame) && part.offset <= octets.offset
+        });
+        found.copied()
+    }
 }
 
 struct Conn {
@@ -85,8 +115,7 @@ impl Conn {
     fn cost(&self) -> usize {
         let entries = size_of::<(u32, Box<Self>)>() + size_of::<(Ends, u32)>();
         let own = size_of::<Self>() + entries + 2 * ENTRY_OCTETS;
-        let side = |s: &Side| s.ws.as_ref().map_or(0, websocket::Half::cost);
-        let sides: usize = self.sides.iter().map(side).sum();
+        let sides: usize = self.sides.iter().map(Side::cost).sum();
         own + sides + self.tls.as_ref().map_or(0, tls::Connection::cost)
     }
 
@@ -428,7 +457,7 @@ fn frames_side(data: &[u8]) -> Option<usize> {
         let mut half = websocket::Half::new(false, true);
         let whole = data.get(..frame.header.saturating_add(len))?;
         start.clear();
-        half.push(whole, NOWHERE, &mut |message| {
+        half.push(whole, Extent::default(), &mut |message| {
             start.extend_from_slice(message.data)
         });
     } else if let Some(mask) = frame.mask {
@@ -436,15 +465,6 @@ fn frames_side(data: &[u8]) -> Option<usize> {
     }
     framing::looks_like_sip(&start).then_some(if frame.mask.is_some() { CLIENT } else { SERVER })
 }
-
-const NOWHERE: Extent = Extent {
-    offset: 0,
-    time: 0,
-    len: 0,
-    frame: 0,
-    head: 0,
-    file: 0,
-};
 
 /// True when a segment of a stream in which nothing was of interest so far begins something.
 pub(super) fn begins(data: &[u8]) -> bool {
@@ -481,12 +501,31 @@ fn spread(frames: &[Extent], len: usize) -> Vec<Extent> {
     packets
 }
 
-/// The same for octets that are stored from `at` on.
-fn spread_stored(frames: &[Extent], at: u64, len: usize) -> Vec<Extent> {
+/// The parts of a record, one for each packet.
+fn origins(frames: &[Extent]) -> impl Iterator<Item = Origin> {
+    let parts = frames.iter().enumerate();
+    parts.map(|(at, part)| Origin {
+        part: *part,
+        begins: at == 0,
+    })
+}
+
+/// The same for octets that are stored from `at` on, of whose packets `origin` says more.
+fn spread_stored(
+    stored: &StoredBytes,
+    frames: &[Extent],
+    at: u64,
+    len: usize,
+    origin: &dyn Fn(&Extent) -> Option<Origin>,
+) -> Vec<Extent> {
     let mut at = at;
     let mut out = spread(frames, len);
     for extent in &mut out {
+        let origin = origin(extent);
         *extent = extent.derived_at(at, extent.len);
+        if let Some(origin) = origin {
+            stored.note(*extent, origin);
+        }
         at += u64::from(extent.len);
     }
     out
@@ -690,6 +729,7 @@ impl Filer {
         }
         if side.ws.is_some() {
             let parts = if over_tls {
+                side.note_record(frames);
                 spread(frames, data.len())
             } else {
                 frames.to_vec()
@@ -702,7 +742,12 @@ impl Filer {
                 side.done = true;
                 return;
             };
-            spread_stored(frames, place, data.len())
+            // One packet seldom holds two parts of a record; they are of one run then.
+            let origin = |extent: &Extent| {
+                let same = |o: &Origin| (o.part.file, o.part.frame) == (extent.file, extent.frame);
+                origins(frames).find(same)
+            };
+            spread_stored(&self.wrapped.stored, frames, place, data.len(), &origin)
         } else {
             frames.to_vec()
         };
@@ -857,7 +902,27 @@ impl Filer {
             let Some(place) = wrapped.stored.append(bytes) else {
                 return;
             };
-            spread_stored(message.extents, place, bytes.len())
+            let side = conn.sides.get(at);
+            let origin = |extent: &Extent| match over_tls {
+                // Frames that came with the upgrade lay in the stream for a while.
+                true if extent.is_derived() => wrapped.stored.origin(*extent),
+                true => side?.record_of(extent),
+                false => {
+                    let same = |e: &&Extent| (e.file, e.frame) == (extent.file, extent.frame);
+                    let part = *message.extents.iter().find(same)?;
+                    Some(Origin {
+                        part,
+                        begins: false,
+                    })
+                }
+            };
+            spread_stored(
+                &wrapped.stored,
+                message.extents,
+                place,
+                bytes.len(),
+                &origin,
+            )
         };
         push(
             indexer,

@@ -93,14 +93,14 @@ fn follow<'a>(mut packet: Packet<'a>, recorder: &mut Recorder<'a>) {
 }
 
 /// A header while its fields are read.
-struct Header<'a> {
-    octets: &'a [u8],
-    start: usize,
-    fields: Vec<LayerField>,
+pub(super) struct Header<'a> {
+    pub octets: &'a [u8],
+    pub start: usize,
+    pub fields: Vec<LayerField>,
 }
 
 impl Header<'_> {
-    fn add(&mut self, name: &'static str, at: usize, len: usize, value: impl ToString) {
+    pub fn add(&mut self, name: &'static str, at: usize, len: usize, value: impl ToString) {
         if at + len <= self.octets.len() {
             self.fields.push(LayerField {
                 name,
@@ -110,11 +110,11 @@ impl Header<'_> {
         }
     }
 
-    fn byte(&self, at: usize) -> u8 {
+    pub fn byte(&self, at: usize) -> u8 {
         self.octets.get(at).copied().unwrap_or(0)
     }
 
-    fn short(&self, at: usize) -> u16 {
+    pub fn short(&self, at: usize) -> u16 {
         be16(self.octets, at).unwrap_or(0)
     }
 
@@ -144,7 +144,7 @@ impl Header<'_> {
     }
 }
 
-fn node(layer: Layer, frame: &[u8], start: usize, end: usize) -> LayerNode {
+pub(super) fn node(layer: Layer, frame: &[u8], start: usize, end: usize) -> LayerNode {
     let mut h = Header {
         octets: frame.get(start..end).unwrap_or_default(),
         start,

@@ -7,6 +7,7 @@
 //! wrapped in. Nothing here knows SIP.
 
 mod describe;
+mod describe_inner;
 pub mod hep;
 pub mod icmp;
 pub mod ip_fragment;
@@ -23,6 +24,7 @@ pub mod websocket;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 pub use describe::{LayerField, LayerNode, describe};
+pub use describe_inner::{Inner, describe_inner};
 use link::Record;
 pub use link::{Layer, LayerStack, MAX_TUNNELS};
 pub use tunnel::open_udp;

@@ -3,7 +3,7 @@
 use crate::bytes::{Extent, MessageBytes};
 use crate::index::IndexView;
 use crate::index::message_store::MessageRow;
-use crate::packet::{LayerNode, describe};
+use crate::packet::{Inner, Layer, LayerNode, describe, describe_inner};
 use crate::span::Span;
 
 use super::header_tree::Node;
@@ -15,8 +15,7 @@ pub const PACKET: &str = "packet";
 /// The packet in which a message begins.
 #[derive(Clone, Debug, Default)]
 pub struct PacketParts {
-    /// Its layers, outermost first. Empty when the packet cannot be read, or the message was put
-    /// together from pieces.
+    /// Its layers, outermost first. Empty when the packet cannot be read.
     pub layers: Vec<LayerNode>,
     /// Its octets up to the end of the message, or of its part in this packet.
     pub octets: Vec<u8>,
@@ -52,23 +51,43 @@ fn read_packet(
     link_types: &[u16],
 ) -> Option<PacketParts> {
     let first = view.extents(row).first().copied()?;
-    if first.is_derived() {
-        return None;
-    }
-    let head = usize::from(first.head);
+    let origin = match first.is_derived() {
+        true => Some(bytes.origin(first)?),
+        false => None,
+    };
+    let part = origin.map_or(first, |origin| origin.part);
+    let head = usize::from(part.head);
     let frame = Extent {
-        offset: first.offset.checked_sub(u64::from(first.head))?,
+        offset: part.offset.checked_sub(u64::from(part.head))?,
         head: 0,
-        len: first.len.saturating_add(u32::from(first.head)),
-        ..first
+        len: part.len.saturating_add(u32::from(part.head)),
+        ..part
     };
     let mut octets = Vec::new();
     bytes.read(frame, &mut octets).ok()?;
-    let wanted = view.layers(row);
-    let mut found = link_types
+    let wanted: Vec<Layer> = view.layers(row).iter().collect();
+    let found = link_types
         .iter()
         .map(|link_type| describe(*link_type, &octets, head));
-    let layers = found.find(|found| wanted.iter().eq(found.iter().map(|node| node.layer)))?;
+    let fits = found.filter(|found| {
+        let found: Vec<Layer> = found.iter().map(|node| node.layer).collect();
+        !found.is_empty() && wanted.starts_with(&found)
+    });
+    let mut layers = fits.max_by_key(Vec::len)?;
+    let passed = layers.len();
+    for (at, layer) in wanted.iter().enumerate().skip(passed) {
+        let from = layers.last().map_or(0, |node| node.span.end as usize);
+        let inner = Inner {
+            from,
+            head,
+            begins: origin.is_some_and(|origin| origin.begins),
+            in_tls: layers.iter().any(|node| node.layer == Layer::Tls),
+            is_last: at + 1 == wanted.len(),
+        };
+        layers.push(describe_inner(*layer, &octets, inner));
+    }
+    // What was made of the octets of the packet does not stand in it.
+    let head = if origin.is_some() { octets.len() } else { head };
     Some(PacketParts {
         layers,
         octets,
