@@ -12,7 +12,7 @@ use super::streams::{Filed, Filer, push};
 use crate::index::hash_bytes;
 use crate::index::message_store::Transport;
 use crate::index::trace::Told;
-use crate::packet::trace::{Direction, Named, Place, TimeKind, TraceNote, stand_in};
+use crate::packet::trace::{Direction, Place, TimeKind, TraceNote, stand_in};
 use crate::packet::{Addressing, Endpoint, Layer, LayerStack};
 use crate::sip::scan::{Framing, Scan, StartKind, scan_for_index};
 
@@ -48,8 +48,8 @@ impl Traces {
         };
         let named = note
             .transport
-            .or_else(|| Named::of(scan.via_transport.of(bytes)));
-        let transport = named.map_or(Transport::Udp, transport);
+            .or_else(|| Transport::named(scan.via_transport.of(bytes)));
+        let transport = named.unwrap_or(Transport::Udp);
         let (src, dst) = self.ends(filer, note, &scan, bytes);
         let numeric = |place: &Option<Place>| {
             place
@@ -156,18 +156,6 @@ impl Traces {
         {
             self.receivers.remove(&old);
         }
-    }
-}
-
-fn transport(named: Named) -> Transport {
-    match named {
-        Named::Udp => Transport::Udp,
-        Named::Tcp => Transport::Tcp,
-        Named::Tls => Transport::Tls,
-        Named::Sctp => Transport::Sctp,
-        Named::TlsSctp => Transport::TlsSctp,
-        Named::Ws => Transport::Ws,
-        Named::Wss => Transport::Wss,
     }
 }
 

@@ -18,6 +18,7 @@ pub mod sctp;
 pub mod tcp_stream;
 pub mod tls;
 pub mod trace;
+mod transport;
 mod tunnel;
 pub mod websocket;
 
@@ -27,6 +28,7 @@ pub use describe::{LayerField, LayerNode, describe};
 pub use describe_inner::{Inner, describe_inner};
 use link::Record;
 pub use link::{Layer, LayerStack, MAX_TUNNELS};
+pub use transport::Transport;
 pub use tunnel::open_udp;
 
 /// A transport address.

@@ -5,6 +5,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use super::Transport;
+
 /// What the times of a trace mean.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum TimeKind {
@@ -66,55 +68,6 @@ impl Origin {
     }
 }
 
-/// Transport that a trace names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Named {
-    /// UDP.
-    Udp,
-    /// TCP.
-    Tcp,
-    /// TLS over TCP.
-    Tls,
-    /// SCTP.
-    Sctp,
-    /// TLS over SCTP.
-    TlsSctp,
-    /// WebSocket.
-    Ws,
-    /// WebSocket in TLS.
-    Wss,
-}
-
-impl Named {
-    /// Reads a name as logs and Via write it, in any case.
-    pub fn of(word: &[u8]) -> Option<Self> {
-        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
-        Some(match () {
-            () if is("udp") || is("udp6") || is("udp4") => Self::Udp,
-            () if is("tcp") || is("tcp6") || is("tcp4") => Self::Tcp,
-            () if is("tls") || is("tls6") || is("ssl") || is("sips") => Self::Tls,
-            () if is("sctp") => Self::Sctp,
-            () if is("tls-sctp") => Self::TlsSctp,
-            () if is("ws") => Self::Ws,
-            () if is("wss") => Self::Wss,
-            () => return None,
-        })
-    }
-
-    /// Name as in Via.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Udp => "UDP",
-            Self::Tcp => "TCP",
-            Self::Tls => "TLS",
-            Self::Sctp => "SCTP",
-            Self::TlsSctp => "TLS-SCTP",
-            Self::Ws => "WS",
-            Self::Wss => "WSS",
-        }
-    }
-}
-
 /// An end as a trace writes it: a number or a name, with or without port.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
@@ -142,7 +95,7 @@ pub struct TraceNote {
     /// Receiver.
     pub dst: Option<Place>,
     /// Transport.
-    pub transport: Option<Named>,
+    pub transport: Option<Transport>,
     /// Name of the system that wrote the trace, for its lane.
     pub writer: &'static str,
 }

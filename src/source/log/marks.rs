@@ -7,7 +7,8 @@ use regex::bytes::{Captures, Regex};
 
 use super::formats;
 use super::stamp::{self, Stamp};
-use crate::packet::trace::{Direction, Named, Place};
+use crate::packet::Transport;
+use crate::packet::trace::{Direction, Place};
 use crate::source::TextFormat;
 
 /// What a line that announces a message says.
@@ -18,7 +19,7 @@ pub(super) struct Facts {
     pub direction: Option<Direction>,
     pub src: Option<Place>,
     pub dst: Option<Place>,
-    pub transport: Option<Named>,
+    pub transport: Option<Transport>,
     /// Number of the record where the format has one.
     pub record: Option<u32>,
 }
@@ -56,7 +57,7 @@ impl Facts {
         self
     }
 
-    pub fn over(mut self, transport: Option<Named>) -> Self {
+    pub fn over(mut self, transport: Option<Transport>) -> Self {
         self.transport = transport;
         self
     }

@@ -3,7 +3,8 @@
 use super::finder::{Done, Found};
 use super::marks::{Facts, place, regex};
 use super::stamp::{self, Stamp};
-use crate::packet::trace::{Named, Place};
+use crate::packet::Transport;
+use crate::packet::trace::Place;
 use crate::source::TextFormat;
 use std::sync::LazyLock;
 
@@ -37,7 +38,7 @@ pub(super) struct Tshark {
     stamp: Option<Stamp>,
     hosts: Option<(Place, Place)>,
     ports: Option<(u16, u16)>,
-    transport: Option<Named>,
+    transport: Option<Transport>,
     part: Part,
     line: u64,
     head: Vec<u8>,
@@ -102,17 +103,17 @@ impl Tshark {
             self.hosts = side(1).zip(side(2));
             self.ports = None;
         } else if is(b"User Datagram Protocol") {
-            self.ports_of(name, Named::Udp);
+            self.ports_of(name, Transport::Udp);
         } else if is(b"Transmission Control Protocol") {
-            self.ports_of(name, Named::Tcp);
+            self.ports_of(name, Transport::Tcp);
         } else if is(b"Stream Control Transmission Protocol") {
-            self.ports_of(name, Named::Sctp);
+            self.ports_of(name, Transport::Sctp);
         } else if is(b"Transport Layer Security") || is(b"Secure Sockets Layer") {
-            self.transport = Some(Named::Tls);
+            self.transport = Some(Transport::Tls);
         } else if is(b"WebSocket") {
             self.transport = Some(match self.transport {
-                Some(Named::Tls) => Named::Wss,
-                _ => Named::Ws,
+                Some(Transport::Tls) => Transport::Wss,
+                _ => Transport::Ws,
             });
         }
         if is(b"Session Initiation Protocol") {
@@ -120,7 +121,7 @@ impl Tshark {
         }
     }
 
-    fn ports_of(&mut self, name: &[u8], transport: Named) {
+    fn ports_of(&mut self, name: &[u8], transport: Transport) {
         self.transport = Some(transport);
         let found = PORTS.as_ref().and_then(|p| p.captures(name));
         let port = |at| {

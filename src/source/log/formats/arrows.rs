@@ -3,7 +3,7 @@
 use super::super::marks::{Context, Facts, Mark, group, place_and_port, place_with};
 use super::super::stamp;
 use super::{find, patterns};
-use crate::packet::trace::Named;
+use crate::packet::Transport;
 use crate::source::TextFormat;
 
 patterns! {
@@ -36,13 +36,13 @@ pub(super) fn read(line: &[u8], context: &mut Context) -> Option<Mark> {
     let head = group(&found, 1)?;
     let plain = String::from_utf8_lossy(head);
     let ngrep = find(&NGREP, line);
-    let named = find(&PROTOCOL, head).and_then(|p| group(&p, 1).and_then(Named::of));
+    let named = find(&PROTOCOL, head).and_then(|p| group(&p, 1).and_then(Transport::named));
     let stamp = stamp::find(head);
     let (format, transport) = match &ngrep {
         Some(kind) => {
             let transport = match group(kind, 1)? {
-                b"U" => Named::Udp,
-                _ => Named::Tcp,
+                b"U" => Transport::Udp,
+                _ => Transport::Tcp,
             };
             (TextFormat::Ngrep, Some(transport))
         }
@@ -80,11 +80,11 @@ fn tcpdump(
     facts.dst = Some(side(at + 2)?);
     let rest = group(found, at + 4)?;
     facts.transport = Some(if rest.starts_with(b"Flags [") {
-        Named::Tcp
+        Transport::Tcp
     } else if memchr::memmem::find(rest, b"sctp").is_some() {
-        Named::Sctp
+        Transport::Sctp
     } else {
-        Named::Udp
+        Transport::Udp
     });
     Some(Mark::Begin(facts, end))
 }

@@ -3,7 +3,8 @@
 use super::super::marks::{Context, Facts, Mark, group, place, stamp_before};
 use super::super::stamp;
 use super::{find, patterns};
-use crate::packet::trace::{Direction, Named};
+use crate::packet::Transport;
+use crate::packet::trace::Direction;
 use crate::source::TextFormat;
 
 patterns! {
@@ -29,7 +30,7 @@ pub(super) fn read(line: &[u8], context: &mut Context) -> Option<Mark> {
         let facts = Facts::new(TextFormat::AsteriskPjsip)
             .at(own.or(bare))
             .peer(direction, place(group(&found, 3)?))
-            .over(Named::of(group(&found, 2)?));
+            .over(Transport::named(group(&found, 2)?));
         return Some(Mark::Begin(facts, line.len()));
     }
     if let Some(found) = find(&READ, line) {
@@ -37,7 +38,7 @@ pub(super) fn read(line: &[u8], context: &mut Context) -> Option<Mark> {
         let facts = Facts::new(TextFormat::AsteriskChanSip)
             .at(own.or(bare))
             .peer(Direction::In, place(group(&found, 2)?))
-            .over(group(&found, 1).and_then(Named::of));
+            .over(group(&found, 1).and_then(Transport::named));
         return Some(Mark::Begin(facts, line.len()));
     }
     if let Some(found) = find(&SENT, line) {

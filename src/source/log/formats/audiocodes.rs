@@ -3,7 +3,8 @@
 use super::super::marks::{Context, Facts, Mark, group, place};
 use super::super::stamp;
 use super::{find, patterns};
-use crate::packet::trace::{Direction, Named};
+use crate::packet::Transport;
+use crate::packet::trace::Direction;
 use crate::source::TextFormat;
 
 patterns! {
@@ -28,7 +29,7 @@ pub(super) fn read(line: &[u8], _: &mut Context) -> Option<Mark> {
                 .map(|(stamp, _)| stamp)
                 .or_else(|| stamp::find(head)))
             .peer(direction, place(group(&found, 2)?))
-            .over(Named::of(group(&found, 3)?));
+            .over(Transport::named(group(&found, 3)?));
         return Some(Mark::Begin(facts, line.len()));
     }
     if find(&OTHER, line).is_some() {

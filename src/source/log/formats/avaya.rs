@@ -3,7 +3,8 @@
 use super::super::marks::{Context, Facts, Mark, group, place_and_port, place_with};
 use super::super::stamp;
 use super::{find, patterns};
-use crate::packet::trace::{Direction, Named, Place};
+use crate::packet::Transport;
+use crate::packet::trace::{Direction, Place};
 use crate::source::TextFormat;
 
 patterns! {
@@ -31,7 +32,7 @@ pub(super) fn read(line: &[u8], context: &mut Context) -> Option<Mark> {
             .at(context.dashed.take())
             .peer(direction, end(group(&found, 3)?))
             .own(end(group(&found, 2)?))
-            .over(Named::of(group(&found, 4)?));
+            .over(Transport::named(group(&found, 4)?));
         return Some(Mark::Begin(facts, line.len()));
     }
     // Dashes stand on both sides of the message.

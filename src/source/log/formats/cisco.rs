@@ -3,7 +3,8 @@
 use super::super::marks::{Context, Facts, Mark, group, place, place_with};
 use super::super::stamp::{self, Stamp};
 use super::{find, patterns};
-use crate::packet::trace::{Direction, Named, TimeKind};
+use crate::packet::Transport;
+use crate::packet::trace::{Direction, TimeKind};
 use crate::source::TextFormat;
 
 patterns! {
@@ -65,7 +66,7 @@ pub(super) fn read(line: &[u8], context: &mut Context) -> Option<Mark> {
         let facts = Facts::new(TextFormat::Cucm)
             .at(stamp::find(line))
             .peer(direction, place_with(group(&found, 3), port))
-            .over(Named::of(group(&found, 2)?));
+            .over(Transport::named(group(&found, 2)?));
         return Some(Mark::Begin(facts, line.len()));
     }
     if find(&NOISE, line).is_some() {
@@ -84,7 +85,7 @@ fn way(word: &[u8]) -> Direction {
 fn ends(direction: Direction, found: &regex::bytes::Captures<'_>, at: usize) -> Facts {
     let mut facts = Facts::new(TextFormat::CiscoIos);
     facts.direction = Some(direction);
-    facts.transport = group(found, at).and_then(Named::of);
+    facts.transport = group(found, at).and_then(Transport::named);
     facts.src = group(found, at + 1).and_then(place);
     facts.dst = group(found, at + 2).and_then(place);
     facts

@@ -2,7 +2,8 @@
 
 use super::super::marks::{Context, Facts, Mark, group, place, stamp_before};
 use super::{find, patterns};
-use crate::packet::trace::{Direction, Named};
+use crate::packet::Transport;
+use crate::packet::trace::Direction;
 use crate::source::TextFormat;
 
 patterns! {
@@ -20,7 +21,7 @@ pub(super) fn read(line: &[u8], _: &mut Context) -> Option<Mark> {
         let facts = Facts::new(TextFormat::Pjsua)
             .at(stamp_before(line, &found))
             .peer(direction, place(group(&found, 3)?))
-            .over(Named::of(group(&found, 2)?));
+            .over(Transport::named(group(&found, 2)?));
         return Some(Mark::Begin(facts, line.len()));
     }
     if let Some(found) = find(&BELLE, line) {
@@ -36,7 +37,7 @@ pub(super) fn read(line: &[u8], _: &mut Context) -> Option<Mark> {
         let facts = Facts::new(TextFormat::Linphone)
             .at(stamp_before(line, &found))
             .peer(direction, peer)
-            .over(Named::of(group(&found, 2)?));
+            .over(Transport::named(group(&found, 2)?));
         let end = found.get(0).map_or(line.len(), |m| m.end());
         return Some(Mark::Begin(facts, end));
     }

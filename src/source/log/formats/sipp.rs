@@ -3,7 +3,8 @@
 use super::super::marks::{Context, Facts, Mark, group};
 use super::super::stamp;
 use super::{find, patterns};
-use crate::packet::trace::{Direction, Named};
+use crate::packet::Transport;
+use crate::packet::trace::Direction;
 use crate::source::TextFormat;
 
 patterns! {
@@ -29,6 +30,6 @@ pub(super) fn read(line: &[u8], context: &mut Context) -> Option<Mark> {
             .take()
             .or_else(|| stamp::find(group(&found, 1)?)))
         .peer(direction, None)
-        .over(Named::of(group(&found, 2)?));
+        .over(Transport::named(group(&found, 2)?));
     Some(Mark::Begin(facts, line.len()))
 }

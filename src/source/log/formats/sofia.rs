@@ -3,7 +3,8 @@
 use super::super::marks::{Context, Facts, Mark, group, place_with};
 use super::super::stamp;
 use super::{find, patterns};
-use crate::packet::trace::{Direction, Named};
+use crate::packet::Transport;
+use crate::packet::trace::Direction;
 use crate::source::TextFormat;
 
 patterns! {
@@ -20,7 +21,7 @@ pub(super) fn read(line: &[u8], _: &mut Context) -> Option<Mark> {
         let facts = Facts::new(TextFormat::FreeSwitch)
             .at(stamp::find(group(&found, 5)?))
             .peer(direction, place_with(group(&found, 3), group(&found, 4)))
-            .over(Named::of(group(&found, 2)?));
+            .over(Transport::named(group(&found, 2)?));
         return Some(Mark::Begin(facts, line.len()));
     }
     find(&DASHES, line).map(|_| Mark::End)
