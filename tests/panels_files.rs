@@ -9,6 +9,8 @@ use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use panel_kit::*;
 use sipscope::gui::action::{Action, Saving};
+use sipscope::gui::app::SipscopeApp;
+use sipscope::gui::prefs::Prefs;
 
 #[test]
 fn the_start_page_has_samples_and_ways_to_begin() {
@@ -64,6 +66,38 @@ fn a_damaged_file_shows_what_was_read_and_where_it_broke() {
     assert_eq!(click(&mut w, "Hide"), [Action::HideDamage]);
     assert!(w.query_by_label_contains("is damaged or cut").is_none());
     w.get_by_label("Damaged or cut: see what is missing");
+}
+
+#[test]
+fn loading_is_cancelled_and_what_is_there_stays() {
+    const CALLS: u32 = 40_000;
+    let folder = tempfile::tempdir().unwrap();
+    let mut pcap = Pcap::new();
+    for n in 0..CALLS {
+        let invite = format!("INVITE sip:bob{n}@example.com SIP/2.0");
+        pcap = pcap.udp(n, ALICE, BOB, &sip(n, &invite, false, "1 INVITE", ""));
+    }
+    let path = pcap.write(folder.path());
+    let mut w = window(Vec::new());
+    w.state_mut().apply(Action::OpenFiles(vec![path]));
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while w.query_all_by_label_contains("bob0@example.com").count() == 0 {
+        w.step();
+        assert!(std::time::Instant::now() < until, "no row is shown");
+    }
+    w.get_by_label("Cancel").click();
+    assert_eq!(acted(&mut w), [Action::CancelLoad]);
+    settle(&mut w);
+    w.get_by_label("Loading was cancelled");
+    let listed = w.state().session.view.messages().len();
+    assert!((1..CALLS as usize).contains(&listed), "{listed}");
+    assert_eq!(w.query_all_by_label("Cancel").count(), 0);
+    // What is there can be used.
+    click(
+        &mut w,
+        "Calling alice@example.com to bob0@example.com, no final response",
+    );
+    w.get_by_label("INVITE #1");
 }
 
 #[test]
@@ -124,6 +158,85 @@ fn listed_messages_are_exported() {
     settle(&mut w);
     let lines = std::fs::read_to_string(csv).unwrap();
     assert_eq!(lines.lines().count(), 12, "a head and eleven messages");
+}
+
+#[test]
+fn exports_and_wireshark_are_in_the_file_menu() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    let jobs = &mut w.state_mut().session.jobs;
+    jobs.command_line = Some(sipscope::cli::carry_out);
+    jobs.wireshark = folder.path().join("no-such-program").into();
+    for (words, saving, name) in [
+        (
+            "Export messages as JSON",
+            Saving::Json,
+            "call-messages.json",
+        ),
+        ("Export messages as CSV", Saving::Csv, "call-messages.csv"),
+    ] {
+        click(&mut w, "File");
+        let asked = click(&mut w, &format!("{words}…"));
+        assert_eq!(asked, [Action::AskWhereToSave(saving)]);
+        w.get_by_label(words);
+        let out = folder.path().join(name);
+        assert_eq!(
+            click(&mut w, "Save"),
+            [Action::Save(saving, out.clone()), Action::ShowOverlay(None)]
+        );
+        let said = format!("Saved: {}", out.display());
+        assert_eq!(w.state().session.notice, Some(said));
+        let text = std::fs::read_to_string(out).unwrap();
+        assert_eq!(text.matches("call-2@example.com").count(), 3);
+    }
+    click(&mut w, "File");
+    assert_eq!(
+        click(&mut w, "Open in Wireshark"),
+        [Action::OpenInWireshark]
+    );
+    w.get_by_label_contains("Wireshark was not opened: there is no program");
+}
+
+#[test]
+fn what_was_chosen_is_remembered_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, kept) = (two_calls(folder.path()), folder.path().join("prefs.json"));
+    let start = |prefs: Prefs| {
+        let (path, kept) = (path.clone(), kept.clone());
+        let size = [1366.0, 768.0];
+        let mut w = Window::builder().with_size(size).build_eframe(|cc| {
+            let mut app = SipscopeApp::new(&cc.egui_ctx, prefs, Some(kept));
+            app.apply(Action::OpenFiles(vec![path]));
+            app
+        });
+        settle(&mut w);
+        w
+    };
+    let mut w = start(Prefs::default());
+    click(&mut w, "Hide explanation");
+    click(&mut w, "Columns");
+    w.get_by_role_and_label(Role::CheckBox, "PDD").click();
+    w.run_steps(3);
+    press(&mut w, Modifiers::NONE, Key::Escape);
+    click(&mut w, "View");
+    click(&mut w, "Light theme");
+    click(&mut w, "Hex");
+    press(&mut w, Modifiers::CTRL, Key::Plus);
+    let chosen = w.state().session.prefs.clone();
+    // It is written by a thread that nobody waits for.
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while Prefs::load(&kept).0 != chosen {
+        assert!(std::time::Instant::now() < until, "it is not written");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    drop(w);
+    let w = start(Prefs::load(&kept).0);
+    assert!(w.query_by_label("Head of explanation").is_none());
+    assert!(w.query_by_label("Sort by PDD").is_none());
+    w.get_by_label("Sort by Talk");
+    w.get_by_label("Bytes of the message");
+    assert!(w.ctx.theme() == egui::Theme::Light);
+    assert!((w.ctx.zoom_factor() - 1.1).abs() < 0.001);
 }
 
 #[test]
@@ -298,8 +411,10 @@ fn a_bar_says_how_a_log_was_read() {
 
 #[test]
 fn repairs_and_losses_are_named_in_the_bar() {
-    let w = window(vec![of_project("testdata/traces/plain-escaped.html")]);
-    w.get_by_label_contains("repaired or passed over: messages in HTML ×1");
+    let w = window(vec![of_project("testdata/traces/plain-marks.txt")]);
+    w.get_by_label_contains(
+        "repaired or passed over: messages with line numbers ×1, messages with written line ends ×1",
+    );
     // What is in every network is no news.
     let folder = tempfile::tempdir().unwrap();
     let w = window(vec![two_calls(folder.path())]);

@@ -5,12 +5,14 @@
 mod panel_kit;
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 use panel_kit::*;
-use sipscope::gui::action::{Action, FieldPath, Picture, RawTab};
+use sipscope::gui::action::{Action, FieldPath, PanelName, Picture, RawTab};
 use sipscope::gui::prefs::TimeFormat;
+use sipscope::gui::theme::Theme;
 use sipscope::index::ids::{CallId, MessageId};
 use sipscope::present::ladder::arrangement::{Change, LaneKey};
 
@@ -111,6 +113,111 @@ fn marked_calls_share_a_ladder() {
     settle(&mut w);
     w.get_by_label("INVITE #1");
     assert!(w.query_by_label_contains("call 2").is_none());
+}
+
+#[test]
+fn calls_marked_by_keys_share_a_ladder_and_its_keys_walk_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    click(&mut w, BUSY);
+    press(&mut w, Modifiers::NONE, Key::Space);
+    click(&mut w, ANSWERED);
+    press(&mut w, Modifiers::NONE, Key::Space);
+    w.get_by_label("2 calls marked");
+    click(&mut w, "ACK #4, call 1");
+    // The next in time is one of the other call.
+    press(&mut w, Modifiers::NONE, Key::ArrowDown);
+    assert!(selected(&w, "INVITE #5, call 2"));
+    press(&mut w, Modifiers::NONE, Key::End);
+    assert!(selected(&w, "200 OK (BYE) #9, call 1"));
+    press(&mut w, Modifiers::NONE, Key::Home);
+    assert!(selected(&w, "INVITE #1, call 1"));
+    assert_eq!(
+        press(&mut w, Modifiers::NONE, Key::Enter),
+        [Action::FocusPanel(PanelName::Tree)]
+    );
+    click(&mut w, "2 calls marked");
+    w.get_by_label("INVITE #1");
+}
+
+#[test]
+fn a_row_tells_how_far_it_is_from_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    click(&mut w, "INVITE #1");
+    let place = w.get_by_label("200 OK (INVITE) #3").rect().center();
+    w.hover_at(place);
+    for _ in 0..40 {
+        w.step();
+    }
+    w.get_by_label_contains("880 ms after the message before it");
+    w.get_by_label_contains("900 ms after the selected message");
+}
+
+/// Where something of this colour is filled.
+fn filled(w: &Window, colour: egui::Color32) -> Vec<egui::Rect> {
+    let shapes = w.output().shapes.iter();
+    let rects = shapes.filter_map(|clipped| match &clipped.shape {
+        egui::Shape::Rect(rect) if rect.fill == colour => Some(rect.rect),
+        _ => None,
+    });
+    rects.collect()
+}
+
+#[test]
+fn a_selected_field_lights_up_its_bytes_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    click(&mut w, "Both");
+    click(&mut w, "Max-Forwards: 70");
+    let colour = Theme::of(true).field;
+    let at = |w: &Window| {
+        let body = w.get_by_label("Bytes of the message").rect();
+        let seen = filled(w, colour).into_iter();
+        let seen: Vec<_> = seen.filter(|r| body.contains(r.center())).collect();
+        assert_eq!(seen.len(), 1, "one line of the text: {seen:?}");
+        (seen[0].width(), seen[0].center().y)
+    };
+    let header = at(&w);
+    click(&mut w, "CSeq: 1 INVITE");
+    let other = at(&w);
+    // A letter is as wide as any other: 16 letters and 14.
+    let letters = |width: f32| width / (header.0 / "Max-Forwards: 70".len() as f32);
+    assert!(
+        (letters(other.0) - "CSeq: 1 INVITE".len() as f32).abs() < 0.2,
+        "{header:?} {other:?}"
+    );
+    assert!(other.1 < header.1, "that line stands above");
+    click(&mut w, "Hex");
+    let body = w.get_by_label("Bytes of the message").rect();
+    let marks = filled(&w, colour)
+        .into_iter()
+        .filter(|r| body.contains(r.center()));
+    assert!(marks.count() >= 2, "as numbers and as letters");
+}
+
+#[test]
+fn a_message_is_copied_from_its_menu() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    lane_menu(&mut w, "180 Ringing (INVITE) #2");
+    w.get_by_label("Copy message text").click();
+    let until = Instant::now() + Duration::from_secs(10);
+    let copied = loop {
+        w.step();
+        let commands = &w.output().platform_output.commands;
+        let text = commands.iter().find_map(|command| match command {
+            egui::OutputCommand::CopyText(text) => Some(text.clone()),
+            _ => None,
+        });
+        if let Some(text) = text {
+            break text;
+        }
+        assert!(Instant::now() < until, "nothing is copied");
+    };
+    // It was not selected before: it is read first.
+    assert!(copied.starts_with("SIP/2.0 180 Ringing\r\n"));
+    assert!(w.state().session.notices.is_empty());
 }
 
 #[test]

@@ -629,6 +629,22 @@ fn whole_messages_are_searched() {
     w.get_by_label("1 of 2");
     press(&mut w, Modifiers::SHIFT, Key::F3);
     w.get_by_label("2 of 2");
+    // A regular expression, by clicks alone.
+    click(&mut w, "Regular expression");
+    press(&mut w, Modifiers::CTRL, Key::F);
+    w.get_by_role_and_label(Role::TextInput, "Find in messages:")
+        .type_text("|^to: .*bob2");
+    w.run_steps(2);
+    click(&mut w, "Search");
+    let at = |w: &Window| {
+        let said = w.get_by_label_contains(" of 5").accesskit_node().value();
+        (said.unwrap(), w.state().session.selection.message)
+    };
+    let first = at(&w);
+    click(&mut w, "Next");
+    assert_ne!(at(&w), first);
+    click(&mut w, "Previous");
+    assert_eq!(at(&w), first);
     for (text, regex, said) in [
         ("^to: .*bob2", true, "In 3 messages"),
         ("(", true, "Unclosed group"),

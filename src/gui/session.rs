@@ -214,6 +214,8 @@ pub struct Session {
     pub reference: Option<MessageId>,
     /// A text for the clipboard.
     pub clipboard: Option<String>,
+    /// This message is to be copied as soon as it has been read.
+    to_copy: Option<MessageId>,
     /// A small window above the others.
     pub overlay: Option<Overlay>,
     /// The search in messages is shown.
@@ -281,6 +283,7 @@ impl Session {
             marked: Vec::new(),
             reference: None,
             clipboard: None,
+            to_copy: None,
             overlay: None,
             find_shown: false,
             damage_hidden: false,
@@ -425,7 +428,10 @@ impl Session {
                 let here = self.selection.message;
                 self.reference = if self.reference == here { None } else { here };
             }
-            Action::CopyMessage => self.copy_message(),
+            Action::CopyMessage => {
+                self.to_copy = self.selection.message;
+                self.copy_message();
+            }
             Action::CopyText(text) => self.clipboard = Some(text),
             Action::ShowOverlay(overlay) => self.overlay = overlay,
             Action::ShowFind(show) => {
@@ -532,6 +538,7 @@ impl Session {
                 self.find_next(false);
             }
         }
+        self.copy_message();
         self.follow();
         self.ask();
         self.ask_explanation();
@@ -1313,14 +1320,20 @@ impl Session {
         }
     }
 
+    /// Copies the message that was asked for, once it has been read.
     fn copy_message(&mut self) {
+        if self.to_copy.is_none() || self.to_copy != self.selection.message {
+            self.to_copy = None;
+            return;
+        }
         let detail = self.detail();
-        let detail = detail.filter(|detail| Some(detail.message) == self.selection.message);
-        match detail {
-            Some(detail) if detail.error.is_none() => {
-                self.clipboard = Some(String::from_utf8_lossy(&detail.bytes).into_owned());
-            }
-            _ => self.notify("The message is not read yet".to_owned()),
+        let Some(detail) = detail.filter(|detail| Some(detail.message) == self.to_copy) else {
+            return;
+        };
+        self.to_copy = None;
+        match &detail.error {
+            None => self.clipboard = Some(String::from_utf8_lossy(&detail.bytes).into_owned()),
+            Some(why) => self.notify(format!("The message was not copied: {why}")),
         }
     }
 
