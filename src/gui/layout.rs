@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::action::Area;
 use super::theme::Theme;
+use super::widgets::panel_head::head_points;
+use super::widgets::row_view::RowView;
+use super::widgets::scroll::BAR_POINTS;
 
 /// Below this width in points the message beside the ladder is a drawer.
 pub const NARROW_POINTS: f32 = 1200.0;
@@ -18,6 +21,12 @@ const GRIP_POINTS: f32 = 4.0;
 const GAP_POINTS: f32 = 1.0;
 /// No part that is shown becomes smaller than this, where there is room at all.
 const SMALLEST_POINTS: f32 = 48.0;
+/// Below this height in points every row counts: with large text, or on a small screen.
+const SHORT_POINTS: f32 = 420.0;
+/// Rows of the call list that are seen at least, until somebody moves its edge.
+const LEAST_CALLS: f32 = 4.0;
+/// The call list takes no more than this share for them.
+const MOST_CALLS: f32 = 0.5;
 
 /// Shares of the window, from 0 to 1, and what of it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -182,21 +191,31 @@ pub fn divide(ui: &mut Ui, theme: &Theme, layout: &mut Layout) -> Parts {
     let mut room = all;
     let below = seen(layout, Area::Ladder) || seen(layout, Area::Details);
     let (calls, explanation) = (seen(layout, Area::Calls), seen(layout, Area::Explanation));
+    let short = all.height() < SHORT_POINTS;
+    let head = head_points(ui);
     // Both shares are of the whole height, so that hiding one part does not move the other.
     if calls && (below || explanation) {
         let most = match explanation && below {
             true => 1.0 - layout.explanation,
             false => 1.0,
         };
-        let at = splitter(
-            ui,
-            theme,
-            "calls split",
-            &mut layout.calls,
-            all,
-            most,
-            false,
-        );
+        let edge = Edge::level("calls split", all).most(most);
+        let at = match is_usual(layout.calls, Layout::default().calls) {
+            true => {
+                let rows = head + 2.0 + (LEAST_CALLS + 1.0) * RowView::row_points(ui) + BAR_POINTS;
+                let mut share = layout
+                    .calls
+                    .max((rows / all.height().max(1.0)).min(MOST_CALLS));
+                let before = share;
+                let at = edge.show(ui, theme, &mut share);
+                // Left alone, it stays what it is in a window of another size.
+                if share != before {
+                    layout.calls = share;
+                }
+                at
+            }
+            false => edge.show(ui, theme, &mut layout.calls),
+        };
         parts.calls = Some(room.with_max_y(at - GAP_POINTS));
         room = room.with_min_y(at + GAP_POINTS);
     } else if calls {
@@ -204,10 +223,19 @@ pub fn divide(ui: &mut Ui, theme: &Theme, layout: &mut Layout) -> Parts {
         return parts;
     }
     if explanation && below {
-        let mut share = 1.0 - layout.explanation;
-        let at = splitter(ui, theme, "explanation split", &mut share, all, 1.0, false);
+        // Where every row counts it is one line, until somebody moves its edge.
+        let one_line = short && is_usual(layout.explanation, Layout::default().explanation);
+        let mut share = match one_line {
+            true => 1.0 - (head + GAP_POINTS) / all.height().max(1.0),
+            false => 1.0 - layout.explanation,
+        };
+        let before = share;
+        let edge = Edge::level("explanation split", all).least_behind(head + GAP_POINTS);
+        let at = edge.show(ui, theme, &mut share);
         let at = at.max(room.top() + SMALLEST_POINTS).min(room.bottom());
-        layout.explanation = 1.0 - share;
+        if share != before {
+            layout.explanation = 1.0 - share;
+        }
         parts.explanation = Some(room.with_min_y(at + GAP_POINTS));
         room = room.with_max_y(at - GAP_POINTS);
     } else if explanation {
@@ -217,18 +245,13 @@ pub fn divide(ui: &mut Ui, theme: &Theme, layout: &mut Layout) -> Parts {
     match (seen(layout, Area::Ladder), seen(layout, Area::Details)) {
         (true, true) if narrow => {
             parts.ladder = Some(room);
-            parts.details = Some(Details::Drawer(room));
+            // Above the call list as well, where the ladder alone is too low to read a message.
+            let top = if short { all.top() } else { room.top() };
+            parts.details = Some(Details::Drawer(room.with_min_y(top)));
         }
         (true, true) => {
-            let at = splitter(
-                ui,
-                theme,
-                "ladder split",
-                &mut layout.messages,
-                room,
-                1.0,
-                true,
-            );
+            let edge = Edge::upright("ladder split", room);
+            let at = edge.show(ui, theme, &mut layout.messages);
             parts.ladder = Some(room.with_max_x(at - GAP_POINTS));
             parts.details = Some(Details::Beside(room.with_min_x(at + GAP_POINTS)));
         }
@@ -267,65 +290,112 @@ pub fn drawer(
             within(ui, "details", rect.with_min_x(left + GAP_POINTS), |ui| {
                 content(ui)
             });
-            splitter(ui, theme, "drawer split", share, room, 0.8, true);
+            let edge = Edge::upright("drawer split", room).most(0.8);
+            edge.show(ui, theme, share);
         });
 }
 
 /// Divides a part once more, one above the other.
 pub fn halves(ui: &mut Ui, theme: &Theme, share: &mut f32) -> (Rect, Rect) {
     let room = ui.available_rect_before_wrap();
-    let at = splitter(ui, theme, "tree split", share, room, 1.0, false);
+    let at = Edge::level("tree split", room).show(ui, theme, share);
     (
         room.with_max_y(at - GAP_POINTS),
         Rect::from_min_max(pos2(room.left(), at + GAP_POINTS), room.max),
     )
 }
 
-/// A line that can be moved, up to the share `most`; gives where it stands.
-fn splitter(
-    ui: &mut Ui,
-    theme: &Theme,
-    name: &str,
-    share: &mut f32,
+/// True for a share that nobody has changed.
+fn is_usual(share: f32, usual: f32) -> bool {
+    (share - usual).abs() < 0.001
+}
+
+/// A line between two parts that can be moved.
+struct Edge {
+    name: &'static str,
     room: Rect,
+    /// The largest share.
     most: f32,
+    /// The part behind it becomes no smaller.
+    least_behind: f32,
     upright: bool,
-) -> f32 {
-    let (start, length) = match upright {
-        true => (room.left(), room.width()),
-        false => (room.top(), room.height()),
-    };
-    let least = (SMALLEST_POINTS / length.max(1.0)).clamp(0.05, 0.5);
-    let bounded = |share: f32| share.clamp(least, (most - least).max(least));
-    let at = |share: f32| (start + bounded(share) * length).round();
-    let place = at(*share);
-    let zone = match upright {
-        true => Rect::from_x_y_ranges(place - GRIP_POINTS..=place + GRIP_POINTS, room.y_range()),
-        false => Rect::from_x_y_ranges(room.x_range(), place - GRIP_POINTS..=place + GRIP_POINTS),
-    };
-    let response = ui.interact(zone, ui.scope_id().with(name), Sense::DRAG);
-    if let Some(pointer) = response
-        .interact_pointer_pos()
-        .filter(|_| response.dragged())
-    {
-        let pointer = if upright { pointer.x } else { pointer.y };
-        *share = bounded((pointer - start) / length.max(1.0));
+}
+
+impl Edge {
+    /// Between a part and the one below it.
+    fn level(name: &'static str, room: Rect) -> Self {
+        Self {
+            name,
+            room,
+            most: 1.0,
+            least_behind: SMALLEST_POINTS,
+            upright: false,
+        }
     }
-    let place = at(*share);
-    let active = response.hovered() || response.dragged();
-    if active {
-        ui.ctx().set_cursor_icon(match upright {
-            true => CursorIcon::ResizeHorizontal,
-            false => CursorIcon::ResizeVertical,
-        });
+
+    /// Between a part and the one right of it.
+    fn upright(name: &'static str, room: Rect) -> Self {
+        Self {
+            upright: true,
+            ..Self::level(name, room)
+        }
     }
-    let colour = if active { theme.request } else { theme.line };
-    let stroke = Stroke::new(if active { 3.0 } else { 1.0 }, colour);
-    match upright {
-        true => ui.painter().vline(place, room.y_range(), stroke),
-        false => ui.painter().hline(room.x_range(), place, stroke),
-    };
-    place
+
+    fn most(self, most: f32) -> Self {
+        Self { most, ..self }
+    }
+
+    fn least_behind(self, least_behind: f32) -> Self {
+        Self {
+            least_behind,
+            ..self
+        }
+    }
+
+    /// Paints it and lets it be moved; gives where it stands.
+    fn show(self, ui: &mut Ui, theme: &Theme, share: &mut f32) -> f32 {
+        let Self { room, upright, .. } = self;
+        let (start, length) = match upright {
+            true => (room.left(), room.width()),
+            false => (room.top(), room.height()),
+        };
+        let least = |points: f32| (points / length.max(1.0)).clamp(0.05, 0.5);
+        let (least, behind) = (least(SMALLEST_POINTS), least(self.least_behind));
+        let bounded = |share: f32| share.clamp(least, (self.most - behind).max(least));
+        let at = |share: f32| (start + bounded(share) * length).round();
+        let place = at(*share);
+        let zone = match upright {
+            true => {
+                Rect::from_x_y_ranges(place - GRIP_POINTS..=place + GRIP_POINTS, room.y_range())
+            }
+            false => {
+                Rect::from_x_y_ranges(room.x_range(), place - GRIP_POINTS..=place + GRIP_POINTS)
+            }
+        };
+        let response = ui.interact(zone, ui.scope_id().with(self.name), Sense::DRAG);
+        if let Some(pointer) = response
+            .interact_pointer_pos()
+            .filter(|_| response.dragged())
+        {
+            let pointer = if upright { pointer.x } else { pointer.y };
+            *share = bounded((pointer - start) / length.max(1.0));
+        }
+        let place = at(*share);
+        let active = response.hovered() || response.dragged();
+        if active {
+            ui.ctx().set_cursor_icon(match upright {
+                true => CursorIcon::ResizeHorizontal,
+                false => CursorIcon::ResizeVertical,
+            });
+        }
+        let colour = if active { theme.request } else { theme.line };
+        let stroke = Stroke::new(if active { 3.0 } else { 1.0 }, colour);
+        match upright {
+            true => ui.painter().vline(place, room.y_range(), stroke),
+            false => ui.painter().hline(room.x_range(), place, stroke),
+        };
+        place
+    }
 }
 
 /// Paints a part into its place.

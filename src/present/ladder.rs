@@ -21,7 +21,7 @@ use crate::packet::Endpoint;
 use crate::packet::trace::TimeKind;
 use crate::sip::method::Method;
 use arrangement::{Arrangement, LaneKey};
-pub use labels::label;
+pub use labels::{label, shorter};
 use lanes::Lanes;
 pub use media::matched_words;
 

@@ -7,7 +7,7 @@ use super::empty_ui;
 use crate::explain::{Depth, Explanation, FrameLink, Piece};
 use crate::gui::action::{Action, Area};
 use crate::gui::panel_ctx::PanelCtx;
-use crate::gui::widgets::panel_head::panel_head;
+use crate::gui::widgets::panel_head::{head_points, panel_head};
 use crate::gui::widgets::row_view::shown;
 
 /// What belongs to the explanation alone.
@@ -21,8 +21,18 @@ pub fn explanation_ui(
     _state: &mut ExplanationState,
     actions: &mut Vec<Action>,
 ) {
+    // With no room below its head, the head says what one line can.
+    let room = ui.available_height() - head_points(ui);
+    let glance = ctx.explained.and_then(|e| e.explanation.as_ref());
+    let glance = glance.filter(|_| room < ui.text_style_height(&TextStyle::Body));
     panel_head(ctx, ui, Area::Explanation, actions, |ui, actions| {
         ui.strong("Explanation");
+        if let Some(explanation) = glance {
+            let title = ctx.explained.map(|e| shown(&e.title, 300));
+            ui.add(egui::Label::new(RichText::new(&explanation.glance)).truncate())
+                .on_hover_text(title.unwrap_or_default());
+            return;
+        }
         for (depth, words) in [
             (Depth::Beginner, "Beginner"),
             (Depth::Normal, "Normal"),
@@ -38,6 +48,9 @@ pub fn explanation_ui(
             ui.add(egui::Label::new(title).truncate());
         }
     });
+    if glance.is_some() {
+        return;
+    }
     let Some(found) = ctx.explained else {
         return empty_ui(ui, ctx.theme, "Select a field of the message");
     };
@@ -99,6 +112,8 @@ fn append_quoted(job: &mut LayoutJob, ui: &Ui, ctx: &PanelCtx<'_>, text: &str, p
 fn here_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, found: &Explanation, actions: &mut Vec<Action>) {
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = 0.0;
+        // Links stand on the line of the text around them.
+        ui.spacing_mut().interact_size.y = 0.0;
         let mut job = LayoutJob::default();
         let plain = format(ui, ctx.theme.text, FontFamily::Proportional);
         let code = format(ui, ctx.theme.text, FontFamily::Monospace);

@@ -23,14 +23,22 @@ use crate::present::{rows, text};
 
 /// Height of the heads of lanes.
 const HEAD_POINTS: f32 = 40.0;
+/// Where every row counts they have one line.
+const LOW_HEAD_POINTS: f32 = 24.0;
+/// Ladders lower than this have such heads.
+const LOW_POINTS: f32 = 190.0;
+/// Room for the button beside the time in such a head.
+const LOW_BUTTON_POINTS: f32 = 22.0;
 /// Points between the time and the first lane, and behind the last one.
 const SIDE_POINTS: f32 = 60.0;
+/// The same where that brings all lanes into sight.
+const TIGHT_SIDE_POINTS: f32 = 44.0;
 const NARROWEST_GAP: f32 = 110.0;
 const WIDEST_GAP: f32 = 420.0;
 /// Most labels can still be read in a gap of that width.
 const STILL_READ_GAP: f32 = 150.0;
-/// The methods and codes at least; the rest is in the tooltip.
-const LEAST_READ_GAP: f32 = 112.0;
+/// Labels are their shorter forms there: methods and codes; the rest is in the tooltip.
+const LEAST_READ_GAP: f32 = 78.0;
 /// Messages with a value that are looked up for a folded row in one frame.
 const MAX_CHECKED: usize = 500;
 const SMALLEST_ZOOM: f32 = 0.5;
@@ -98,10 +106,12 @@ pub fn ladder_ui(
     let mut all = ui.available_rect_before_wrap();
     ui.advance_cursor_after_rect(all);
     all.min.y += left_out_ui(ctx, ui, all, ladder, actions);
-    let head = all.with_max_y((all.top() + HEAD_POINTS).min(all.bottom()));
+    let low = all.height() < LOW_POINTS;
+    let head_points = if low { LOW_HEAD_POINTS } else { HEAD_POINTS };
+    let head = all.with_max_y((all.top() + head_points).min(all.bottom()));
     let below = all.with_min_y(head.bottom());
     zoom(ui, state, below);
-    let sizes = Sizes::of(ctx, ui, ladder, state.zoom.exp(), all.width());
+    let sizes = Sizes::of(ctx, ui, ladder, (state.zoom.exp(), low), all.width());
     let row_points = sizes.row_points;
     let body = body_of(below, rows, row_points, sizes.content_points);
     let list = ui.interact(body, PanelName::Messages.id(), Sense::click());
@@ -364,6 +374,8 @@ struct Sizes {
     /// Of heads, which do not grow.
     head_font: FontId,
     row_points: f32,
+    /// Heads have one line.
+    low: bool,
     time_points: f32,
     /// Distance of each lane from where the times end.
     lanes: Vec<f32>,
@@ -371,7 +383,13 @@ struct Sizes {
 }
 
 impl Sizes {
-    fn of(ctx: &PanelCtx<'_>, ui: &Ui, ladder: &Ladder, zoom: f32, width: f32) -> Self {
+    fn of(
+        ctx: &PanelCtx<'_>,
+        ui: &Ui,
+        ladder: &Ladder,
+        (zoom, low): (f32, bool),
+        width: f32,
+    ) -> Self {
         let head_font = TextStyle::Body.resolve(ui.style());
         let font = FontId::new((head_font.size * zoom).max(5.0), head_font.family.clone());
         let length = |words: &str, font: &FontId| {
@@ -382,18 +400,28 @@ impl Sizes {
             galley.size().x
         };
         let sample = ctx.time_words(ladder.items.last().map_or(0, LadderItem::time));
-        let time_points = length(&sample, &font).max(length(ctx.time_head(), &head_font)) + 16.0;
+        let button = if low { LOW_BUTTON_POINTS } else { 0.0 };
+        let head = length(ctx.time_head(), &head_font) + button;
+        let time_points = length(&sample, &font).max(head) + 16.0;
         // Labels are not cut where there is a way around it.
         let letter = length("re-INVITE (hold) 200 OK", &font) / 23.0;
-        let room = |letters: usize| {
+        let wish = |letters: usize| {
             (letters as f32 * letter + 34.0 * zoom)
                 .clamp(NARROWEST_GAP * zoom.min(1.0), WIDEST_GAP * zoom.max(1.0))
         };
-        let mut gaps: Vec<f32> = ladder.gaps.iter().map(|letters| room(*letters)).collect();
-        let all = width - BAR_POINTS - time_points - 2.0 * SIDE_POINTS;
-        let in_sight = [STILL_READ_GAP, LEAST_READ_GAP]
-            .into_iter()
-            .any(|least| shrink(&mut gaps, all, least * zoom));
+        let mut gaps: Vec<f32> = ladder.gaps.iter().map(|letters| wish(*letters)).collect();
+        let room = |side: f32| width - BAR_POINTS - time_points - 2.0 * side;
+        let side = [
+            (SIDE_POINTS, STILL_READ_GAP),
+            (TIGHT_SIDE_POINTS, STILL_READ_GAP),
+            (TIGHT_SIDE_POINTS, LEAST_READ_GAP),
+        ]
+        .into_iter()
+        .find(|(side, least)| shrink(&mut gaps, room(*side), least * zoom))
+        .map(|(side, _)| side);
+        let in_sight = side.is_some();
+        let side = side.unwrap_or(SIDE_POINTS);
+        let all = room(side);
         if !in_sight {
             // Not all of them at once, but as many as are read with ease.
             for gap in &mut gaps {
@@ -408,7 +436,7 @@ impl Sizes {
                 *gap = (*gap + more).min((LANE_GAP_POINTS * 2.0 * zoom.max(1.0)).max(*gap));
             }
         }
-        let mut at = SIDE_POINTS;
+        let mut at = side;
         let mut lanes = Vec::with_capacity(ladder.lanes.len());
         for lane in 0..ladder.lanes.len() {
             lanes.push(at);
@@ -418,9 +446,10 @@ impl Sizes {
             font,
             head_font,
             row_points: row_points(zoom),
+            low,
             time_points,
             lanes,
-            content_points: time_points + at + SIDE_POINTS,
+            content_points: time_points + at + side,
         }
     }
 }

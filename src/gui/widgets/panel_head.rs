@@ -60,6 +60,11 @@ pub fn area_words(area: Area) -> &'static str {
     }
 }
 
+/// Height of a head.
+pub fn head_points(ui: &Ui) -> f32 {
+    (ui.text_style_height(&egui::TextStyle::Body) + 10.0).round()
+}
+
 /// A head with this content.
 pub fn panel_head(
     ctx: &PanelCtx<'_>,
@@ -70,8 +75,7 @@ pub fn panel_head(
 ) {
     let maximised = ctx.layout.maximised == Some(area);
     let room = ui.available_rect_before_wrap();
-    let height = (ui.text_style_height(&egui::TextStyle::Body) + 10.0).round();
-    let head = Rect::from_min_size(room.min, vec2(room.width(), height));
+    let head = Rect::from_min_size(room.min, vec2(room.width(), head_points(ui)));
     ui.advance_cursor_after_rect(head);
     ui.painter().rect_filled(head, 0, ctx.theme.head);
     let name = area_words(area);

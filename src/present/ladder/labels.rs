@@ -43,6 +43,45 @@ pub fn label(view: &IndexView, id: MessageId, row: &MessageRow) -> String {
     format!("{method} (SDP: {media})")
 }
 
+/// Words of a reason phrase that a shorter label may keep.
+const KEPT_WORDS: usize = 3;
+
+/// Shorter forms of a label, the longest first: what a reader misses least goes first.
+pub fn shorter(label: &str, is_response: bool) -> Vec<String> {
+    let parts = label
+        .strip_suffix(')')
+        .and_then(|label| label.rsplit_once(" ("));
+    let Some((head, remark)) = parts else {
+        return Vec::new();
+    };
+    let mut out = Vec::new();
+    if !is_response {
+        if remark.starts_with("SDP: ") {
+            out.push(format!("{head} (SDP)"));
+        }
+        out.push(head.to_owned());
+        return out;
+    }
+    let (code, reason) = head.split_once(' ').unwrap_or((head, ""));
+    let method = match remark.split_once(", ") {
+        Some((method, _)) => {
+            out.push(format!("{head} ({method})"));
+            method
+        }
+        None => remark,
+    };
+    let words: Vec<&str> = reason.split(' ').take(KEPT_WORDS + 1).collect();
+    for count in (1..words.len()).rev() {
+        let kept = words.get(..count).unwrap_or_default().join(" ");
+        out.push(format!("{code} {kept}… ({method})"));
+    }
+    if !reason.is_empty() {
+        out.push(format!("{code} ({method})"));
+    }
+    out.push(code.to_owned());
+    out
+}
+
 /// The words in the summary of a media description that tell its codecs.
 pub(super) fn codecs(summary: &str) -> impl Iterator<Item = &str> {
     summary.split_ascii_whitespace().filter(|word| {
@@ -58,4 +97,34 @@ fn holds(summary: &str) -> bool {
     summary
         .split_ascii_whitespace()
         .any(|word| matches!(word, "sendonly" | "inactive"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_lose_what_is_missed_least() {
+        assert_eq!(
+            shorter("INVITE (SDP: PCMU PCMA)", false),
+            ["INVITE (SDP)", "INVITE"]
+        );
+        assert_eq!(shorter("re-INVITE (hold)", false), ["re-INVITE"]);
+        assert!(shorter("ACK", false).is_empty());
+        assert_eq!(
+            shorter("200 OK (INVITE, SDP)", true),
+            ["200 OK (INVITE)", "200 (INVITE)", "200"]
+        );
+        assert_eq!(
+            shorter("100 trying -- your call (or so) (INVITE)", true),
+            [
+                "100 trying -- your… (INVITE)",
+                "100 trying --… (INVITE)",
+                "100 trying… (INVITE)",
+                "100 (INVITE)",
+                "100"
+            ]
+        );
+        assert_eq!(shorter("404 (BYE)", true), ["404"]);
+    }
 }

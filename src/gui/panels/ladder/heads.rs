@@ -3,7 +3,7 @@
 use egui::accesskit::Role;
 use egui::{Align2, Color32, Key, Rect, Sense, Stroke, TextEdit, Ui, WidgetInfo, pos2, vec2};
 
-use super::{Frame, HEAD_POINTS, LadderState};
+use super::{Frame, LOW_BUTTON_POINTS, LadderState};
 use crate::gui::action::{Action, PanelName, Picture};
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::widgets::row_view::one_line;
@@ -12,6 +12,8 @@ use crate::present::ladder::{Ladder, Lane};
 
 /// Titles of heads of which less is seen are left out.
 const LEAST_TITLE_POINTS: f32 = 36.0;
+/// Letters of the longest address that is shortened from its beginning.
+const MAX_ADDRESS: usize = 64;
 /// Lanes offered in a menu; with more one drags.
 const MAX_OFFERED: usize = 40;
 
@@ -112,20 +114,32 @@ fn title(
         return;
     }
     let clipped = painter.with_clip_rect(seen);
-    let line = |text: &str, y: f32, colour: Color32| {
+    let line = |text: &str, is_address: bool, y: f32, colour: Color32| {
         let font = frame.sizes.head_font.clone();
-        let galley = clipped.layout_job(one_line(text, font, colour, seen.width()));
+        let fit = |text: &str| {
+            let job = one_line(text, font.clone(), colour, seen.width());
+            clipped.layout_job(job)
+        };
+        let mut galley = fit(text);
+        if is_address && galley.elided {
+            // Addresses of one network differ at their end.
+            let ends = text.char_indices().skip(1).take(MAX_ADDRESS);
+            let ends = ends.filter_map(|(at, _)| text.get(at..));
+            let whole = ends.map(|end| fit(&format!("…{end}")));
+            galley = whole.into_iter().find(|g| !g.elided).unwrap_or(galley);
+        }
         let half = galley.size().x / 2.0;
         // A text that would begin behind the edge moves into what is seen.
         let from = (x - half).min(seen.right() - 2.0 * half).max(seen.left());
         clipped.galley(pos2(from, y - galley.size().y / 2.0), galley, colour);
     };
-    let (top, height) = (frame.head.top(), HEAD_POINTS);
-    if lane.title == lane.address {
-        line(&lane.title, top + height * 0.5, ctx.theme.text);
+    let (top, height) = (frame.head.top(), frame.head.height());
+    let alone = lane.title == lane.address;
+    if alone || frame.sizes.low {
+        line(&lane.title, alone, top + height * 0.5, ctx.theme.text);
     } else {
-        line(&lane.title, top + height * 0.27, ctx.theme.text);
-        line(&lane.address, top + height * 0.72, ctx.theme.faint);
+        line(&lane.title, false, top + height * 0.27, ctx.theme.text);
+        line(&lane.address, true, top + height * 0.72, ctx.theme.faint);
     }
 }
 
@@ -284,20 +298,27 @@ fn corner_ui(
     let painter = ui.painter_at(place);
     painter.rect_filled(place, 0, ctx.theme.head);
     let font = frame.sizes.head_font.clone();
-    let job = one_line(ctx.time_head(), font, ctx.theme.text, place.width() - 8.0);
+    let low = frame.sizes.low;
+    let (words, height) = match low {
+        true => (place.width() - LOW_BUTTON_POINTS - 4.0, 0.5),
+        false => (place.width() - 8.0, 0.27),
+    };
+    let job = one_line(ctx.time_head(), font, ctx.theme.text, words);
     let galley = painter.layout_job(job);
-    let at = pos2(place.left() + 6.0, place.top() + HEAD_POINTS * 0.27);
+    let at = pos2(place.left() + 6.0, place.top() + place.height() * height);
     let at = Align2::LEFT_CENTER.anchor_size(at, galley.size());
     painter.galley(at.min, galley, ctx.theme.text);
-    let below = place
-        .with_min_y(place.top() + HEAD_POINTS * 0.5)
-        .shrink2(vec2(3.0, 1.0));
+    let rest = match low {
+        true => place.with_min_x(place.right() - LOW_BUTTON_POINTS),
+        false => place.with_min_y(place.center().y).shrink2(vec2(3.0, 1.0)),
+    };
     let builder = egui::UiBuilder::new()
-        .max_rect(below)
+        .max_rect(rest)
         .layout(egui::Layout::left_to_right(egui::Align::Center));
     ui.scope_builder(builder, |ui| {
         ui.spacing_mut().button_padding = vec2(3.0, 0.0);
-        ui.menu_button("Arrange ▾", |ui| {
+        let words = if low { "▾" } else { "Arrange ▾" };
+        let menu = ui.menu_button(words, |ui| {
             let unfolded = ctx.ladder.arrangement().unfolded;
             let words = if unfolded { "Fold all" } else { "Unfold all" };
             if ui.button(words).clicked() {
@@ -327,6 +348,8 @@ fn corner_ui(
                 }
             }
         });
+        let name = || WidgetInfo::labeled(Role::Button, true, "Arrange ▾");
+        menu.response.widget_info(name);
     });
 }
 

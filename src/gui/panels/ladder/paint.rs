@@ -1,14 +1,15 @@
 //! Arrows, bars and breaks. Classes differ by dash and head, never by colour alone.
 
-use egui::text::LayoutJob;
-use egui::{Align2, Color32, Pos2, Rect, Shape, Stroke, TextFormat, Ui, pos2, vec2};
+use std::sync::Arc;
+
+use egui::{Align2, Color32, Galley, Pos2, Rect, Shape, Stroke, TextFormat, Ui, pos2, vec2};
 
 use super::Frame;
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::theme::{ARROW_HEAD_POINTS, Theme};
 use crate::gui::widgets::row_view::{Mark, MarkShape, one_line, paint_mark, shown};
 use crate::index::ids::CallId;
-use crate::present::ladder::{Arrow, ArrowClass, Bar, Break, LadderItem};
+use crate::present::ladder::{Arrow, ArrowClass, Bar, Break, LadderItem, shorter};
 
 /// Enough room for a remark at the right, whatever there is at the left.
 const REMARK_POINTS: f32 = 160.0;
@@ -233,10 +234,7 @@ impl Brush<'_> {
             true => left += sign,
             false => right -= sign,
         }
-        let galley = self
-            .painter
-            .layout_job(self.label(arrow, text, right - left));
-        let elided = galley.elided;
+        let (galley, elided) = self.label(arrow, text, right - left);
         let half = galley.size().x / 2.0;
         let x = (middle - half).min(right - 2.0 * half).max(left);
         let at = pos2(x, self.rect.bottom() - 7.5 - galley.size().y);
@@ -280,23 +278,44 @@ impl Brush<'_> {
             .galley(place.min + vec2(6.0, 0.0), galley, theme.text);
     }
 
-    /// The label, and what is said of repetition in a quieter colour.
-    fn label(&self, arrow: &Arrow, colour: Color32, width: f32) -> LayoutJob {
-        let font = self.frame.sizes.font.clone();
-        let mut job = one_line(&arrow.label, font.clone(), colour, width);
-        if !arrow.note.is_empty() {
-            let faint = if self.selected {
-                colour
-            } else {
-                self.ctx.theme.faint
-            };
-            job.append(
-                &shown(&arrow.note, 100),
-                8.0,
-                TextFormat::simple(font, faint),
-            );
+    /// The label, and what is said of repetition in a quieter colour; a shorter form of them where they
+    /// do not fit: whether that is so.
+    fn label(&self, arrow: &Arrow, colour: Color32, width: f32) -> (Arc<Galley>, bool) {
+        let lay = |label: &str, note: &str| {
+            let font = self.frame.sizes.font.clone();
+            let mut job = one_line(label, font.clone(), colour, width);
+            if !note.is_empty() {
+                let faint = if self.selected {
+                    colour
+                } else {
+                    self.ctx.theme.faint
+                };
+                job.append(&shown(note, 100), 8.0, TextFormat::simple(font, faint));
+            }
+            self.painter.layout_job(job)
+        };
+        let whole = lay(&arrow.label, &arrow.note);
+        if !whole.elided {
+            return (whole, false);
         }
-        job
+        let is_response = !matches!(arrow.class, ArrowClass::Request | ArrowClass::Ack);
+        let mut labels = vec![arrow.label.clone()];
+        labels.extend(shorter(&arrow.label, is_response));
+        // How often something came counts more than how it is called in full.
+        let count = arrow.note.split(", ").next().unwrap_or_default();
+        let mut notes = vec![arrow.note.as_str(), count, ""];
+        notes.dedup();
+        let forms = notes
+            .iter()
+            .flat_map(|note| labels.iter().map(move |label| lay(label, note)));
+        let mut last = None;
+        for galley in forms {
+            if !galley.elided {
+                return (galley, true);
+            }
+            last = Some(galley);
+        }
+        (last.unwrap_or(whole), true)
     }
 
     /// A message that stays on its host goes out and comes back.
@@ -330,10 +349,7 @@ impl Brush<'_> {
         } else {
             (self.frame.x(other) - out).abs()
         };
-        let galley = self
-            .painter
-            .layout_job(self.label(arrow, text, room - 12.0));
-        let elided = galley.elided;
+        let (galley, elided) = self.label(arrow, text, room - 12.0);
         let from = if side < 0.0 {
             out - 6.0 - galley.size().x
         } else {
