@@ -16,6 +16,7 @@ use sipscope::ingest::{Loaded, Options, load};
 use sipscope::present::header_tree::{Node, header_tree};
 use sipscope::sip::message::decode;
 use sipscope::sip::scan::Framing;
+use sipscope::source::{CaptureFile, Chunk, OpenOptions};
 
 /// Messages of one capture that are explained, spread over it.
 const MOST_MESSAGES: usize = 40;
@@ -169,6 +170,7 @@ struct Checker<'a> {
     seen: BTreeSet<String>,
     checked: usize,
     file: String,
+    path: PathBuf,
 }
 
 /// The message that a sentence stands in, and the node.
@@ -232,6 +234,39 @@ impl Checker<'_> {
                 assert_eq!(row.frame, link.frame, "{}: {}", self.file, sentence.id);
             }
         }
+    }
+
+    /// A packet of the capture is ICMP and was sent by this address, seen without our own dissector.
+    fn is_icmp_of(&self, number: u64, from: std::net::IpAddr) -> bool {
+        let options = OpenOptions::default();
+        let mut file = CaptureFile::open(&self.path, &options).unwrap();
+        let mut chunk = Chunk::default();
+        while file.next_chunk_into(1 << 20, &mut chunk) {
+            let found = chunk
+                .frames
+                .iter()
+                .find(|frame| u64::from(frame.number) == number);
+            if let Some(frame) = found {
+                let octets = chunk.data.get(frame.start as usize..).unwrap_or_default();
+                // The header of IP begins behind one of the usual link layers.
+                return [0, 4, 14, 16, 18, 20].iter().any(|at| {
+                    let ip = octets.get(*at..).unwrap_or_default();
+                    match from {
+                        std::net::IpAddr::V4(from) => {
+                            ip.first() == Some(&0x45)
+                                && ip.get(9) == Some(&1)
+                                && ip.get(12..16) == Some(&from.octets())
+                        }
+                        std::net::IpAddr::V6(from) => {
+                            ip.first().is_some_and(|octet| octet >> 4 == 6)
+                                && ip.get(6) == Some(&58)
+                                && ip.get(8..24) == Some(&from.octets())
+                        }
+                    }
+                });
+            }
+        }
+        false
     }
 
     /// Messages of the capture that were not captured twice.
@@ -542,6 +577,11 @@ impl Checker<'_> {
                     !r.is_response() && r.cseq() == own.cseq() && same_call(r)
                 }))
             }
+            ("common/here", "icmp" | "icmp-lost") => {
+                let from = text(sentence, "value").parse().unwrap();
+                Some(self.is_icmp_of(number(sentence, "n"), from))
+            }
+            ("common/here", "icmp-count") => Some(number(sentence, "n") > 1),
             ("common/here", "acks") => Some(all(&|r| {
                 r.is_response() && r.status() >= 200 && r.cseq().0 == own.cseq().0 && same_call(r)
             })),
@@ -768,6 +808,7 @@ fn check(
         seen: BTreeSet::new(),
         checked: 0,
         file,
+        path: paths[0].clone(),
     };
     let step = count.div_ceil(MOST_MESSAGES);
     for i in (0..count).step_by(step) {
@@ -872,6 +913,7 @@ fn every_claim_holds_in_the_corpus() {
     }
     none_wrong(&wrong);
     assert!(checked > 5_000, "only {checked} claims were checked");
+    assert!(totals.contains_key("common/here#icmp-lost"));
     println!("{checked} claims, {} kinds", totals.len());
 }
 

@@ -97,6 +97,30 @@ fn experts_are_told_more_than_beginners() {
 }
 
 #[test]
+fn an_icmp_error_is_told_with_its_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let invite = sip(
+        1,
+        "INVITE sip:bob1@example.com SIP/2.0",
+        false,
+        "1 INVITE",
+        "",
+    );
+    let path = Pcap::new()
+        .udp(0, ALICE, BOB, &invite)
+        .unreachable(1, ALICE, BOB, &invite)
+        .udp(500, ALICE, BOB, &invite)
+        .unreachable(501, ALICE, BOB, &invite)
+        .write(folder.path());
+    let mut w = window(vec![path]);
+    w.get_by_label_contains("INVITE #1, ICMP: port unreachable");
+    // For beginners as well: nothing matters more.
+    click(&mut w, "Beginner");
+    w.get_by_label_contains("It did not arrive: port unreachable, says an ICMP error of ");
+    w.get_by_label_contains(" in frame 2.");
+}
+
+#[test]
 fn a_selected_header_follows_the_value_in_it() {
     let mut w = window(vec![recorded("two-proxies")]);
     let via = "Via: SIP/2.0/UDP 192.0.2.10:5060;branch=z9hG4bK-20243-1-0";

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use egui::{CentralPanel, Context, Frame, Key, Modifiers, Panel, Ui};
+use egui::accesskit::Role;
+use egui::{CentralPanel, Context, Frame, Key, Modifiers, Panel, Ui, WidgetInfo};
 
 use super::action::{Action, Area, PanelName, RawTab, Tab};
 use super::command::{self, Reach};
@@ -27,6 +28,9 @@ use super::prefs::Prefs;
 use super::session::{PrefsKeeper, Session};
 use super::theme::{self, Theme};
 use super::widgets::panel_head::panel_head;
+
+/// Heads with less room than this say the same in fewer words.
+const WHOLE_WORDS_POINTS: f32 = 480.0;
 
 /// The window.
 pub struct SipscopeApp {
@@ -159,11 +163,13 @@ impl SipscopeApp {
             let viewport = input.viewport();
             (
                 viewport.maximized.unwrap_or(false) || viewport.fullscreen.unwrap_or(false),
-                viewport.inner_rect.map(|rect| rect.size().round()),
+                viewport.inner_rect.map(|rect| rect.size()),
             )
         });
         if let Some(size) = size.filter(|size| !maximised && size.min_elem() >= 240.0) {
-            self.session.prefs.window = Some((size.x, size.y));
+            // In points of the screen: large text makes ours larger, but not the window.
+            let size = size * ctx.zoom_factor();
+            self.session.prefs.window = Some((size.x.round(), size.y.round()));
         }
     }
 
@@ -376,12 +382,16 @@ impl SipscopeApp {
 }
 
 fn ladder_tabs_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, alone: bool, actions: &mut Vec<Action>) {
-    for (tab, name) in [
-        (Tab::Ladder, "Ladder"),
-        (Tab::CallMessages, "Messages of the call"),
-        (Tab::AllMessages, "All messages"),
+    let short = ui.available_width() < WHOLE_WORDS_POINTS;
+    for (tab, name, few) in [
+        (Tab::Ladder, "Ladder", "Ladder"),
+        (Tab::CallMessages, "Messages of the call", "Call"),
+        (Tab::AllMessages, "All messages", "All"),
     ] {
-        if ui.selectable_label(ctx.tab == tab, name).clicked() {
+        let chosen = ctx.tab == tab;
+        let response = ui.selectable_label(chosen, if short { few } else { name });
+        response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, name));
+        if response.on_hover_text(name).clicked() {
             actions.push(Action::ShowTab(tab));
         }
     }
@@ -391,9 +401,10 @@ fn ladder_tabs_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, alone: bool, actions: &mut Ve
             message_columns_ui(ctx, ui, actions);
         }
         if show_message {
-            let show = ui
-                .button("Show message")
-                .on_hover_text("Opens the message at the right");
+            let name = "Show message";
+            let show = ui.button(if short { "Message" } else { name });
+            show.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
+            let show = show.on_hover_text("Opens the message at the right");
             if show.clicked() {
                 actions.push(Action::ShowArea(Area::Details, true));
             }

@@ -33,6 +33,15 @@ pub struct IcmpError {
 }
 
 impl IcmpError {
+    /// True when the packet that it quotes did not arrive (RFC 792; RFC 4443, 3.1 to 3.4): a source quench
+    /// and a redirect do not say so.
+    pub fn is_loss(&self) -> bool {
+        match self.v6 {
+            true => (1..=4).contains(&self.kind),
+            false => matches!(self.kind, 3 | 11 | 12),
+        }
+    }
+
     /// What it says.
     pub fn words(&self) -> &'static str {
         icmp::words(self.kind, self.code, self.v6)

@@ -151,11 +151,11 @@ pub fn date(nanos: i64) -> String {
     out
 }
 
-/// Length of time in seconds with three decimals, signed: `+0.020`.
+/// Length of time in seconds with as many decimals as times have, signed: `+0.020000`.
 pub fn delta(nanos: i64) -> String {
     let sign = if nanos < 0 { '-' } else { '+' };
-    let millis = rounded(nanos, 1_000_000);
-    format!("{sign}{}.{:03}", millis / 1000, millis % 1000)
+    let micros = rounded(nanos, 1000);
+    format!("{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 
 /// Length of time in whole `unit`s, rounded.
@@ -226,9 +226,9 @@ mod tests {
         );
         assert_eq!(rfc3339(i64::MAX), "2262-04-11T23:47:16.854775807Z");
         assert_eq!(clock(1_500_000, 3), "00:00:00.001");
-        assert_eq!(delta(-1_234_000_000), "-1.234");
-        assert_eq!(delta(1_499_600_000), "+1.500");
-        assert_eq!(delta(1_499_400_000), "+1.499");
+        assert_eq!(delta(-1_234_000_000), "-1.234000");
+        assert_eq!(delta(99_600), "+0.000100");
+        assert_eq!(delta(99_400), "+0.000099");
     }
 
     #[test]

@@ -36,7 +36,25 @@ impl Pcap {
         Self(out)
     }
 
-    pub fn udp(mut self, ms: u32, from: [u8; 4], to: [u8; 4], payload: &str) -> Self {
+    pub fn udp(self, ms: u32, from: [u8; 4], to: [u8; 4], payload: &str) -> Self {
+        self.packet(ms, Self::datagram(ms, from, to, payload))
+    }
+
+    /// The receiver of a datagram says that nobody listens at its port.
+    pub fn unreachable(self, ms: u32, from: [u8; 4], to: [u8; 4], payload: &str) -> Self {
+        let quoted = Self::datagram(ms, from, to, payload);
+        let length = u16::try_from(quoted.len() + 28).unwrap().to_be_bytes();
+        let mut ip = vec![0x45, 0];
+        ip.extend(length);
+        ip.extend([0, 1, 0, 0, 64, 1, 0, 0]);
+        ip.extend(to);
+        ip.extend(from);
+        ip.extend([3, 3, 0, 0, 0, 0, 0, 0]);
+        ip.extend(quoted);
+        self.packet(ms, ip)
+    }
+
+    fn datagram(ms: u32, from: [u8; 4], to: [u8; 4], payload: &str) -> Vec<u8> {
         let mut ip = vec![0x45, 0];
         let length = |extra: usize| u16::try_from(payload.len() + extra).unwrap().to_be_bytes();
         ip.extend(length(28));
@@ -48,9 +66,13 @@ impl Pcap {
         ip.extend(5060_u16.to_be_bytes());
         ip.extend(length(8));
         ip.extend([0, 0]);
+        ip.extend(payload.bytes());
+        ip
+    }
+
+    fn packet(mut self, ms: u32, ip: Vec<u8>) -> Self {
         let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0];
         frame.extend(ip);
-        frame.extend(payload.bytes());
         self.0.extend((1_767_225_600 + ms / 1000).to_le_bytes());
         self.0.extend((ms % 1000 * 1000).to_le_bytes());
         let length = u32::try_from(frame.len()).unwrap().to_le_bytes();

@@ -1,6 +1,6 @@
 //! Methods and status codes: what asked, what answered, how long it took.
 
-use super::{Here, frame, ms_between, who, words};
+use super::{Here, Place, frame, ms_between, value, who, words};
 use crate::explain::Target;
 use crate::explain::scene::Scene;
 use crate::index::ids::MessageId;
@@ -33,6 +33,7 @@ pub(super) fn method(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
         ("msg", words(scene.name_of(scene.id))),
     ];
     out.say("sent", &places);
+    refused(scene, out);
     if row.method == Method::Ack {
         if let Some(acked) = row.acks() {
             out.say(
@@ -59,6 +60,27 @@ pub(super) fn method(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
         );
     }
     answered(scene, out);
+}
+
+/// An ICMP error quotes the message: what it says, and where.
+fn refused(scene: &Scene<'_>, out: &mut Here<'_>) {
+    let Some(error) = scene.view.icmp().of_message(scene.id) else {
+        return;
+    };
+    let places = [
+        ("n", Place::Number(error.frame.1.into())),
+        ("msg", words(error.words())),
+        ("value", value(error.from.to_string())),
+    ];
+    // A redirect or a source quench does not mean that the packet is lost (RFC 792).
+    let name = match error.is_loss() {
+        true => "icmp-lost",
+        false => "icmp",
+    };
+    out.say(name, &places);
+    if error.count > 1 {
+        out.say("icmp-count", &[("n", Place::Number(error.count.into()))]);
+    }
 }
 
 fn answered(scene: &Scene<'_>, out: &mut Here<'_>) {
@@ -145,6 +167,7 @@ pub(super) fn status(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
     if let Some(before) = scene.hop_before() {
         out.say("passed-on", &[("frame", frame(scene, before))]);
     }
+    refused(scene, out);
     if row.method == Method::Invite && row.status >= 200 {
         acknowledged(scene, out);
     } else if row.status < 200 {

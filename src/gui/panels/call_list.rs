@@ -21,6 +21,9 @@ use crate::present::text::grouped;
 /// Rows that can be open at once; the oldest is closed then.
 const MOST_OPEN: usize = 64;
 
+/// With less room than this not every chip is shown.
+const ALL_CHIPS_POINTS: f32 = 560.0;
+
 /// What belongs to the list alone.
 #[derive(Default)]
 pub struct CallListState {
@@ -259,7 +262,12 @@ fn select(ctx: &PanelCtx<'_>, state: &mut CallListState, row: u64, actions: &mut
 
 fn chips_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
     let counts = ctx.lists.counts.into_iter().zip(ctx.lists.totals);
+    let narrow = ui.available_width() < ALL_CHIPS_POINTS;
     for (kind, (count, total)) in CallKind::ALL.into_iter().zip(counts) {
+        // With little room, what there is none of goes first.
+        if narrow && total == 0 && kind != ctx.kind {
+            continue;
+        }
         let text = format!("{} {}", kind_words(kind), grouped(count.into()));
         let enabled = total > 0 || kind == ctx.kind;
         let chip = egui::Button::selectable(ctx.kind == kind, text);

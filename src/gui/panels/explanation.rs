@@ -135,7 +135,10 @@ fn here_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, found: &Explanation, actions: &mut V
 
 fn link_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, link: FrameLink, actions: &mut Vec<Action>) {
     let label = crate::present::rows::message_label(ctx.view, link.message);
-    let response = ui.link(link.frame.to_string());
+    // As a part of the text around it, and on its line; the link chooses the colour.
+    let words = format(ui, egui::Color32::PLACEHOLDER, FontFamily::Proportional);
+    let words = LayoutJob::single_section(link.frame.to_string(), words);
+    let response = ui.link(words);
     let name = format!("Frame {}: {label}", link.frame);
     response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Link, true, &name));
     if response.on_hover_text(name.clone()).clicked() {

@@ -38,7 +38,7 @@ const WIDEST_GAP: f32 = 420.0;
 /// Most labels can still be read in a gap of that width.
 const STILL_READ_GAP: f32 = 150.0;
 /// Labels are their shorter forms there: methods and codes; the rest is in the tooltip.
-const LEAST_READ_GAP: f32 = 78.0;
+const LEAST_READ_GAP: f32 = 72.0;
 /// Messages with a value that are looked up for a folded row in one frame.
 const MAX_CHECKED: usize = 500;
 const SMALLEST_ZOOM: f32 = 0.5;
@@ -425,7 +425,7 @@ impl Sizes {
         if !in_sight {
             // Not all of them at once, but as many as are read with ease.
             for gap in &mut gaps {
-                *gap = gap.min(LANE_GAP_POINTS * zoom);
+                *gap = gap.min(STILL_READ_GAP * zoom);
             }
         }
         let needed: f32 = gaps.iter().sum();

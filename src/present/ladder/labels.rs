@@ -77,6 +77,9 @@ pub fn shorter(label: &str, is_response: bool) -> Vec<String> {
     }
     if !reason.is_empty() {
         out.push(format!("{code} ({method})"));
+        if reason.len() < method.len() {
+            out.push(head.to_owned());
+        }
     }
     out.push(code.to_owned());
     out
@@ -113,7 +116,7 @@ mod tests {
         assert!(shorter("ACK", false).is_empty());
         assert_eq!(
             shorter("200 OK (INVITE, SDP)", true),
-            ["200 OK (INVITE)", "200 (INVITE)", "200"]
+            ["200 OK (INVITE)", "200 (INVITE)", "200 OK", "200"]
         );
         assert_eq!(
             shorter("100 trying -- your call (or so) (INVITE)", true),
