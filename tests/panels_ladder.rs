@@ -7,10 +7,11 @@ mod panel_kit;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::Queryable as _;
 use panel_kit::*;
-use sipscope::gui::action::{Action, FieldPath, PanelName, Picture, RawTab};
+use sipscope::gui::action::{Action, FieldPath, PanelName, Picture, RawTab, Saving};
 use sipscope::gui::prefs::TimeFormat;
 use sipscope::gui::theme::Theme;
 use sipscope::index::ids::{CallId, MessageId};
@@ -319,11 +320,22 @@ fn the_ladder_is_copied_and_saved_as_it_is_shown() {
         w.state().session.notice.as_deref(),
         Some("The ladder is in the clipboard")
     );
-    for (picture, name) in [(Picture::Svg, "a.svg"), (Picture::Png, "a.png")] {
-        let path = folder.path().join(name);
-        w.state_mut()
-            .apply(Action::SaveLadder(picture, path.clone()));
-        settle(&mut w);
+    for (picture, words) in [(Picture::Svg, "SVG"), (Picture::Png, "PNG")] {
+        click(&mut w, "Arrange ▾");
+        let saving = Saving::Ladder(picture);
+        let asked = click(&mut w, &format!("Save ladder as {words}…"));
+        assert_eq!(asked, [Action::AskWhereToSave(saving)]);
+        let path = folder
+            .path()
+            .join(format!("call-call-1.{}", picture.ending()));
+        assert_eq!(
+            click(&mut w, "Save"),
+            [
+                Action::Save(saving, path.clone()),
+                Action::ShowOverlay(None)
+            ]
+        );
+        w.get_by_label_contains("Saved: ");
         let octets = std::fs::read(path).unwrap();
         if picture == Picture::Svg {
             let text = String::from_utf8(octets).unwrap();
@@ -337,6 +349,95 @@ fn the_ladder_is_copied_and_saved_as_it_is_shown() {
 }
 
 /// A call through a proxy: the INVITE and the answer, each on two hops.
+/// An INVITE and its answers over so many hosts.
+fn many_hosts(folder: &Path, hosts: u8) -> PathBuf {
+    let host = |n: u8| [10, 20, 30, 100 + n];
+    let mut pcap = Pcap::new();
+    for n in 1..hosts {
+        let via = |at: u8| {
+            format!(
+                "Via: SIP/2.0/UDP 10.20.30.{};branch=z9hG4bK{at}\r\n",
+                100 + at
+            )
+        };
+        let vias: String = (1..=n).rev().map(via).collect();
+        let rest = "From: <sip:a@example.com>;tag=a\r\nTo: <sip:b@example.com>\r\n\
+                    Call-ID: far@example.com\r\nCSeq: 1 INVITE\r\nContent-Length: 0\r\n\r\n";
+        let invite = format!("INVITE sip:b@example.com SIP/2.0\r\n{vias}{rest}");
+        let trying = format!("SIP/2.0 100 trying -- your call is important to us\r\n{vias}{rest}");
+        pcap = pcap
+            .udp(u32::from(n) * 10, host(n), host(n + 1), &invite)
+            .udp(u32::from(n) * 10 + 5, host(n + 1), host(n), &trying);
+    }
+    pcap.write(folder)
+}
+
+#[test]
+fn many_lanes_come_into_sight_before_they_are_scrolled() {
+    let folder = tempfile::tempdir().unwrap();
+    for (hosts, fits) in [(6, true), (8, true), (12, false)] {
+        let mut w = window(vec![many_hosts(folder.path(), hosts)]);
+        let room = w.get_by_role_and_label(Role::ListBox, "Ladder").rect();
+        let lanes: Vec<_> = w
+            .query_all_by_label_contains("Lane 10.20.30.")
+            .map(|lane| lane.rect())
+            .collect();
+        let seen = lanes.len() == usize::from(hosts)
+            && lanes
+                .iter()
+                .all(|lane| room.x_range().contains(lane.center().x));
+        assert_eq!(seen, fits, "{hosts} lanes: {lanes:?}");
+        // The label is cut to what counts; all of it is told to who points at it.
+        let place = w.get_by_label("100 trying -- your call is important to us (INVITE) #2");
+        let place = place.rect().center();
+        w.hover_at(place);
+        for _ in 0..40 {
+            w.step();
+        }
+        let told = w.query_all_by_label_contains("100 trying -- your call is important to us");
+        assert!(told.count() >= 2, "{hosts} lanes");
+    }
+}
+
+/// A call that asks so often that its ladder takes a while to draw.
+fn long_call(folder: &Path, rows: u32) -> PathBuf {
+    let mut pcap = Pcap::new();
+    for n in 1..=rows {
+        let info = format!("{n} INFO");
+        let start = "INFO sip:bob1@example.com SIP/2.0";
+        pcap = pcap.udp(n * 100, ALICE, BOB, &sip(1, start, true, &info, ""));
+    }
+    pcap.write(folder)
+}
+
+#[test]
+fn a_long_drawing_is_cancelled_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let capture = long_call(folder.path(), 5000);
+    let mut w = window(vec![capture.clone()]);
+    let out = folder.path().join("a.svg");
+    let save = |picture, path: &Path| Action::Save(Saving::Ladder(picture), path.to_owned());
+    w.state_mut().apply(save(Picture::Svg, &out));
+    w.step();
+    w.get_by_label("Drawing the ladder…");
+    w.get_by_label("Cancel saving").click();
+    assert_eq!(acted(&mut w), [Action::CancelSave]);
+    settle(&mut w);
+    w.get_by_label("Not saved: cancelled");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    // What would be too large is said at once, and no capture is overwritten.
+    w.state_mut().apply(save(Picture::Png, &out));
+    settle(&mut w);
+    w.get_by_label_contains("Not saved: too large for a PNG: ");
+    w.state_mut().apply(save(Picture::Svg, &capture));
+    settle(&mut w);
+    w.get_by_label_contains("Not saved: that is the capture itself");
+    w.state_mut().apply(save(Picture::Svg, &out));
+    settle(&mut w);
+    assert!(std::fs::metadata(&out).unwrap().len() > 1_000_000);
+    assert!(!folder.path().join("a.svg.part").exists());
+}
+
 fn two_hops(folder: &Path) -> PathBuf {
     const PROXY: [u8; 4] = [192, 0, 2, 9];
     let via = |n: u32, host: u32| format!("Via: SIP/2.0/UDP 192.0.2.{host};branch=z9hG4bK{n}\r\n");
@@ -499,7 +600,7 @@ fn marks_and_shades_are_in_the_picture_as_well() {
     )]);
     let path = folder.path().join("a.svg");
     w.state_mut()
-        .apply(Action::SaveLadder(Picture::Svg, path.clone()));
+        .apply(Action::Save(Saving::Ladder(Picture::Svg), path.clone()));
     settle(&mut w);
     let text = std::fs::read_to_string(&path).unwrap();
     assert!(text.contains("<rect class=\"fork0\""), "the second dialog");
@@ -512,7 +613,7 @@ fn marks_and_shades_are_in_the_picture_as_well() {
         .apply(Action::SetTimeFormat(TimeFormat::Relative));
     settle(&mut w);
     w.state_mut()
-        .apply(Action::SaveLadder(Picture::Svg, path.clone()));
+        .apply(Action::Save(Saving::Ladder(Picture::Svg), path.clone()));
     settle(&mut w);
     let text = std::fs::read_to_string(&path).unwrap();
     for part in [

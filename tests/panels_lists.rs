@@ -121,6 +121,62 @@ fn in_a_narrow_window_the_message_is_a_drawer() {
     w.get_by_label("Head of message");
 }
 
+/// Some calls of one message each.
+fn some_calls(folder: &std::path::Path, count: u32) -> std::path::PathBuf {
+    let mut pcap = Pcap::new();
+    for n in 1..=count {
+        let invite = format!("INVITE sip:bob{n}@example.com SIP/2.0");
+        pcap = pcap.udp(n * 100, ALICE, BOB, &sip(n, &invite, false, "1 INVITE", ""));
+    }
+    pcap.write(folder)
+}
+
+#[test]
+fn with_large_text_four_calls_and_four_arrows_are_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    // 1366 x 768 with text of 200 %.
+    let size = [683.0, 384.0];
+    let seen = |w: &Window, rows: &str, list: &str| {
+        let room = w.get_by_role_and_label(Role::ListBox, list).rect();
+        let rows = w.query_all_by_label_contains(rows);
+        rows.filter(|row| row.rect().height() > 20.0 && room.contains_rect(row.rect()))
+            .count()
+    };
+    let mut w = window_of(size, vec![some_calls(folder.path(), 9)]);
+    assert!(seen(&w, "Calling alice@", "Calls") >= 4);
+    // The explanation is one line; it comes back in full when it is asked for.
+    let strip = w.get_by_label("Head of explanation").rect();
+    assert!(strip.height() < 30.0 && strip.bottom() > 350.0, "{strip:?}");
+    assert!(w.query_by_label("Beginner").is_none());
+    click(&mut w, "Maximise explanation");
+    w.get_by_label("Beginner");
+    click(&mut w, "Restore explanation");
+    let mut w = window_of(size, vec![two_calls(folder.path())]);
+    assert!(seen(&w, " #", "Ladder") >= 4);
+    // Heads of one line keep their menu and the zone of the times.
+    click(&mut w, "Arrange ▾");
+    w.get_by_label("Reset lanes");
+    press(&mut w, Modifiers::NONE, Key::Escape);
+    // A moved edge stays where somebody put it, in windows of any size.
+    let layout = |w: &Window| w.state().session.prefs.layout;
+    assert!(
+        (layout(&w).calls - 0.28).abs() < 0.001 && (layout(&w).explanation - 0.15).abs() < 0.001
+    );
+}
+
+#[test]
+fn heads_in_little_room_say_the_same_in_fewer_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window_of([341.0, 384.0], vec![two_calls(folder.path())]);
+    click(&mut w, "All messages");
+    let show = w.get_by_label("Show message").rect();
+    let tab = w.get_by_role_and_label(Role::Button, "All messages").rect();
+    assert!(tab.right() <= show.left());
+    // What there is none of is left out.
+    w.get_by_label("Registrations 1");
+    assert!(w.query_by_label("Subscriptions 0").is_none());
+}
+
 #[test]
 fn alt_and_arrows_walk_through_what_was_selected() {
     let folder = tempfile::tempdir().unwrap();

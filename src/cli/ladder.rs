@@ -6,6 +6,8 @@ use super::output::Output;
 use super::record::{Object, object_line};
 use super::{Failure, Outcome};
 use crate::export::svg;
+#[cfg(feature = "png")]
+use crate::export::{png, watch::Watch};
 use crate::index::ids::{CallId, DialogId, MessageId};
 use crate::present::ladder::arrangement::Arrangement;
 use crate::present::ladder::{Arrow, Bar, Break, Ladder, LadderItem, Lane};
@@ -32,7 +34,12 @@ pub(super) fn draw(capture: &Capture, args: &LadderArgs, out: &mut Output) -> Ou
         LadderFormat::Svg => out.write(svg::paint_as(&ladder, &title, &look).as_bytes()),
         #[cfg(feature = "png")]
         LadderFormat::Png => {
-            let picture = crate::export::png::of_svg(&svg::paint_as(&ladder, &title, &look))
+            let (width, height) = svg::size(&ladder, &look);
+            let picture = png::fits(width as f32, height as f32)
+                .and_then(|()| {
+                    let drawn = svg::paint_as(&ladder, &title, &look);
+                    png::of_svg(&drawn, &Watch::default())
+                })
                 .map_err(|why| Failure::nothing(&why))?;
             out.write(&picture)
         }

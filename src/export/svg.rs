@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::watch::Watch;
 use crate::index::ids::CallId;
 use crate::present::ladder::{Arrow, ArrowClass, Bar, Break, Ladder, LadderItem};
 use crate::present::text;
@@ -21,6 +22,9 @@ const LETTER: usize = 7;
 const MAX_REPEATED_LANES: usize = 100;
 /// The heads come again after this many rows, so that they are in sight on every screen.
 const HEADS_EVERY: usize = 40;
+
+/// Rows after which it is asked whether somebody still wants the drawing.
+const WATCHED_ROWS: usize = 256;
 
 /// Colours of a drawing, as 0xRRGGBB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +176,25 @@ pub fn paint(ladder: &Ladder, title: &str) -> String {
 
 /// [`paint`] with colours and times as somebody wants them.
 pub fn paint_as(ladder: &Ladder, title: &str, look: &Look<'_>) -> String {
+    paint_watched(ladder, title, look, &Watch::default()).unwrap_or_default()
+}
+
+/// Width and height of the drawing.
+pub fn size(ladder: &Ladder, look: &Look<'_>) -> (usize, usize) {
+    let layout = Layout::new(ladder, look);
+    (layout.width, layout.height)
+}
+
+/// [`paint_as`], as long as somebody wants it.
+///
+/// # Errors
+/// Nobody wants it any more.
+pub fn paint_watched(
+    ladder: &Ladder,
+    title: &str,
+    look: &Look<'_>,
+    watch: &Watch,
+) -> Result<String, String> {
     let layout = Layout::new(ladder, look);
     let (style, ground) = (look.palette.style(), look.palette.ground);
     let mut out = String::with_capacity(1024 + ladder.items.len() * 300);
@@ -194,7 +217,14 @@ pub fn paint_as(ladder: &Ladder, title: &str, look: &Look<'_>) -> String {
             "<line class=\"lane\" x1=\"{x}\" y1=\"{HEAD}\" x2=\"{x}\" y2=\"{height}\"/>"
         );
     }
+    let rows = ladder.items.len() as u64;
     for (row, item) in ladder.items.iter().enumerate() {
+        if row % WATCHED_ROWS == 0 {
+            watch.set(row as u64, rows);
+            if watch.is_stopped() {
+                return Err("cancelled".to_owned());
+            }
+        }
         // Many lanes times many rows would make a picture of gigabytes.
         if row == 0 || row % HEADS_EVERY == 0 && layout.lanes.len() <= MAX_REPEATED_LANES {
             layout.heads(&mut out, ladder, row);
@@ -223,7 +253,7 @@ pub fn paint_as(ladder: &Ladder, title: &str, look: &Look<'_>) -> String {
         }
     }
     out.push_str("</svg>\n");
-    out
+    Ok(out)
 }
 
 struct Layout<'a> {

@@ -61,10 +61,6 @@ pub enum Action {
     UndoArrange,
     /// Puts the ladder into the clipboard, as text.
     CopyLadder,
-    /// Asks where the ladder is to be saved.
-    AskToSaveLadder(Picture),
-    /// Saves the ladder as a picture.
-    SaveLadder(Picture, PathBuf),
     /// Shows calls of another kind.
     ShowKind(#[serde(with = "kind_by_name")] CallKind),
     /// Sorts the call list.
@@ -197,6 +193,8 @@ pub enum Saving {
     Json,
     /// The listed messages as a table.
     Csv,
+    /// The ladder as a picture.
+    Ladder(Picture),
 }
 
 /// What is searched for in messages.
@@ -219,6 +217,16 @@ pub enum Picture {
     Svg,
     /// Points.
     Png,
+}
+
+impl Picture {
+    /// How names of such files end.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Svg => "svg",
+            Self::Png => "png",
+        }
+    }
 }
 
 /// Columns by which the call list can be sorted.

@@ -225,7 +225,7 @@ impl SipscopeApp {
             tab: session.prefs.tab,
             raw: session.prefs.raw,
             working: session.working(),
-            saving: session.jobs.are_running().then(|| session.jobs.share()),
+            saving: session.saving(),
             recent: &session.prefs.recent,
             survey: survey.as_deref(),
             preview: preview.as_deref(),

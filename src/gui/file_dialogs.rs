@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 
-use super::action::Saving;
+use super::action::{Picture, Saving};
 use super::session::Wake;
 
 /// What came of a dialog.
@@ -98,6 +98,8 @@ impl FileDialogs {
                 Saving::Calls => "calls.pcapng",
                 Saving::Json => "messages.json",
                 Saving::Csv => "messages.csv",
+                Saving::Ladder(Picture::Svg) => "ladder.svg",
+                Saving::Ladder(Picture::Png) => "ladder.png",
             };
             let chosen = rfd::FileDialog::new()
                 .set_title("Save")

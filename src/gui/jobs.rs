@@ -89,6 +89,8 @@ impl Request {
             Saving::Calls => ("export", None),
             Saving::Json => ("messages", Some("json")),
             Saving::Csv => ("messages", Some("csv")),
+            // Pictures are drawn as they are on the screen, not by a command: `ladder_export`.
+            Saving::Ladder(picture) => ("ladder", Some(picture.ending())),
         };
         let mut args: Vec<OsString> = vec![command.into()];
         if let Some(format) = format {

@@ -1,6 +1,6 @@
 //! The ladder as text for the clipboard and as a picture in a file, made in the background.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
@@ -9,6 +9,7 @@ use super::call_view::CallDetail;
 use super::panel_ctx::TimeWords;
 use super::session::Wake;
 use crate::export::svg::Palette;
+use crate::export::watch::Watch;
 use crate::export::{png, svg};
 use crate::present::ladder_text;
 
@@ -24,8 +25,6 @@ pub enum Outcome {
     Saved(PathBuf),
     /// A sentence for the user.
     Failed(String),
-    /// The dialog was cancelled, or there is none on this system.
-    NoPlace,
 }
 
 /// A ladder as it is to be drawn.
@@ -38,6 +37,8 @@ pub struct Drawing {
     pub times: TimeWords,
     /// The head of the times.
     pub time_head: String,
+    /// The captures: no picture takes the place of one.
+    pub inputs: Vec<PathBuf>,
 }
 
 /// Makes texts and pictures.
@@ -47,6 +48,8 @@ pub struct LadderExport {
     receive: Receiver<Outcome>,
     /// Jobs that have not answered.
     open: usize,
+    /// How far they are.
+    watches: Vec<Watch>,
 }
 
 impl LadderExport {
@@ -58,35 +61,29 @@ impl LadderExport {
             send,
             receive,
             open: 0,
+            watches: Vec::new(),
         }
     }
 
     /// Makes the text.
     pub fn copy(&mut self, call: Arc<CallDetail>) {
-        self.run(move || Outcome::Copied(ladder_text::paint(&call.ladder, HEADS_EVERY)));
+        self.run(move |watch| {
+            let wanted = |done, total| {
+                watch.set(done, total);
+                !watch.is_stopped()
+            };
+            match ladder_text::paint_while(&call.ladder, HEADS_EVERY, &wanted) {
+                Some(text) => Outcome::Copied(text),
+                None => Outcome::Failed("Not copied: cancelled".to_owned()),
+            }
+        });
     }
 
     /// Writes a picture.
     pub fn save(&mut self, drawing: Drawing, picture: Picture, path: PathBuf) {
-        self.run(move || write(&drawing, picture, path));
-    }
-
-    /// Asks where to, and writes a picture.
-    pub fn ask_and_save(&mut self, drawing: Drawing, picture: Picture) {
-        self.run(move || {
-            let (name, ending) = match picture {
-                Picture::Svg => ("SVG", "svg"),
-                Picture::Png => ("PNG", "png"),
-            };
-            let path = rfd::FileDialog::new()
-                .set_title("Save ladder")
-                .add_filter(name, &[ending])
-                .set_file_name(format!("call-{}.{ending}", drawing.call.stamp.call))
-                .save_file();
-            match path {
-                Some(path) => write(&drawing, picture, path),
-                None => Outcome::NoPlace,
-            }
+        self.run(move |watch| match write(&drawing, picture, &path, watch) {
+            Ok(()) => Outcome::Saved(path),
+            Err(why) => Outcome::Failed(format!("Not saved: {why}")),
         });
     }
 
@@ -102,10 +99,28 @@ impl LadderExport {
         self.open > 0
     }
 
-    fn run(&mut self, job: impl FnOnce() -> Outcome + Send + 'static) {
+    /// How far the newest of it is, from 0 to 1; none while nobody knows.
+    pub fn share(&self) -> Option<f32> {
+        let watch = self.watches.last().filter(|_| self.is_busy());
+        watch.and_then(Watch::share)
+    }
+
+    /// Nobody wants it any more.
+    pub fn cancel(&self) {
+        for watch in &self.watches {
+            watch.stop();
+        }
+    }
+
+    fn run(&mut self, job: impl FnOnce(&Watch) -> Outcome + Send + 'static) {
+        if !self.is_busy() {
+            self.watches.clear();
+        }
+        let watch = Watch::default();
+        self.watches.push(watch.clone());
         let (send, wake) = (self.send.clone(), Arc::clone(&self.wake));
         let job = move || {
-            let job = std::panic::AssertUnwindSafe(job);
+            let job = std::panic::AssertUnwindSafe(|| job(&watch));
             let outcome = std::panic::catch_unwind(job).unwrap_or_else(|_| {
                 Outcome::Failed("Internal error: the ladder was not saved".to_owned())
             });
@@ -121,7 +136,13 @@ impl LadderExport {
     }
 }
 
-fn write(drawing: &Drawing, picture: Picture, path: PathBuf) -> Outcome {
+/// Draws, and writes beside the place first: what lies there stays until all of the new is there.
+fn write(drawing: &Drawing, picture: Picture, path: &Path, watch: &Watch) -> Result<(), String> {
+    let real = path.canonicalize().ok();
+    let is_it = |input: &PathBuf| input.canonicalize().ok() == real;
+    if real.is_some() && drawing.inputs.iter().any(is_it) {
+        return Err("that is the capture itself: it would be overwritten".to_owned());
+    }
     let ladder = &drawing.call.ladder;
     let calls: Vec<String> = ladder.calls.iter().map(ToString::to_string).collect();
     let title = match calls.as_slice() {
@@ -134,17 +155,28 @@ fn write(drawing: &Drawing, picture: Picture, path: PathBuf) -> Outcome {
         time_head: &drawing.time_head,
         silent: drawing.call.silent,
     };
-    let drawn = svg::paint_as(ladder, &title, &look);
     let octets = match picture {
-        Picture::Svg => Ok(drawn.into_bytes()),
-        Picture::Png => png::of_svg(&drawn),
+        Picture::Svg => svg::paint_watched(ladder, &title, &look, watch)?.into_bytes(),
+        Picture::Png => {
+            let (width, height) = svg::size(ladder, &look);
+            png::fits(width as f32, height as f32)?;
+            // Drawing takes next to nothing there: what is told is how far the points are.
+            let drawn = svg::paint_watched(ladder, &title, &look, &Watch::default())?;
+            png::of_svg(&drawn, watch)?
+        }
     };
-    let written = octets.and_then(|octets| {
-        std::fs::write(&path, octets)
-            .map_err(|error| format!("The ladder was not saved: {error} ({})", path.display()))
-    });
-    match written {
-        Ok(()) => Outcome::Saved(path),
-        Err(why) => Outcome::Failed(why),
+    let said = |error: std::io::Error| format!("{error} ({})", path.display());
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    let outcome =
+        std::fs::write(&part, octets)
+            .map_err(said)
+            .and_then(|()| match watch.is_stopped() {
+                true => Err("cancelled".to_owned()),
+                false => std::fs::rename(&part, path).map_err(said),
+            });
+    if outcome.is_err() {
+        drop(std::fs::remove_file(&part));
     }
+    outcome
 }

@@ -202,7 +202,9 @@ pub fn divide(ui: &mut Ui, theme: &Theme, layout: &mut Layout) -> Parts {
         let edge = Edge::level("calls split", all).most(most);
         let at = match is_usual(layout.calls, Layout::default().calls) {
             true => {
-                let rows = head + 2.0 + (LEAST_CALLS + 1.0) * RowView::row_points(ui) + BAR_POINTS;
+                let between = ui.spacing().item_spacing.y + GAP_POINTS + 2.0;
+                let rows = (LEAST_CALLS + 1.0) * RowView::row_points(ui);
+                let rows = head + between + rows + BAR_POINTS;
                 let mut share = layout
                     .calls
                     .max((rows / all.height().max(1.0)).min(MOST_CALLS));

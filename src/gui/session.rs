@@ -362,16 +362,6 @@ impl Session {
                     self.export.copy(call);
                 }
             }
-            Action::AskToSaveLadder(picture) => {
-                if let Some(drawing) = self.drawing() {
-                    self.export.ask_and_save(drawing, picture);
-                }
-            }
-            Action::SaveLadder(picture, path) => {
-                if let Some(drawing) = self.drawing() {
-                    self.export.save(drawing, picture, path);
-                }
-            }
             Action::SelectField(field) => self.selection.field = field,
             Action::ShowKind(kind) => {
                 self.kind = kind;
@@ -443,7 +433,10 @@ impl Session {
             Action::AskWhereToSave(saving) => self.overlay = Some(Overlay::SaveAs(saving)),
             Action::AskForPlace(saving) => self.dialogs.ask_place(saving),
             Action::Save(saving, path) => self.save(saving, path),
-            Action::CancelSave => self.jobs.cancel(),
+            Action::CancelSave => {
+                self.jobs.cancel();
+                self.export.cancel();
+            }
             Action::OpenInWireshark => self.open_in_wireshark(),
             Action::Nothing => {}
             Action::Back => self.walk_history(true),
@@ -502,9 +495,6 @@ impl Session {
                 }
                 Outcome::Saved(path) => self.notify(format!("Saved: {}", path.display())),
                 Outcome::Failed(why) => self.notify(why),
-                Outcome::NoPlace => {
-                    self.notify("Nothing was saved: no place was chosen".to_owned());
-                }
             }
         }
         if let Some(capture) = &mut self.capture {
@@ -574,6 +564,7 @@ impl Session {
             palette: Theme::of(self.dark).palette(),
             times: TimeWords::of(&self.view, self.prefs.time, self.reference),
             time_head: time_title(&self.view, self.prefs.time, self.reference),
+            inputs: self.paths().to_vec(),
         })
     }
 
@@ -902,9 +893,19 @@ impl Session {
     pub fn working(&self) -> &'static str {
         match (self.jobs.are_running(), self.workers.lists.is_busy()) {
             (true, _) => "Saving…",
-            (_, true) if self.is_finished() => "Searching and sorting…",
             _ if self.export.is_busy() => "Drawing the ladder…",
+            (_, true) if self.is_finished() => "Searching and sorting…",
             _ => "",
+        }
+    }
+
+    /// How far the newest work is that can be cancelled, from 0 to 1, or none while nobody knows; none
+    /// at all when there is no such work.
+    pub fn saving(&self) -> Option<Option<f32>> {
+        match (self.jobs.are_running(), self.export.is_busy()) {
+            (true, _) => Some(self.jobs.share()),
+            (_, true) => Some(self.export.share()),
+            _ => None,
         }
     }
 
@@ -1114,6 +1115,13 @@ impl Session {
 
     fn save(&mut self, saving: Saving, path: PathBuf) {
         let Some(capture) = &self.capture else { return };
+        if let Saving::Ladder(picture) = saving {
+            match self.drawing() {
+                Some(drawing) => self.export.save(drawing, picture, path),
+                None => self.notify("No ladder is shown that could be saved".to_owned()),
+            }
+            return;
+        }
         let live = self.capturing.files();
         let inputs = live.clone().unwrap_or_else(|| capture.paths.clone());
         let calls = match saving {

@@ -14,11 +14,23 @@ const MAX_HEAD: usize = 40;
 /// Lanes drawn; a wider picture helps nobody.
 const MAX_LANES: usize = 64;
 
+/// Rows after which it is asked whether somebody still wants the text.
+const WATCHED_ROWS: usize = 256;
+
 /// Paints one ladder. The heads are repeated after every `heads_every` rows (0: never).
 pub fn paint(ladder: &Ladder, heads_every: usize) -> String {
+    paint_while(ladder, heads_every, &|_, _| true).unwrap_or_default()
+}
+
+/// [`paint`], as long as `wanted` says so, which is told the rows that are done and all rows.
+pub fn paint_while(
+    ladder: &Ladder,
+    heads_every: usize,
+    wanted: &dyn Fn(u64, u64) -> bool,
+) -> Option<String> {
     let mut out = String::new();
     let Some(first) = ladder.items.first() else {
-        return out;
+        return Some(out);
     };
     let painter = Painter::new(ladder);
     let day = match ladder.times {
@@ -33,6 +45,9 @@ pub fn paint(ladder: &Ladder, heads_every: usize) -> String {
     out.push_str(&format!("{:>6}  {day}\n", "#"));
     let (mut previous, mut above) = (first.time(), first.time());
     for (index, item) in ladder.items.iter().enumerate() {
+        if index % WATCHED_ROWS == 0 && !wanted(index as u64, ladder.items.len() as u64) {
+            return None;
+        }
         if index == 0 || heads_every > 0 && index % heads_every == 0 {
             painter.heads(&mut out);
         }
@@ -67,7 +82,7 @@ pub fn paint(ladder: &Ladder, heads_every: usize) -> String {
             ladder.lanes.len() - MAX_LANES
         ));
     }
-    out
+    Some(out)
 }
 
 struct Painter<'a> {

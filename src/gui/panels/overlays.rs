@@ -4,12 +4,15 @@ use egui::accesskit::Role;
 use egui::{Align2, Id, Key, RichText, ScrollArea, Ui, WidgetInfo};
 
 use super::welcome::paste_ui;
-use crate::gui::action::{Action, Overlay, Saving};
+use crate::gui::action::{Action, Overlay, Picture, Saving};
 use crate::gui::command::{COMMANDS, Command, LIST_KEYS, Menu};
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::pasting::PastedText;
 use crate::present::ladder::arrangement::Change;
 use crate::present::rows;
+
+/// Calls whose numbers stand in the name of a file.
+const NAMED_CALLS: usize = 4;
 
 /// What belongs to these windows alone.
 #[derive(Default)]
@@ -60,6 +63,8 @@ pub fn overlay_ui(
         Overlay::SaveAs(Saving::Calls) => "Save marked calls",
         Overlay::SaveAs(Saving::Json) => "Export messages as JSON",
         Overlay::SaveAs(Saving::Csv) => "Export messages as CSV",
+        Overlay::SaveAs(Saving::Ladder(Picture::Svg)) => "Save ladder as SVG",
+        Overlay::SaveAs(Saving::Ladder(Picture::Png)) => "Save ladder as PNG",
         Overlay::Note => "Note",
         Overlay::KeyLog => "Choose key log",
     };
@@ -260,9 +265,15 @@ fn save_as_ui(
     if response.changed() {
         state.exists = false;
     }
-    if saving == Saving::Calls {
-        let hint =
-            "With their RTP and all fragments; a name that ends in .pcap gives pcap, else pcapng";
+    let hint = match saving {
+        Saving::Calls => {
+            "With their RTP and all fragments; a name that ends in .pcap gives pcap, else pcapng"
+        }
+        Saving::Ladder(Picture::Svg) => "As it is on the screen; sharp in any size",
+        Saving::Ladder(Picture::Png) => "As it is on the screen; for long ladders SVG is better",
+        Saving::Json | Saving::Csv => "",
+    };
+    if !hint.is_empty() {
         ui.label(RichText::new(hint).color(ctx.theme.faint));
     }
     if state.exists {
@@ -383,6 +394,12 @@ fn usual_path(ctx: &PanelCtx<'_>, saving: Saving) -> std::path::PathBuf {
         Saving::Calls => format!("{stem}-calls.pcapng"),
         Saving::Json => format!("{stem}-messages.json"),
         Saving::Csv => format!("{stem}-messages.csv"),
+        Saving::Ladder(picture) => {
+            let calls = ctx.call.map(|call| call.ladder.calls.as_slice());
+            let calls = calls.unwrap_or_default().iter().take(NAMED_CALLS);
+            let calls: Vec<String> = calls.map(ToString::to_string).collect();
+            format!("{stem}-call-{}.{}", calls.join("-"), picture.ending())
+        }
     };
     first.with_file_name(name)
 }

@@ -4,7 +4,7 @@ use egui::accesskit::Role;
 use egui::{Align2, Color32, Key, Rect, Sense, Stroke, TextEdit, Ui, WidgetInfo, pos2, vec2};
 
 use super::{Frame, LOW_BUTTON_POINTS, LadderState};
-use crate::gui::action::{Action, PanelName, Picture};
+use crate::gui::action::{Action, PanelName, Picture, Saving};
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::widgets::row_view::one_line;
 use crate::present::ladder::arrangement::{Change, LaneKey};
@@ -339,8 +339,14 @@ fn corner_ui(
             ui.separator();
             for (words, action) in [
                 ("Copy ladder as text", Action::CopyLadder),
-                ("Save ladder as SVG…", Action::AskToSaveLadder(Picture::Svg)),
-                ("Save ladder as PNG…", Action::AskToSaveLadder(Picture::Png)),
+                (
+                    "Save ladder as SVG…",
+                    Action::AskWhereToSave(Saving::Ladder(Picture::Svg)),
+                ),
+                (
+                    "Save ladder as PNG…",
+                    Action::AskWhereToSave(Saving::Ladder(Picture::Png)),
+                ),
             ] {
                 if ui.button(words).clicked() {
                     actions.push(action);
