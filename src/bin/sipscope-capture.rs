@@ -25,6 +25,7 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    error::Error,
     fmt::Display,
     fs::File,
     io::{self, IoSliceMut, Write as _},
@@ -48,12 +49,15 @@ use seccompiler::{
     SeccompRule,
 };
 
+// The same file as in the library, which this program does not link: it stays small enough to be read.
+#[path = "../source/pcapng_block.rs"]
+mod pcapng_block;
+
 const USAGE: &str = "usage: sipscope-capture --interface NAME [--filter TEXT] [--snap-octets N]
            [--buffer-mib N] [--file-octets N] [--packets N] [--no-promiscuous]
        sipscope-capture --check-filter TEXT [--link-type N]
 The first form is started by sipscope, with a socket as standard input.";
 
-const APPLICATION: &str = concat!("sipscope-capture ", env!("CARGO_PKG_VERSION"));
 /// Packets taken before the socket and the clock are looked at again.
 const BATCH: usize = 1024;
 /// Octets gathered before they are written.
@@ -69,12 +73,12 @@ const SYNC_OCTETS: u64 = 4 << 20;
 const LAST_PACKETS: Duration = Duration::from_millis(RETIRE_MS as u64 + 10);
 /// How long the loop sleeps when nothing happens; counts are told as often.
 const IDLE: Duration = Duration::from_millis(250);
-/// Longest message of the parent, longest comment.
-const MESSAGE_OCTETS: usize = 4096;
+/// Longest message of the parent: a comment.
+const MESSAGE_OCTETS: usize = pcapng_block::OPTION_OCTETS;
 /// Most files that wait to be written.
 const FILES_AHEAD: usize = 4;
 /// Counters of the kernel for packets that the interface lost.
-const INTERFACE_DROPS: [&str; 2] = ["rx_missed_errors", "rx_fifo_errors"];
+const LOST: [&str; 2] = ["rx_missed_errors", "rx_fifo_errors"];
 
 struct Options {
     interface: String,
@@ -89,6 +93,10 @@ struct Options {
 }
 
 fn main() -> ExitCode {
+    let failure = |why: &str| {
+        eprintln!("{why}");
+        ExitCode::FAILURE
+    };
     let options = match arguments(std::env::args().skip(1)) {
         Ok(options) => options,
         Err(why) => return failure(&format!("sipscope-capture: {why}\n{USAGE}")),
@@ -101,11 +109,6 @@ fn main() -> ExitCode {
     let code = ExitCode::from(u8::from(ended.is_err()));
     tell(&ended.unwrap_or_else(|why| why));
     code
-}
-
-fn failure(why: &str) -> ExitCode {
-    eprintln!("{why}");
-    ExitCode::FAILURE
 }
 
 fn arguments(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
@@ -172,74 +175,48 @@ fn plain(error: pcap::Error) -> String {
     }
 }
 
-/// A message to the parent; false when it cannot take it now. A parent that does not listen is not
-/// waited for.
+/// A message to the parent; false when it cannot take it now: nobody waits for it.
 fn tell(text: &str) -> bool {
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     !matches!(send(stdin(), text.as_bytes(), flags), Err(Errno::AGAIN))
 }
 
 fn capture(options: &Options) -> Result<&'static str, String> {
-    let mut capture = open(options)?;
-    let mut counters = Counters::open(&options.interface);
+    let mut source = Source::open(options)?;
     // A thread of its own: writing back to the disk may take long and must not hold up the packets.
     drop_capabilities().map_err(failed("sandbox"))?;
     let syncer = start_syncer().map_err(failed("sandbox"))?;
     deny_system_calls().map_err(failed("sandbox"))?;
-
     // The one DLT_ value of Linux that differs from LINKTYPE_: raw IP.
-    let link_type = capture.get_datalink().0;
+    let link_type = source.capture.get_datalink().0;
     let link_type = if link_type == 12 { 101 } else { link_type };
     tell(&format!("ready {link_type}"));
     let mut parent = Parent::default();
-    let mut writer = Writer::new(file_head(options, link_type), options.file_octets, syncer);
-    let ended = run(
-        options,
-        &mut capture,
-        &mut counters,
-        &mut parent,
-        &mut writer,
-    );
-    let counts = counters.read(&mut capture, &writer);
-    let closed = writer.close(&counts, parent.marks.pop_front());
-    tell(&counts.message());
+    let head = pcapng_block::Head {
+        application: concat!("sipscope-capture ", env!("CARGO_PKG_VERSION")),
+        name: &options.interface,
+        description: "",
+        link_type: link_type as u16,
+        snap_octets: options.snap_octets,
+        filter: &options.filter,
+    };
+    let mut writer = Writer::new(head.octets(), options.file_octets, syncer);
+    let ended = run(options, &mut source, &mut parent, &mut writer);
+    source.tell_counts(&mut writer);
+    let closed = writer.close(parent.marks.pop_front().as_deref());
     // A full disk has no room for the last statistics either: the first failure counts.
     let why = ended?;
-    closed.map_err(failed("disk"))?;
-    Ok(why)
-}
-
-fn open(options: &Options) -> Result<Capture<Active>, String> {
-    let capture = Capture::from_device(options.interface.as_str())
-        .map_err(|e| failed("interface")(plain(e)))?
-        .snaplen(options.snap_octets as i32)
-        .promisc(options.promiscuous)
-        .timeout(RETIRE_MS)
-        .buffer_size((options.buffer_mib << 20).min(i32::MAX as u32) as i32)
-        .precision(Precision::Nano)
-        .open();
-    let mut capture = capture.map_err(|error| {
-        let why = plain(error);
-        let denied = why.contains("not permitted") || why.contains("ermission");
-        failed(if denied { "rights" } else { "interface" })(why)
-    })?;
-    if !options.filter.is_empty() {
-        let set = capture.filter(&options.filter, true);
-        set.map_err(|e| failed("filter")(plain(e)))?;
-    }
-    let capture = capture.setnonblock();
-    capture.map_err(|e| failed("interface")(plain(e)))
+    closed.map_err(failed("disk")).map(|()| why)
 }
 
 /// Takes packets until somebody or something ends it.
 fn run(
     options: &Options,
-    capture: &mut Capture<Active>,
-    counters: &mut Counters,
+    source: &mut Source,
     parent: &mut Parent,
     writer: &mut Writer,
 ) -> Result<&'static str, String> {
-    let (mut told, mut noted, mut noted_at) = (Instant::now(), Counts::default(), Instant::now());
+    let (mut told, mut noted, mut noted_at) = (Instant::now(), 0, Instant::now());
     loop {
         parent.listen(writer);
         if writer.file.is_none() && !writer.begin().map_err(failed("disk"))? {
@@ -247,44 +224,31 @@ fn run(
                 return Ok(why);
             }
             // Nothing to write into yet: the packets wait in the ring of the kernel.
-            wait(capture, false, true, IDLE);
+            wait(&source.capture, false, true, IDLE);
             continue;
         }
         let mut empty = false;
         for _ in 0..BATCH {
-            match capture.next_packet() {
-                Ok(packet) => {
-                    // With nanosecond precision the field for microseconds holds nanoseconds.
-                    let time = packet.header.ts;
-                    let time = (time.tv_sec as u64)
-                        .wrapping_mul(1_000_000_000)
-                        .wrapping_add(time.tv_usec as u64);
-                    writer.packet(
-                        time,
-                        packet.header.len,
-                        packet.data,
-                        parent.marks.pop_front(),
-                    );
-                    if writer.packets >= options.packets {
-                        return Ok("packets");
-                    }
-                }
+            match source.capture.next_packet() {
+                Ok(packet) => writer.packet(&packet, parent.marks.pop_front()),
                 Err(pcap::Error::TimeoutExpired) => {
                     empty = true;
                     break;
                 }
                 Err(error) => return Err(failed("interface")(plain(error))),
             }
+            if writer.counts.written >= options.packets {
+                return Ok("packets");
+            }
         }
         let now = Instant::now();
         writer.tick(now, empty, parent).map_err(failed("disk"))?;
         if now.duration_since(told) >= IDLE {
             told = now;
-            let counts = counters.read(capture, writer);
-            tell(&counts.message());
-            if now.duration_since(noted_at) >= SYNC_AFTER && counts.received != noted.received {
-                (noted, noted_at) = (counts, now);
-                writer.statistics(&counts, None);
+            source.tell_counts(writer);
+            if now.duration_since(noted_at) >= SYNC_AFTER && writer.counts.received != noted {
+                (noted, noted_at) = (writer.counts.received, now);
+                writer.statistics(None);
             }
         }
         // The kernel may hold packets from before the wish to end for one interval more.
@@ -298,7 +262,7 @@ fn run(
             let busy = ending || writer.unsynced > 0 || !parent.unsent.is_empty();
             // A closed socket would wake it at once, again and again.
             let time = if busy { WRITE_AFTER } else { IDLE };
-            wait(capture, true, !ending, time);
+            wait(&source.capture, true, !ending, time);
         }
     }
 }
@@ -309,12 +273,10 @@ fn wait(capture: &Capture<Active>, packets: bool, messages: bool, time: Duration
     let packets = packets.then(|| PollFd::from_borrowed_fd(capture.as_fd(), PollFlags::IN));
     let messages = messages.then(|| PollFd::new(&socket, PollFlags::IN));
     let mut descriptors: Vec<PollFd<'_>> = packets.into_iter().chain(messages).collect();
-    let time = Timespec {
-        tv_sec: time.as_secs() as i64,
-        tv_nsec: time.subsec_nanos().into(),
-    };
-    // An interrupted sleep is a short one.
-    let _ = poll(&mut descriptors, Some(&time));
+    if let Ok(time) = Timespec::try_from(time) {
+        // An interrupted sleep is a short one.
+        let _ = poll(&mut descriptors, Some(&time));
+    }
 }
 
 /// What came over the socket.
@@ -337,12 +299,8 @@ impl Parent {
             let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
             let mut control = RecvAncillaryBuffer::new(&mut space);
             let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
-            let received = recvmsg(
-                stdin(),
-                &mut [IoSliceMut::new(&mut text)],
-                &mut control,
-                flags,
-            );
+            let mut parts = [IoSliceMut::new(&mut text)];
+            let received = recvmsg(stdin(), &mut parts, &mut control, flags);
             let length = match received {
                 Ok(message) => message.bytes,
                 Err(Errno::AGAIN) => return,
@@ -381,7 +339,8 @@ struct Writer {
     at_last: bool,
     written: Instant,
     synced: Instant,
-    packets: u64,
+    /// What was written and what was lost.
+    counts: pcapng_block::Statistics,
     octets: u64,
     syncer: mpsc::SyncSender<File>,
 }
@@ -400,7 +359,7 @@ impl Writer {
             at_last: false,
             written: now,
             synced: now,
-            packets: 0,
+            counts: pcapng_block::Statistics::default(),
             octets: 0,
             syncer,
         }
@@ -417,36 +376,20 @@ impl Writer {
         self.write().map(|()| true)
     }
 
-    fn packet(&mut self, time: u64, original: u32, data: &[u8], mark: Option<String>) {
-        let (high, low) = ((time >> 32) as u32, time as u32);
-        let mut body = Block::begin(&mut self.buffer, 6);
-        body.numbers(&[0, high, low, data.len() as u32, original]);
-        body.padded(data);
-        if let Some(mark) = mark {
-            body.option(1, mark.as_bytes());
-            body.end_options();
-        } else {
-            body.end();
-        }
-        self.packets += 1;
+    fn packet(&mut self, packet: &pcap::Packet<'_>, mark: Option<String>) {
+        let (header, data) = (packet.header, packet.data);
+        let time = (header.ts.tv_sec as u64).wrapping_mul(1_000_000_000);
+        // With nanosecond precision the field for microseconds holds nanoseconds.
+        let time = time.wrapping_add(header.ts.tv_usec as u64);
+        pcapng_block::packet(&mut self.buffer, time, header.len, &[data], mark.as_deref());
+        self.counts.written += 1;
         self.octets += data.len() as u64;
     }
 
-    fn statistics(&mut self, counts: &Counts, comment: Option<String>) {
+    fn statistics(&mut self, comment: Option<&str>) {
         let time = SystemTime::now().duration_since(UNIX_EPOCH);
         let time = time.map_or(0, |t| t.as_nanos() as u64);
-        let mut body = Block::begin(&mut self.buffer, 5);
-        body.numbers(&[0, (time >> 32) as u32, time as u32]);
-        // isb_ifrecv, isb_ifdrop, isb_filteraccept, isb_osdrop, isb_usrdeliv.
-        let (received, kernel) = (counts.received, counts.kernel);
-        let values = [received, counts.interface, received, kernel, counts.packets];
-        for (code, value) in (4..).zip(values) {
-            body.option(code, &value.to_le_bytes());
-        }
-        if let Some(comment) = comment {
-            body.option(1, comment.as_bytes());
-        }
-        body.end_options();
+        self.counts.write(&mut self.buffer, time, comment);
     }
 
     fn tick(&mut self, now: Instant, empty: bool, parent: &mut Parent) -> io::Result<()> {
@@ -506,10 +449,10 @@ impl Writer {
     }
 
     /// Writes the last counts, and waits until all is on the disk.
-    fn close(mut self, counts: &Counts, comment: Option<String>) -> io::Result<()> {
+    fn close(mut self, comment: Option<&str>) -> io::Result<()> {
         self.write()?;
         if self.file.is_some() {
-            self.statistics(counts, comment);
+            self.statistics(comment);
         }
         self.write()?;
         match self.file.map_or(Ok(()), |file| file.sync_data()) {
@@ -536,135 +479,74 @@ fn start_syncer() -> io::Result<mpsc::SyncSender<File>> {
     Ok(files)
 }
 
-/// What was captured and what was lost.
-#[derive(Clone, Copy, Default)]
-struct Counts {
-    packets: u64,
-    octets: u64,
-    received: u64,
-    kernel: u64,
-    interface: u64,
-}
-
-impl Counts {
-    fn message(&self) -> String {
-        let (packets, octets, received) = (self.packets, self.octets, self.received);
-        let (kernel, interface) = (self.kernel, self.interface);
-        format!("stats {packets} {octets} {received} {kernel} {interface}")
-    }
-}
-
-/// The counters of kernel and interface.
-struct Counters {
+/// The open interface with its counters.
+struct Source {
+    capture: Capture<Active>,
     /// For packets that the interface lost; libpcap would open these files each time.
-    files: Vec<File>,
-    at_start: u64,
-    counts: Counts,
+    drops: Vec<File>,
+    drops_before: u64,
 }
 
-impl Counters {
-    fn open(interface: &str) -> Self {
-        let file = |name| File::open(format!("/sys/class/net/{interface}/statistics/{name}"));
+impl Source {
+    fn open(options: &Options) -> Result<Self, String> {
+        let capture = Capture::from_device(options.interface.as_str())
+            .map_err(|e| failed("interface")(plain(e)))?
+            .snaplen(options.snap_octets as i32)
+            .promisc(options.promiscuous)
+            .timeout(RETIRE_MS)
+            .buffer_size((options.buffer_mib << 20).min(i32::MAX as u32) as i32)
+            .precision(Precision::Nano)
+            .open();
+        let mut capture = capture.map_err(|error| {
+            let why = plain(error);
+            let denied = why.contains("not permitted") || why.contains("ermission");
+            failed(if denied { "rights" } else { "interface" })(why)
+        })?;
+        if !options.filter.is_empty() {
+            let set = capture.filter(&options.filter, true);
+            set.map_err(|e| failed("filter")(plain(e)))?;
+        }
+        let capture = capture.setnonblock();
+        let capture = capture.map_err(|e| failed("interface")(plain(e)))?;
+        let folder = format!("/sys/class/net/{}/statistics/", options.interface);
+        let drops = LOST
+            .iter()
+            .flat_map(|name| File::open(folder.clone() + name));
         let mut new = Self {
-            files: INTERFACE_DROPS.into_iter().flat_map(file).collect(),
-            at_start: 0,
-            counts: Counts::default(),
+            capture,
+            drops: drops.collect(),
+            drops_before: 0,
         };
-        new.at_start = new.interface();
-        new
+        new.drops_before = new.dropped_by_interface();
+        Ok(new)
     }
 
-    fn interface(&self) -> u64 {
+    fn dropped_by_interface(&self) -> u64 {
         let value = |file: &File| {
             let mut text = [0; 24];
             let length = file.read_at(&mut text, 0).unwrap_or(0);
             let text = String::from_utf8_lossy(text.get(..length).unwrap_or_default());
             text.trim().parse::<u64>().unwrap_or(0)
         };
-        let sum: u64 = self.files.iter().map(value).sum();
-        sum.saturating_sub(self.at_start)
+        let sum: u64 = self.drops.iter().map(value).sum();
+        sum.saturating_sub(self.drops_before)
     }
 
-    fn read(&mut self, capture: &mut Capture<Active>, writer: &Writer) -> Counts {
-        self.counts.packets = writer.packets;
-        self.counts.octets = writer.octets;
-        self.counts.interface = self.interface();
-        if let Ok(now) = capture.stats() {
+    fn tell_counts(&mut self, writer: &mut Writer) {
+        let counts = &mut writer.counts;
+        counts.dropped_by_interface = self.dropped_by_interface();
+        if let Ok(now) = self.capture.stats() {
             // libpcap counts in 32 bits.
             let grow = |sum: &mut u64, now: u32| *sum += u64::from(now.wrapping_sub(*sum as u32));
-            grow(&mut self.counts.received, now.received);
-            grow(&mut self.counts.kernel, now.dropped);
+            grow(&mut counts.received, now.received);
+            grow(&mut counts.dropped, now.dropped);
         }
-        self.counts
+        let (packets, octets, received) = (counts.written, writer.octets, counts.received);
+        let (kernel, interface) = (counts.dropped, counts.dropped_by_interface);
+        tell(&format!(
+            "stats {packets} {octets} {received} {kernel} {interface}"
+        ));
     }
-}
-
-/// One pcapng block under way at the end of a buffer.
-struct Block<'a> {
-    buffer: &'a mut Vec<u8>,
-    start: usize,
-}
-
-impl<'a> Block<'a> {
-    fn begin(buffer: &'a mut Vec<u8>, kind: u32) -> Self {
-        let start = buffer.len();
-        let mut block = Self { buffer, start };
-        block.numbers(&[kind, 0]);
-        block
-    }
-
-    fn numbers(&mut self, numbers: &[u32]) {
-        for number in numbers {
-            self.buffer.extend_from_slice(&number.to_le_bytes());
-        }
-    }
-
-    fn padded(&mut self, data: &[u8]) {
-        self.buffer.extend_from_slice(data);
-        let padding = data.len().next_multiple_of(4) - data.len();
-        self.buffer.extend(std::iter::repeat_n(0, padding));
-    }
-
-    fn option(&mut self, code: u16, value: &[u8]) {
-        let value = value.get(..MESSAGE_OCTETS).unwrap_or(value);
-        self.buffer.extend_from_slice(&code.to_le_bytes());
-        self.buffer
-            .extend_from_slice(&(value.len() as u16).to_le_bytes());
-        self.padded(value);
-    }
-
-    fn end_options(mut self) {
-        self.option(0, &[]);
-        self.end();
-    }
-
-    fn end(self) {
-        let length = (self.buffer.len() - self.start + 4) as u32;
-        self.buffer.extend_from_slice(&length.to_le_bytes());
-        let at = self.start + 4;
-        if let Some(place) = self.buffer.get_mut(at..at + 4) {
-            place.copy_from_slice(&length.to_le_bytes());
-        }
-    }
-}
-
-/// Section header block and interface description block (draft-ietf-opsawg-pcapng, 4.1, 4.2).
-fn file_head(options: &Options, link_type: i32) -> Vec<u8> {
-    let mut head = Vec::new();
-    let mut section = Block::begin(&mut head, 0x0a0d_0d0a);
-    section.numbers(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]);
-    section.option(3, std::env::consts::OS.as_bytes());
-    section.option(4, APPLICATION.as_bytes());
-    section.end_options();
-    let mut interface = Block::begin(&mut head, 1);
-    interface.numbers(&[link_type as u32 & 0xffff, options.snap_octets]);
-    interface.option(2, options.interface.as_bytes());
-    interface.option(9, &[9]);
-    if !options.filter.is_empty() {
-        interface.option(11, &[&[0], options.filter.as_bytes()].concat());
-    }
-    interface.end_options();
-    head
 }
 
 /// Gives up every capability, for good.
@@ -695,19 +577,14 @@ const SYSTEM_CALLS: &[i64] = &[
 ];
 
 /// From here on only what capturing needs; anything else fails with "not permitted".
-fn deny_system_calls() -> Result<(), String> {
-    fn text(error: impl Display) -> String {
-        error.to_string()
-    }
+fn deny_system_calls() -> Result<(), Box<dyn Error>> {
     let only = |call: i64, argument: u8, how: SeccompCmpOp, value: i32| {
         let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Dword, how, value as u64);
-        let rule = SeccompRule::new(vec![condition.map_err(text)?]);
-        Ok::<_, String>((call, vec![rule.map_err(text)?]))
+        let rule = SeccompRule::new(vec![condition?]);
+        Ok::<_, Box<dyn Error>>((call, vec![rule?]))
     };
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = SYSTEM_CALLS
-        .iter()
-        .map(|call| (*call, Vec::new()))
-        .collect();
+    let freely = SYSTEM_CALLS.iter().map(|call| (*call, Vec::new()));
+    let mut rules = BTreeMap::from_iter(freely);
     // Memory never becomes code; descriptors are only copied.
     let no_code = SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64);
     rules.extend([
@@ -715,9 +592,9 @@ fn deny_system_calls() -> Result<(), String> {
         only(libc::SYS_mprotect, 2, no_code, 0)?,
         only(libc::SYS_fcntl, 1, SeccompCmpOp::Eq, libc::F_DUPFD_CLOEXEC)?,
     ]);
-    let arch = std::env::consts::ARCH.try_into().map_err(text)?;
+    let arch = std::env::consts::ARCH.try_into()?;
     let denied = SeccompAction::Errno(libc::EPERM as u32);
     let filter = SeccompFilter::new(rules, denied, SeccompAction::Allow, arch);
-    let program: Result<BpfProgram, _> = filter.and_then(TryInto::try_into);
-    seccompiler::apply_filter_all_threads(&program.map_err(text)?).map_err(text)
+    let program: BpfProgram = filter?.try_into()?;
+    Ok(seccompiler::apply_filter_all_threads(&program)?)
 }

@@ -9,7 +9,13 @@ use std::{
     io::{self, Write},
 };
 
-use crate::source::{CaptureBytes, MAX_PACKET_BYTES, Secret};
+use crate::source::{
+    CaptureBytes, MAX_PACKET_BYTES, Secret,
+    pcapng_block::{Block, INTERFACE, PACKET, SECTION},
+};
+
+/// Kind of the block with what opens encrypted packets.
+const DECRYPTION_SECRETS: u32 = 10;
 
 /// One packet to write, and where its octets are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,31 +91,25 @@ pub fn write_pcapng_with(
     secrets: &[Secret],
     mut out: impl Write,
 ) -> Result<u64, ExportError> {
-    // Section header: byte order, version 1.0, length not stated.
-    let mut section = Vec::new();
-    put(
-        &mut section,
-        &[0x1a2b_3c4d, 0x0000_0001, u32::MAX, u32::MAX],
-    );
-    option(
-        &mut section,
+    let mut buffer = Vec::new();
+    let mut section = Block::begin(&mut buffer, SECTION);
+    // Byte order, version 1.0, length of the section not stated.
+    section.numbers(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]);
+    section.option(
         4,
         concat!("sipscope ", env!("CARGO_PKG_VERSION")).as_bytes(),
     );
-    put(&mut section, &[0]);
-    block(&mut out, 0x0a0d_0d0a, &section)?;
+    section.end_options();
     for secret in secrets {
-        let len = u32::try_from(secret.data.len()).unwrap_or(u32::MAX);
-        let mut body = Vec::new();
-        put(&mut body, &[secret.kind, len]);
-        body.extend_from_slice(&secret.data);
-        body.resize(body.len().next_multiple_of(4), 0);
-        block(&mut out, 10, &body)?;
+        let length = u32::try_from(secret.data.len()).unwrap_or(u32::MAX);
+        let mut block = Block::begin(&mut buffer, DECRYPTION_SECRETS);
+        block.numbers(&[secret.kind, length]);
+        block.data(&secret.data);
+        block.end();
     }
 
     let mut interfaces = HashMap::new();
     let mut bytes = Vec::new();
-    let mut body = Vec::new();
     for packet in packets {
         let next = u32::try_from(interfaces.len()).unwrap_or(u32::MAX);
         let mut new = false;
@@ -119,25 +119,24 @@ pub fn write_pcapng_with(
             next
         });
         if new {
-            body.clear();
-            put(&mut body, &[u32::from(packet.link_type), 0]);
-            option(&mut body, 9, &[9]);
-            put(&mut body, &[0]);
-            block(&mut out, 1, &body)?;
+            let mut block = Block::begin(&mut buffer, INTERFACE);
+            block.numbers(&[u32::from(packet.link_type), 0]);
+            block.option(9, &[9]);
+            block.end_options();
         }
         read(packet, files, &mut bytes)?;
+        let mut block = Block::begin(&mut buffer, PACKET);
+        block.numbers(&[interface]);
         // Times before 1970 cannot be said without an offset; nothing captures them.
-        let time = u64::try_from(packet.time).unwrap_or(0);
-        body.clear();
-        let (high, low) = ((time >> 32) as u32, (time & 0xffff_ffff) as u32);
-        put(
-            &mut body,
-            &[interface, high, low, packet.captured, packet.original],
-        );
-        body.extend_from_slice(&bytes);
-        body.resize(body.len().next_multiple_of(4), 0);
-        block(&mut out, 6, &body)?;
+        block.time(u64::try_from(packet.time).unwrap_or(0));
+        block.numbers(&[packet.captured, packet.original]);
+        block.data(&bytes);
+        block.end();
+        out.write_all(&buffer)?;
+        buffer.clear();
     }
+    // Without packets it still is a capture.
+    out.write_all(&buffer)?;
     out.flush()?;
     Ok(packets.len() as u64)
 }
@@ -229,20 +228,4 @@ fn put(out: &mut Vec<u8>, numbers: &[u32]) {
     for number in numbers {
         out.extend_from_slice(&number.to_le_bytes());
     }
-}
-
-/// A pcapng option; the end of the options is `put(out, &[0])`.
-fn option(out: &mut Vec<u8>, code: u16, value: &[u8]) {
-    out.extend_from_slice(&code.to_le_bytes());
-    out.extend_from_slice(&u16::try_from(value.len()).unwrap_or(u16::MAX).to_le_bytes());
-    out.extend_from_slice(value);
-    out.resize(out.len().next_multiple_of(4), 0);
-}
-
-fn block(out: &mut impl Write, kind: u32, body: &[u8]) -> io::Result<()> {
-    let length = u32::try_from(body.len().saturating_add(12)).unwrap_or(u32::MAX);
-    out.write_all(&kind.to_le_bytes())?;
-    out.write_all(&length.to_le_bytes())?;
-    out.write_all(body)?;
-    out.write_all(&length.to_le_bytes())
 }

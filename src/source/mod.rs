@@ -18,6 +18,7 @@ mod input;
 mod kind;
 pub mod live;
 mod log;
+pub(crate) mod pcapng_block;
 pub mod remote;
 mod spool;
 mod stored;

@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::{Clock, Counts, Event, LiveError, Shared, Target};
+use crate::source::pcapng_block::{self, Statistics};
 
 /// Octets gathered before they are written.
 const BUFFER: usize = 256 << 10;
@@ -16,8 +17,8 @@ const WRITE_AFTER: u64 = 50_000_000;
 /// … and is on the disk at the latest after so many, or after so many octets.
 const SYNC_AFTER: u64 = 1_000_000_000;
 const SYNC_OCTETS: u64 = 4 << 20;
-/// Longest comment.
-const COMMENT_OCTETS: usize = 4096;
+/// Octets kept of each packet.
+const SNAP_OCTETS: u32 = 262_144;
 
 /// What stands at the beginning of each file.
 pub(in crate::source) struct Head {
@@ -29,6 +30,20 @@ pub(in crate::source) struct Head {
     pub link_type: u16,
     /// The capture filter, if there is one.
     pub filter: String,
+}
+
+impl Head {
+    fn octets(&self) -> Vec<u8> {
+        let head = pcapng_block::Head {
+            application: concat!("sipscope ", env!("CARGO_PKG_VERSION")),
+            name: &self.name,
+            description: &self.description,
+            link_type: self.link_type,
+            snap_octets: SNAP_OCTETS,
+            filter: &self.filter,
+        };
+        head.octets()
+    }
 }
 
 /// Files under way.
@@ -73,7 +88,7 @@ impl PacketFile {
         };
         let now = clock();
         let mut new = Self {
-            head: file_head(head),
+            head: head.octets(),
             target,
             file,
             ahead,
@@ -97,41 +112,22 @@ impl PacketFile {
     /// Adds a packet of several parts, `original` octets long where it was captured.
     pub fn packet(&mut self, time: u64, original: u32, parts: &[&[u8]]) {
         let mark = self.shared.take_mark();
-        let length: usize = parts.iter().map(|part| part.len()).sum();
-        let mut block = Block::begin(&mut self.buffer, 6);
-        block.numbers(&[0, (time >> 32) as u32, time as u32, length as u32, original]);
-        for part in parts {
-            block.buffer.extend_from_slice(part);
-        }
-        block.pad(length);
-        if let Some(mark) = mark {
-            block.option(1, mark.as_bytes());
-            block.option(0, &[]);
-        }
-        block.end();
+        pcapng_block::packet(&mut self.buffer, time, original, parts, mark.as_deref());
         self.counts.packets += 1;
-        self.counts.octets += length as u64;
+        self.counts.octets += parts.iter().map(|part| part.len() as u64).sum::<u64>();
     }
 
     /// Adds the counters of now.
     pub fn statistics(&mut self, comment: &str) {
-        let time = (self.clock)();
         let counts = self.counts;
-        let mut block = Block::begin(&mut self.buffer, 5);
-        block.numbers(&[0, (time >> 32) as u32, time as u32]);
-        // isb_ifrecv, isb_ifdrop, isb_filteraccept, isb_osdrop, isb_usrdeliv.
-        let kept = counts.packets;
-        let lost = counts.dropped_by_kernel + counts.dropped_here;
-        let all = counts.received;
-        let values = [all, counts.dropped_by_interface, all, lost, kept];
-        for (code, value) in (4..).zip(values) {
-            block.option(code, &value.to_le_bytes());
-        }
-        if !comment.is_empty() {
-            block.option(1, comment.as_bytes());
-        }
-        block.option(0, &[]);
-        block.end();
+        let statistics = Statistics {
+            received: counts.received,
+            dropped_by_interface: counts.dropped_by_interface,
+            dropped: counts.dropped_by_kernel + counts.dropped_here,
+            written: counts.packets,
+        };
+        let comment = (!comment.is_empty()).then_some(comment);
+        statistics.write(&mut self.buffer, (self.clock)(), comment);
     }
 
     /// Writes and synchronises what is due; `idle` when nothing more is there just now.
@@ -228,74 +224,4 @@ impl PacketFile {
             why: error.to_string(),
         }
     }
-}
-
-/// One pcapng block under way at the end of a buffer.
-struct Block<'a> {
-    buffer: &'a mut Vec<u8>,
-    start: usize,
-}
-
-impl<'a> Block<'a> {
-    fn begin(buffer: &'a mut Vec<u8>, kind: u32) -> Self {
-        let start = buffer.len();
-        let mut block = Self { buffer, start };
-        block.numbers(&[kind, 0]);
-        block
-    }
-
-    fn numbers(&mut self, numbers: &[u32]) {
-        for number in numbers {
-            self.buffer.extend_from_slice(&number.to_le_bytes());
-        }
-    }
-
-    /// Fills up to a multiple of four octets behind `length` of them.
-    fn pad(&mut self, length: usize) {
-        let padding = length.next_multiple_of(4) - length;
-        self.buffer.extend(std::iter::repeat_n(0, padding));
-    }
-
-    fn option(&mut self, code: u16, value: &[u8]) {
-        let value = value.get(..COMMENT_OCTETS).unwrap_or(value);
-        self.buffer.extend_from_slice(&code.to_le_bytes());
-        self.buffer
-            .extend_from_slice(&(value.len() as u16).to_le_bytes());
-        self.buffer.extend_from_slice(value);
-        self.pad(value.len());
-    }
-
-    fn end(self) {
-        let length = (self.buffer.len() - self.start + 4) as u32;
-        self.buffer.extend_from_slice(&length.to_le_bytes());
-        let at = self.start + 4;
-        if let Some(place) = self.buffer.get_mut(at..at + 4) {
-            place.copy_from_slice(&length.to_le_bytes());
-        }
-    }
-}
-
-/// Section header block and interface description block (draft-ietf-opsawg-pcapng, 4.1, 4.2).
-fn file_head(head: &Head) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut section = Block::begin(&mut out, 0x0a0d_0d0a);
-    section.numbers(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]);
-    section.option(3, std::env::consts::OS.as_bytes());
-    section.option(
-        4,
-        concat!("sipscope ", env!("CARGO_PKG_VERSION")).as_bytes(),
-    );
-    section.option(0, &[]);
-    section.end();
-    let mut interface = Block::begin(&mut out, 1);
-    interface.numbers(&[u32::from(head.link_type), 262_144]);
-    interface.option(2, head.name.as_bytes());
-    interface.option(3, head.description.as_bytes());
-    interface.option(9, &[9]);
-    if !head.filter.is_empty() {
-        interface.option(11, &[&[0], head.filter.as_bytes()].concat());
-    }
-    interface.option(0, &[]);
-    interface.end();
-    out
 }
