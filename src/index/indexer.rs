@@ -2,6 +2,7 @@
 //!
 //! One writer, messages in the order of the capture; any number of threads may have decoded them.
 
+mod preparation;
 mod ring;
 
 use std::collections::BTreeMap;

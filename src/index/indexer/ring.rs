@@ -4,13 +4,16 @@
 //! over go, with all that only they need; calls that go on, or have messages in later epochs, are
 //! carried over. What left is counted, and is in the file. Ids stay what they were and are never
 //! given again; the calls that remain are what they would be without a ring.
+//!
+//! What the messages that stay need is noted piece by piece while the epoch fills
+//! ([`Preparation`]), so that nothing has to wait long when the oldest one leaves.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
-use super::{Cid, HashedMap, IndexView, Indexer, Recent};
-use crate::index::call::{self, State};
+use super::preparation::{Border, Marks, Preparation};
+use super::{Cid, HashedMap, Indexer, Recent};
 use crate::index::ids::{CallId, MessageId};
-use crate::index::message_store::{Repeat, flag};
+use crate::index::message_store::Repeat;
 use crate::index::{CallKind, Left};
 use crate::sip::method::Method;
 
@@ -19,7 +22,7 @@ const EPOCHS: usize = 8;
 /// Smallest bound.
 const MIN_OCTETS: usize = 1 << 20;
 /// Messages between two looks at the memory in use.
-const EVERY: usize = 256;
+pub(super) const EVERY: usize = 256;
 /// What is carried over of one call; less when there are many of them.
 const LEVELS: [Level; 3] = [
     Level {
@@ -48,20 +51,8 @@ pub(super) struct Ring {
     borders: VecDeque<Border>,
     /// Octets in memory when the newest epoch began.
     baseline: usize,
-}
-
-/// Positions in all lists where an epoch begins.
-#[derive(Clone, Copy, Default)]
-struct Border {
-    rows: usize,
-    parties: usize,
-    dialogs: usize,
-    calls: usize,
-    flows: usize,
-    extents: usize,
-    announcements: usize,
-    texts: usize,
-    time: i64,
+    /// For the next one that leaves.
+    preparation: Option<Box<Preparation>>,
 }
 
 impl Ring {
@@ -70,53 +61,8 @@ impl Ring {
             octets: octets.max(MIN_OCTETS),
             borders: VecDeque::from([Border::default()]),
             baseline: 0,
+            preparation: None,
         }
-    }
-}
-
-/// What of a list stays: all from `cut` on, and some before it.
-struct Marks {
-    start: usize,
-    cut: usize,
-    dense: Vec<u64>,
-    /// Those that were carried over before.
-    old: HashSet<usize>,
-}
-
-impl Marks {
-    /// Nothing before `cut`; the list was cut at `start` before.
-    fn new(start: usize, cut: usize) -> Self {
-        Self {
-            start,
-            cut,
-            dense: vec![0; cut.saturating_sub(start).div_ceil(64)],
-            old: HashSet::new(),
-        }
-    }
-
-    fn add(&mut self, index: usize) {
-        if index >= self.cut {
-            return;
-        }
-        let Some(at) = index.checked_sub(self.start) else {
-            self.old.insert(index);
-            return;
-        };
-        if let Some(word) = self.dense.get_mut(at / 64) {
-            *word |= 1 << (at % 64);
-        }
-    }
-
-    fn has(&self, index: usize) -> bool {
-        if index >= self.cut {
-            return true;
-        }
-        let Some(at) = index.checked_sub(self.start) else {
-            return self.old.contains(&index);
-        };
-        self.dense
-            .get(at / 64)
-            .is_some_and(|word| word >> (at % 64) & 1 == 1)
     }
 }
 
@@ -209,6 +155,12 @@ impl Indexer {
             ring.borders.push_back(border);
             ring.baseline = octets;
         }
+        if let Some(cut) = ring.borders.get(1).copied() {
+            let preparation = self.prepare(&cut, false);
+            if let Some(ring) = &mut self.ring {
+                ring.preparation = Some(preparation);
+            }
+        }
         while let Some(cut) = self.overdue(octets) {
             let before = octets;
             self.let_go(&cut);
@@ -217,6 +169,16 @@ impl Indexer {
                 ring.baseline = ring.baseline.saturating_sub(before.saturating_sub(octets));
             }
         }
+    }
+
+    /// Goes on with what is known of the epoch before `cut`, the oldest.
+    fn prepare(&mut self, cut: &Border, all: bool) -> Box<Preparation> {
+        let ring = self.ring.as_mut();
+        let begun = ring.and_then(|ring| ring.preparation.take());
+        let begun = begun.filter(|begun| begun.cut.rows == cut.rows);
+        let mut preparation = begun.unwrap_or_else(|| Box::new(Preparation::new(self, *cut)));
+        preparation.go_on(self, all);
+        preparation
     }
 
     /// Where the second oldest epoch begins, when the oldest has to go; the newest never does.
@@ -236,7 +198,8 @@ impl Indexer {
         if self.left.first.is_none() {
             self.left.first = self.rows.get(0).map(|row| row.time);
         }
-        let (calls, carried) = self.choose(cut, half / CARRIED_OCTETS);
+        let mut stays = self.prepare(cut, true);
+        let (calls, carried) = self.choose(cut, &stays.living, half / CARRIED_OCTETS);
 
         for (at, before) in &carried.chains {
             if let Some(row) = self.rows.get_mut(at.index()) {
@@ -255,63 +218,55 @@ impl Indexer {
         }
         drop(carried);
 
-        let mut parties = Marks::new(self.parties.start(), cut.parties);
-        let mut dialogs = Marks::new(self.dialogs.start(), cut.dialogs);
-        let mut flows = Marks::new(self.flows.start(), cut.flows);
-        let mut extents = Marks::new(self.extents.start(), cut.extents);
-        let mut texts = Marks::new(self.texts.start(), cut.texts);
-        for (_, row) in self.rows.indexed().filter(|(at, _)| rows.has(*at)) {
-            parties.add(row.parties.index());
-            flows.add(row.flow.index());
-            texts.add(row.start_text.index());
-            for text in [row.user_agent, row.body_text].into_iter().flatten() {
-                texts.add(text.index());
-            }
-            if let Some(dialog) = row.dialog {
-                dialogs.add(dialog.index());
-            }
-            if row.flags & flag::SCATTERED != 0 {
-                let mut at = usize::try_from(row.place).unwrap_or(usize::MAX);
-                let mut left = row.len;
-                while left > 0
-                    && let Some(extent) = self.extents.get(at)
-                {
-                    extents.add(at);
-                    left = left.saturating_sub(extent.len);
-                    at += 1;
-                }
+        // What stays from the border on was looked at already, what was carried over is added here.
+        for (at, row) in self.rows.indexed().take_while(|(at, _)| *at < cut.rows) {
+            if rows.has(at) {
+                stays.add_row(row, &self.extents);
             }
         }
-        for (_, p) in self.parties.indexed().filter(|(at, _)| parties.has(*at)) {
-            let tags = [p.from_tag, p.to_tag].into_iter().flatten();
-            let all = [p.call_id, p.from_uri, p.to_uri].into_iter().chain(tags);
-            all.for_each(|text| texts.add(text.index()));
+        for (at, party) in self
+            .parties
+            .indexed()
+            .take_while(|(at, _)| *at < cut.parties)
+        {
+            if stays.parties.has(at) {
+                stays.add_party(party);
+            }
         }
-        for (_, d) in self.dialogs.indexed().filter(|(at, _)| dialogs.has(*at)) {
-            let tags = [d.local_tag, d.remote_tag].into_iter().flatten();
-            let all = std::iter::once(d.call_id).chain(tags);
-            all.for_each(|text| texts.add(text.index()));
+        for (at, dialog) in self
+            .dialogs
+            .indexed()
+            .take_while(|(at, _)| *at < cut.dialogs)
+        {
+            if stays.dialogs.has(at) {
+                stays.add_dialog(dialog);
+            }
         }
-        for (_, call) in self.calls.indexed().filter(|(at, _)| calls.has(*at)) {
-            texts.add(call.call_id.index());
+        for (at, call) in self.calls.indexed().take_while(|(at, _)| *at < cut.calls) {
+            if calls.has(at) {
+                stays.texts.add(call.call_id.index());
+            }
         }
         self.hep.retain(|note| rows.has(note.message.index()));
         for (_, note) in self.hep.indexed() {
             if let Some(node) = note.node {
-                texts.add(node.index());
+                stays.texts.add(node.index());
             }
         }
 
         self.rows.leave(cut.rows, |at, _| rows.has(at));
-        self.parties.leave(cut.parties, |at, _| parties.has(at));
-        self.dialogs.leave(cut.dialogs, |at, _| dialogs.has(at));
+        self.parties
+            .leave(cut.parties, |at, _| stays.parties.has(at));
+        self.dialogs
+            .leave(cut.dialogs, |at, _| stays.dialogs.has(at));
         self.calls.leave(cut.calls, |at, _| calls.has(at));
-        self.flows.leave(cut.flows, |at, _| flows.has(at));
-        self.extents.leave(cut.extents, |at, _| extents.has(at));
+        self.flows.leave(cut.flows, |at, _| stays.flows.has(at));
+        self.extents
+            .leave(cut.extents, |at, _| stays.extents.has(at));
         self.announcements.leave(cut.announcements, |_, a| {
             rows.has(a.message.index()) && calls.has(a.call.index())
         });
-        self.texts.leave(cut.texts, |at| texts.has(at));
+        self.texts.leave(cut.texts, |at| stays.texts.has(at));
         self.session_intervals
             .retain(|(message, _)| rows.has(message.index()));
         self.told.retain(|row| rows.has(row.message.index()));
@@ -320,31 +275,28 @@ impl Indexer {
         let icmp = std::sync::Arc::make_mut(&mut self.icmp);
         icmp.leave(cut.time, |message| rows.has(message.index()));
 
-        self.forget(cut, &texts);
+        self.forget(&stays, &calls);
         self.left.messages += messages.saturating_sub(self.rows.len()) as u64;
         self.left.before = Some(cut.time);
     }
 
     /// The calls that stay, and what is carried over of them.
-    fn choose(&mut self, cut: &Border, most_rows: usize) -> (Marks, Carried) {
+    fn choose(&mut self, cut: &Border, going_on: &Marks, most_rows: usize) -> (Marks, Carried) {
         let first = MessageId::at(cut.rows);
         let mut crossing = Vec::new();
         let mut living = Vec::new();
-        // Its pages are shared only until the end of this function.
-        let view = self.publish();
-        for (at, call) in self.calls.indexed() {
+        for (at, call) in self.calls.indexed().take_while(|(at, _)| *at < cut.calls) {
             let id = CallId::at(at);
             if call.last >= first {
                 if call.first < first {
                     crossing.push(id);
                 }
-            } else if is_living(&view, id, call.kind) {
+            } else if going_on.has(at) {
                 living.push((call.last, id));
             } else {
                 self.left.add(call.kind);
             }
         }
-        drop(view);
         living.sort_unstable();
         let mut carried = Carried::default();
         let mut last = LEVELS[0];
@@ -445,20 +397,17 @@ impl Indexer {
     }
 
     /// Forgets in the tables of the writer what has left.
-    fn forget(&mut self, cut: &Border, texts: &Marks) {
+    fn forget(&mut self, stays: &Preparation, calls: &Marks) {
+        let cut = &stays.cut;
         let Self {
-            calls,
-            dialogs,
-            flows,
-            parties,
             announcements,
             cids,
             cid_table,
             ..
         } = self;
-        let call_is_there = |call: CallId| calls.get(call.index()).is_some();
+        let call_is_there = |call: CallId| calls.has(call.index());
         self.dialog_table
-            .retain(|_, dialog| dialogs.get(dialog.index()).is_some());
+            .retain(|_, dialog| stays.dialogs.has(dialog.index()));
         self.invite_calls.retain(|_, call| call_is_there(*call));
         self.registrations.retain(|_, call| call_is_there(*call));
         self.announced_at
@@ -468,7 +417,7 @@ impl Indexer {
         shrink(&mut self.registrations);
         shrink(&mut self.announced_at);
         self.flow_table
-            .retain(|(_, flow)| flows.get(flow.index()).is_some());
+            .retain(|(_, flow)| stays.flows.has(flow.index()));
         let room = self.flow_table.len() * 2;
         if self.flow_table.capacity() > 2 * room + 1024 {
             self.flow_table.shrink_to(room, |(key, _)| *key);
@@ -480,12 +429,12 @@ impl Indexer {
                 *slot = slot.filter(|call| call_is_there(*call));
             }
             for recent in &mut cid.parties {
-                if recent.id.is_none_or(|id| parties.get(id.index()).is_none()) {
+                if recent.id.is_none_or(|id| !stays.parties.has(id.index())) {
                     *recent = Recent::default();
                 }
-                recent.dialog = recent.dialog.filter(|d| dialogs.get(d.index()).is_some());
+                recent.dialog = recent.dialog.filter(|d| stays.dialogs.has(d.index()));
             }
-            texts.has(cid.text.index()) && cid.calls.iter().any(Option::is_some)
+            stays.texts.has(cid.text.index()) && cid.calls.iter().any(Option::is_some)
         });
         if cids.capacity() > 4 * cids.len() + 1024 {
             cids.shrink_to(2 * cids.len());
@@ -517,26 +466,6 @@ impl Left {
             *count += 1;
         }
     }
-}
-
-/// More messages are to be expected.
-fn is_living(view: &IndexView, id: CallId, kind: CallKind) -> bool {
-    match kind {
-        CallKind::Message | CallKind::Options | CallKind::Other => return false,
-        CallKind::Call | CallKind::Registration | CallKind::Subscription => {}
-    }
-    call::summary(view, id).is_some_and(|summary| {
-        matches!(
-            summary.state,
-            State::Calling
-                | State::Ringing
-                | State::EarlyMedia
-                | State::Answered
-                | State::Registered
-                | State::Active
-                | State::Pending
-        )
-    })
 }
 
 /// Gives room back after a burst.
