@@ -398,16 +398,20 @@ fn a_stream_without_hep_is_closed() {
     assert_eq!(told.len(), 1);
 }
 
+/// Hardly anything may wait to be written.
+fn with_small_queue() -> HepOptions {
+    HepOptions {
+        limits: Limits {
+            queue_octets: 8 << 10,
+            ..Limits::default()
+        },
+        ..options()
+    }
+}
+
 #[test]
 fn what_comes_too_fast_is_lost_and_counted() {
-    let limits = Limits {
-        queue_octets: 8 << 10,
-        ..Limits::default()
-    };
-    let mut listening = Listening::start(HepOptions {
-        limits,
-        ..options()
-    });
+    let mut listening = Listening::start(with_small_queue());
     let packet = version3(&sip(1), None);
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     const SENT: u64 = 30_000;
@@ -432,14 +436,7 @@ fn what_comes_too_fast_is_lost_and_counted() {
 
 #[test]
 fn a_fast_stream_waits_and_loses_nothing() {
-    let limits = Limits {
-        queue_octets: 8 << 10,
-        ..Limits::default()
-    };
-    let mut listening = Listening::start(HepOptions {
-        limits,
-        ..options()
-    });
+    let mut listening = Listening::start(with_small_queue());
     let mut stream = listening.tcp();
     let packet = version3(&sip(1), None);
     for _ in 0..10_000 {
