@@ -79,7 +79,12 @@ pub(super) fn fill(template: &str, places: &[(&'static str, Place)]) -> Vec<Piec
         }
     }
     push_text(&mut pieces, rest);
-    if let Some(Piece::Text(first)) = pieces.first_mut() {
+    // What somebody is called is a value: it stands as it was written.
+    let is_named = places.iter().any(|(name, place)| {
+        matches!(place, Place::Who(Who::Named { .. } | Who::Again(_)))
+            && template.starts_with(&format!("{{{name}}}"))
+    });
+    if let Some(Piece::Text(first)) = pieces.first_mut().filter(|_| !is_named) {
         *first = capital(first);
     }
     pieces

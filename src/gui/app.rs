@@ -24,8 +24,8 @@ use super::panels::reading_bar::reading_bar_ui;
 use super::panels::status_bar::{notice_ui, status_bar_ui};
 use super::panels::top_bar::{TopBarState, menus_ui, path_field_hidden, path_field_ui};
 use super::panels::welcome::{damage_ui, no_sip_ui, welcome_ui};
-use super::prefs::Prefs;
-use super::session::{PrefsKeeper, Session};
+use super::prefs::{Prefs, PrefsKeeper};
+use super::session::Session;
 use super::theme::{self, Theme};
 use super::widgets::panel_head::panel_head;
 

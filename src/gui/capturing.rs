@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
 use super::live::{self, CaptureWish, Kept, LiveCapture, Origin, Phase};
+use super::pace::Pace;
 use super::panels::capture::CaptureFacts;
 use super::selection::Selection;
-use super::session::{PACE, Session, Wake};
+use super::session::{Session, Wake};
 use crate::index::ids::{CallId, MessageId};
 use crate::ingest;
 use crate::ingest::thin::{self, Thinned};
@@ -188,16 +188,8 @@ fn start(session: &mut Session, wish: CaptureWish) {
         return;
     }
     session.capturing.refused = None;
-    let pace = {
-        let mut last: Option<Instant> = None;
-        Box::new(move || {
-            let due = last.is_none_or(|last| last.elapsed() >= PACE);
-            if due {
-                last = Some(Instant::now());
-            }
-            due
-        })
-    };
+    let mut pace = Pace::default();
+    let pace = Box::new(move || pace.due());
     let thin = wish.kept == Kept::SipAndItsMedia && wish.origin != Origin::Hep;
     let names = wish.sources().iter().map(PathBuf::from).collect();
     let (live, feeds) = LiveCapture::start(wish, session.wake());

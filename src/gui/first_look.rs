@@ -5,7 +5,9 @@
 //! rest after the first view until its rows have been painted, or for as long as [`PATIENCE`].
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use super::pace::Pace;
 
 /// A window that is not painted (hidden, on another desktop) holds nothing up for longer.
 const PATIENCE: Duration = Duration::from_millis(700);
@@ -28,16 +30,16 @@ pub struct FirstLook {
 pub struct Rest {
     shared: Arc<Shared>,
     published: u32,
-    last: Option<Instant>,
+    pace: Pace,
 }
 
 impl FirstLook {
-    /// Something that says when to publish, at most once in each `pace`.
-    pub fn rest(&self) -> Rest {
+    /// Something that says when to publish, at most as often as `pace` says.
+    pub fn rest(&self, pace: Pace) -> Rest {
         Rest {
             shared: Arc::clone(&self.shared),
             published: 0,
-            last: None,
+            pace,
         }
     }
 
@@ -59,7 +61,7 @@ impl Drop for FirstLook {
 
 impl Rest {
     /// True when the index shall be published now; rests first when that was done once.
-    pub fn due(&mut self, pace: Duration) -> bool {
+    pub fn due(&mut self) -> bool {
         if self.published == 1 {
             self.published = 2;
             let painted = &self.shared.painted;
@@ -70,9 +72,8 @@ impl Rest {
                 .changed
                 .wait_timeout_while(painted, PATIENCE, |painted| !*painted);
         }
-        let due = self.last.is_none_or(|last| last.elapsed() >= pace);
+        let due = self.pace.due();
         if due {
-            self.last = Some(Instant::now());
             self.published = self.published.max(1);
         }
         due
@@ -81,14 +82,16 @@ impl Rest {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
 
     #[test]
     fn workers_go_on_when_the_rows_are_painted() {
         let mut look = FirstLook::default();
-        let mut rest = look.rest();
-        assert!(rest.due(Duration::ZERO), "the first view comes at once");
-        let worker = std::thread::spawn(move || rest.due(Duration::ZERO));
+        let mut rest = look.rest(Pace::of(Duration::ZERO));
+        assert!(rest.due(), "the first view comes at once");
+        let worker = std::thread::spawn(move || rest.due());
         assert!(!look.begin_frame(false) && !look.begin_frame(true));
         assert!(!worker.is_finished());
         assert!(look.begin_frame(true));

@@ -26,6 +26,7 @@ pub mod layout;
 pub mod lists;
 pub mod live;
 pub mod notebook;
+pub mod pace;
 pub mod panel_ctx;
 pub mod panels;
 pub mod pasting;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
@@ -172,6 +173,59 @@ pub fn path() -> Option<PathBuf> {
         .or_else(|| folder("XDG_CONFIG_HOME").map(|config| PathBuf::from(config).join("sipscope")))
         .or_else(|| folder("HOME").map(|home| PathBuf::from(home).join(".config/sipscope")))?;
     Some(config.join("prefs.json"))
+}
+
+/// Keeps the preferences on disk without keeping the window waiting.
+pub struct PrefsKeeper {
+    path: Option<PathBuf>,
+    saved: Prefs,
+    /// One writer at a time, the newest last.
+    order: Arc<Mutex<()>>,
+}
+
+impl PrefsKeeper {
+    /// Keeps them at `path`, where they are `saved` now.
+    pub fn new(path: Option<PathBuf>, saved: Prefs) -> Self {
+        Self {
+            path,
+            saved,
+            order: Arc::default(),
+        }
+    }
+
+    /// Saves them when they have changed.
+    pub fn keep(&mut self, prefs: &Prefs) {
+        if *prefs == self.saved {
+            return;
+        }
+        self.saved = prefs.clone();
+        let Some(path) = self.path.clone() else {
+            return;
+        };
+        let (prefs, order) = (prefs.clone(), Arc::clone(&self.order));
+        std::thread::spawn(move || {
+            let _turn = order
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            if let Err(error) = prefs.save(&path) {
+                log::warn!("preferences not saved: {error}");
+            }
+        });
+    }
+
+    /// Saves them before the program ends.
+    pub fn finish(&mut self, prefs: &Prefs) {
+        let _turn = self
+            .order
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(path) = &self.path
+            && *prefs != self.saved
+            && let Err(error) = prefs.save(path)
+        {
+            log::warn!("preferences not saved: {error}");
+        }
+    }
 }
 
 #[cfg(test)]

@@ -410,7 +410,8 @@ impl Sizes {
                 .clamp(NARROWEST_GAP * zoom.min(1.0), WIDEST_GAP * zoom.max(1.0))
         };
         let mut gaps: Vec<f32> = ladder.gaps.iter().map(|letters| wish(*letters)).collect();
-        let room = |side: f32| width - BAR_POINTS - time_points - 2.0 * side;
+        // A point less, so that no rounding makes it scroll.
+        let room = |side: f32| width - BAR_POINTS - time_points - 2.0 * side - 1.0;
         let side = [
             (SIDE_POINTS, STILL_READ_GAP),
             (TIGHT_SIDE_POINTS, STILL_READ_GAP),

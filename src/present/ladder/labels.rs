@@ -44,7 +44,7 @@ pub fn label(view: &IndexView, id: MessageId, row: &MessageRow) -> String {
 }
 
 /// Words of a reason phrase that a shorter label may keep.
-const KEPT_WORDS: usize = 3;
+const KEPT_WORDS: usize = 12;
 
 /// Shorter forms of a label, the longest first: what a reader misses least goes first.
 pub fn shorter(label: &str, is_response: bool) -> Vec<String> {
@@ -121,6 +121,8 @@ mod tests {
         assert_eq!(
             shorter("100 trying -- your call (or so) (INVITE)", true),
             [
+                "100 trying -- your call (or… (INVITE)",
+                "100 trying -- your call… (INVITE)",
                 "100 trying -- your… (INVITE)",
                 "100 trying --… (INVITE)",
                 "100 trying… (INVITE)",

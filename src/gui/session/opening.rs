@@ -1,0 +1,142 @@
+//! Opening, reading again and closing captures.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::workers::{Capture, Workers};
+use super::{KEPT_RECENT, Session, Wake};
+use crate::gui::action::FindText;
+use crate::gui::first_look::FirstLook;
+use crate::gui::pace::Pace;
+use crate::gui::samples::PastedFile;
+use crate::gui::selection::Selection;
+use crate::index::CallKind;
+use crate::ingest::{self, Loading};
+
+impl Session {
+    pub(super) fn open(&mut self, paths: Vec<PathBuf>) {
+        self.open_with(paths, None);
+    }
+
+    pub(super) fn open_with(&mut self, paths: Vec<PathBuf>, pasted: Option<PastedFile>) {
+        if paths.is_empty() {
+            return;
+        }
+        self.close();
+        self.remember(&paths);
+        if pasted.is_none() {
+            self.notebook.open(&paths);
+        }
+        self.damage_hidden = false;
+        self.reading_hidden = false;
+        self.path_field = false;
+        let look = FirstLook::default();
+        let mut rest = look.rest(Pace::default());
+        let pace = Box::new(move || rest.due());
+        let options = ingest::Options {
+            key_logs: self.key_logs.clone(),
+            pasted: pasted.is_some(),
+            ..ingest::Options::default()
+        };
+        let loading = ingest::spawn(paths.clone(), options, pace, Arc::clone(&self.wake));
+        self.capture = Some(Capture {
+            paths,
+            loading,
+            files: None,
+            pasted,
+        });
+        self.first_look = Some(look);
+    }
+
+    /// Shows what is being captured.
+    pub(in crate::gui) fn show_growing(&mut self, names: Vec<PathBuf>, loading: Loading) {
+        self.close_capture();
+        self.path_field = false;
+        self.capture = Some(Capture {
+            paths: names,
+            loading,
+            files: None,
+            pasted: None,
+        });
+    }
+
+    /// The files of the capture lie there now.
+    pub(in crate::gui) fn renamed(&mut self, paths: Vec<PathBuf>) {
+        if let Some(capture) = &mut self.capture {
+            self.notebook.moved(&paths);
+            self.notebook.keep(self.ladder.arrangement(), &self.view);
+            capture.paths = paths;
+        }
+    }
+
+    pub(in crate::gui) fn wake(&self) -> Wake {
+        Arc::clone(&self.wake)
+    }
+
+    pub(in crate::gui) fn close_capture(&mut self) {
+        self.close();
+    }
+
+    pub(super) fn close(&mut self) {
+        self.capturing.forget();
+        self.notebook.close();
+        self.capture = None;
+        self.first_look = None;
+        self.serial += 1;
+        self.version += 1;
+        self.view = Arc::default();
+        self.selection = Selection::default();
+        self.ladder.forget();
+        self.pinned = None;
+        self.kind = CallKind::Call;
+        self.kind_chosen = false;
+        self.filter = None;
+        self.filter_text.clear();
+        self.earlier.clear();
+        self.later.clear();
+        self.marked.clear();
+        self.reference = None;
+        self.find_text = FindText::default();
+        // Fresh ones: an answer about the old capture must not arrive in the new one.
+        self.workers = Workers::new(&self.wake);
+    }
+
+    /// Opens a file that was written for it.
+    pub(super) fn open_made(&mut self, made: std::io::Result<PathBuf>) {
+        match made {
+            Ok(path) => self.open(vec![path]),
+            Err(error) => self.notify(format!(
+                "It cannot be put where it could be opened: {error}"
+            )),
+        }
+    }
+
+    /// Notes what was opened; what the program itself wrote is no document of anybody.
+    pub(super) fn remember(&mut self, paths: &[PathBuf]) {
+        let own = crate::source::private_folder();
+        let theirs = |path: &&PathBuf| {
+            path.as_os_str() != "-" && !own.as_ref().is_some_and(|own| path.starts_with(own))
+        };
+        for path in paths.iter().rev().filter(theirs) {
+            let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+            self.prefs.recent.retain(|known| *known != path);
+            self.prefs.recent.insert(0, path);
+        }
+        self.prefs.recent.truncate(KEPT_RECENT);
+    }
+
+    pub(super) fn reload(&mut self) {
+        let Some(paths) = self.capture.as_ref().map(|c| c.paths.clone()) else {
+            return;
+        };
+        let filter = std::mem::take(&mut self.filter_text);
+        let (kind, chosen) = (self.kind, self.kind_chosen);
+        // The file of a text goes with the capture, which is to be read again.
+        let pasted = self.capture.as_mut().and_then(|c| c.pasted.take());
+        self.open_with(paths, pasted);
+        (self.kind, self.kind_chosen) = (kind, chosen);
+        if !filter.is_empty() {
+            self.set_filter(filter);
+        }
+    }
+}
