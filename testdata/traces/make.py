@@ -6,6 +6,7 @@
 
 The formats were learned from public documents and from the code of the programs; no line is copied.
 """
+import json
 import pathlib
 import subprocess
 import sys
@@ -231,6 +232,39 @@ def main():
                         unix(invite("avaya-ends")))
           + record.format("140", "<--", "egress: { L[2001:db8::20]:5061/R[2001:db8::10]:5061/TLS/ }\n",
                           unix(busy("avaya-ends", "TLS"))))
+    # A message longer than a datagram goes on in the next one.
+    numbered = '<133>[S=20{n}] [SID=a1b2c3:1:8]  {text} [Time:02-05@09:41:02.{ms}]\n'
+    head = ("(N  51{n}) ---- {way} SIP Message {to} 192.0.2.10:5060 {at} SIPInterface #0 (SBC) UDP TO(#1) "
+            "SocketID(5) ---- #012")
+    one = head.format(n=1, way="Incoming", to="from", at="to") + unix(invite("continued")).replace("\n", " #012")
+    two = head.format(n=5, way="Outgoing", to="to", at="from") + unix(busy("continued")).replace("\n", " #012")
+    cuts = [0, one.index("ontact:"), one.index("IP4 192.0.2.10 #012t="), len(one)]
+    parts = [one[a:b] for a, b in zip(cuts, cuts[1:])]
+    write("audiocodes-continued.log", "".join(
+        [numbered.format(n=n, text=text, ms="101") for n, text in enumerate(parts, 1)]
+        + [numbered.format(n=4, text="(N  514) another entry #012", ms="120"),
+           numbered.format(n=5, text=two, ms="140")]))
+    # Where a datagram is missing, nothing is put together.
+    write("audiocodes-gap.log", "".join(
+        [numbered.format(n=1, text=parts[0], ms="101"), numbered.format(n=3, text=parts[2], ms="101"),
+         numbered.format(n=5, text=two, ms="140")]))
+    flat = lambda text, wide: "".join(
+        "  " + text.replace("\r\n", "..")[at:at + wide] + "\n" for at in range(0, len(text.replace("\r\n", "..")), wide))
+    write("ngrep-flat.txt", "interface: any\n#\nU 192.0.2.10:5060 -> 192.0.2.20:5060\n" + flat(invite("ngrep-flat"), 110)
+          + "#\nU 192.0.2.20:5060 -> 192.0.2.10:5060 #2\n" + flat(busy("ngrep-flat"), 1000) + "#\n"
+          + "U 192.0.2.20:5060 -> 192.0.2.10:5060 " + busy("ngrep-single").replace("\r\n", "..") + "\n")
+    box = "".join(f"| {line:90} |\n" for line in unix(both("box", "", "")).split("\n"))
+    write("plain-box.txt", "+" + "-" * 92 + "+\n" + box + "+" + "-" * 92 + "+\n")
+    write("plain-json.log", "".join(
+        json.dumps({"ts": f"2026-05-02T09:41:02.{ms}Z", "msg": text, "host": "pbx"}).replace("<", "\\u003c") + "\n"
+        for ms, text in [("101", invite("json")), ("140", busy("json"))]))
+    write("plain-logcat.txt", "".join(
+        f"05-02 09:41:02.{ms}  1203  1207 I sip: {line}\n"
+        for ms, text in [("101", invite("logcat")), ("140", busy("logcat"))] for line in unix(text).split("\n")))
+    write("plain-above.log",
+          "20260502094102.101 <sip:INFO> received 480 bytes SIP message from 192.0.2.10:5060 [0x1c2e0d0]\n------\n"
+          + unix(invite("above")) + "------\n"
+          "+++ 2-5-2026 09:41:02.140000 INFO SIP\nSend to: udp:192.0.2.10:5060\n" + unix(busy("above")) + "---\n")
     if "--tools" in sys.argv:
         capture = HERE / "../../assets/samples/failed-call.pcap"
         for file, command in {

@@ -70,6 +70,8 @@ enum Prefix {
 pub(super) struct Wrapping {
     html: bool,
     no_break_spaces: bool,
+    /// Each line ends at the bar of a box.
+    bars: bool,
     prefixes: Vec<Prefix>,
 }
 
@@ -94,6 +96,15 @@ impl Wrapping {
         if memmem::find(text, b"\xc2\xa0").is_some() || tried.html {
             tried.no_break_spaces = true;
             attempt(&tried, false);
+        }
+        let ends: Vec<bool> = sample_lines(text)
+            .filter(|line| !line.trim_ascii().is_empty())
+            .map(|line| without_bar(line).is_some())
+            .collect();
+        let barred = ends.iter().filter(|bar| **bar).count();
+        if ends.len() >= FEWEST_LINES && most_of(barred, ends.len()) {
+            tried.bars = true;
+            attempt(&tried, true);
         }
         while tried.prefixes.len() < MOST_PREFIXES {
             let mut lines = Vec::new();
@@ -175,6 +186,10 @@ impl Wrapping {
             text = Cow::Owned(blanks(line));
         }
         let mut rest: &[u8] = &text;
+        if let Some(inner) = without_bar(rest).filter(|_| self.bars) {
+            around.repairs |= Repair::Box.bit();
+            rest = inner;
+        }
         for prefix in &self.prefixes {
             let Some((head, tail)) = prefix.split(rest) else {
                 continue;
@@ -253,6 +268,20 @@ impl Number {
     }
 }
 
+/// Nearly all: the first line of a piece that was copied often lacks its beginning.
+fn most_of(count: usize, all: usize) -> bool {
+    count + 1 + all / 20 >= all
+}
+
+/// A line without the bar of a box at its end, and the blanks in front of that.
+fn without_bar(line: &[u8]) -> Option<&[u8]> {
+    let line = line.trim_ascii_end();
+    let inner = [&b"|"[..], "│".as_bytes(), "┃".as_bytes()]
+        .iter()
+        .find_map(|bar| line.strip_suffix(*bar))?;
+    Some(inner.trim_ascii_end())
+}
+
 fn indentation(line: &[u8]) -> usize {
     let blanks = line.iter().take_while(|b| matches!(b, b' ' | b'\t'));
     blanks.count()
@@ -282,8 +311,7 @@ fn common_prefix(lines: &[Vec<u8>]) -> Option<Prefix> {
     if lines.len() < FEWEST_LINES {
         return None;
     }
-    // The first line of a piece that was copied often lacks its beginning.
-    let most = |count: usize| count + 1 + lines.len() / 20 >= lines.len();
+    let most = |count: usize| most_of(count, lines.len());
     if let Some(numbers) = line_numbers(lines) {
         return Some(numbers);
     }

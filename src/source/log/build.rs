@@ -33,6 +33,8 @@ pub(super) enum Repair {
     BodyDeleted,
     Length,
     Cut,
+    Box,
+    Escaped,
 }
 
 impl Repair {
@@ -103,10 +105,18 @@ impl Repair {
                 "messages cut by the log",
                 "their header does not end in this text",
             ),
+            Self::Box => (
+                "messages in a box",
+                "the bar at the end of each line is left out",
+            ),
+            Self::Escaped => (
+                "messages in quotation marks",
+                "\\\" and the like are read as the characters they stand for",
+            ),
         }
     }
 
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::NoBreakSpace,
         Self::Html,
         Self::Prefix,
@@ -123,6 +133,8 @@ impl Repair {
         Self::BodyDeleted,
         Self::Length,
         Self::Cut,
+        Self::Box,
+        Self::Escaped,
     ];
 
     pub fn bit(self) -> u32 {
@@ -279,6 +291,15 @@ impl Build {
             && self.body.is_empty()
             && self.known >= 2
             && (self.blanks > 0 || self.state == State::Body)
+    }
+
+    /// The message cannot be over yet, with so many octets behind what was taken.
+    pub fn wants_more(&self, octets: usize) -> bool {
+        let have = (self.body.len() + octets) as u64;
+        match self.state {
+            State::Header if self.blanks == 0 => true,
+            _ => self.length.is_some_and(|length| length > have),
+        }
     }
 
     /// True in a record that names its end.
@@ -649,12 +670,51 @@ impl Build {
         let have = self.body.len();
         if self.body.ends_with(b"\r\n") && have == length.saturating_add(2) {
             self.body.truncate(length);
+        } else if have > length
+            && let Some(fitting) = self.shorter(length)
+        {
+            self.body = fitting;
         } else if have > 0 && length > have {
             let missing = length - have;
             if missing.is_multiple_of(2) && missing / 2 <= self.blanks as usize {
                 self.body.extend(b"\r\n".repeat(missing / 2));
             }
         }
+    }
+}
+
+impl Build {
+    /// The body in another form that the text may stand for, where one has exactly this length: with
+    /// LF alone, which text without CR does not show, or without the blanks of a web page.
+    fn shorter(&self, length: usize) -> Option<Vec<u8>> {
+        let page = Repair::NoBreakSpace.bit() | Repair::Html.bit();
+        let ends: &[&[u8]] = if self.cr {
+            &[b"\r\n"]
+        } else {
+            &[b"\r\n", b"\n"]
+        };
+        let trims: &[bool] = if self.repairs & page == 0 {
+            &[false]
+        } else {
+            &[false, true]
+        };
+        let forms = trims.iter().flat_map(|t| ends.iter().map(|e| (*t, *e)));
+        for (trimmed, end) in forms {
+            let mut body = Vec::with_capacity(self.body.len());
+            for line in self.body.split_inclusive(|b| *b == b'\n') {
+                let line = line.strip_suffix(b"\n").unwrap_or(line);
+                let line = line.strip_suffix(b"\r").unwrap_or(line);
+                body.extend_from_slice(if trimmed { line.trim_ascii() } else { line });
+                body.extend_from_slice(end);
+            }
+            for last in [0, end.len()] {
+                if body.len() == length + last {
+                    body.truncate(length);
+                    return Some(body);
+                }
+            }
+        }
+        None
     }
 }
 

@@ -4,15 +4,19 @@
 //! format the text has, that is enough; a line that a known format writes in front of a message
 //! ([`super::marks`]) adds time, direction and addresses.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
+use super::above::Above;
 use super::around::Around;
 use super::build::{Build, Fed, Repair};
+use super::dotted;
 use super::hex::{Dump, Hex};
 use super::marks::{self, Context, Facts, Mark, place, regex};
+use super::quoted;
 use super::stamp::{self, Stamp};
 use super::start::{self, Prefix};
 use super::tshark::Tshark;
@@ -23,6 +27,8 @@ use crate::source::TextFormat;
 const MOST_BETWEEN: u32 = 12;
 /// Pieces that one line is cut into where line ends are written out.
 const MOST_PIECES: usize = 100_000;
+/// Most octets of a packet that is printed without line ends.
+const MOST_FLAT: usize = 1 << 20;
 
 static WRITTEN_ENDS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     regex(
@@ -68,6 +74,11 @@ pub(super) struct Finder {
     tree: Option<u32>,
     /// Facts and start line of the newest packet of `tcpdump`.
     packet: Option<(Facts, Vec<u8>)>,
+    /// The last line of a datagram of AudioCodes, which may go on in the next one, and its time.
+    held: Option<(Vec<u8>, Stamp)>,
+    /// A packet of ngrep that was printed without line ends, so far.
+    flat: Option<(u64, Vec<u8>)>,
+    above: Above,
 }
 
 impl Finder {
@@ -124,16 +135,21 @@ impl Finder {
         };
         let mut from = 0;
         let mut begun = false;
+        let text = quoted::string(text, pattern).unwrap_or(text);
         for found in pattern.find_iter(text).take(MOST_PIECES) {
             let piece = text.get(from..found.start()).unwrap_or_default();
+            let piece = quoted::plain(piece, found.as_bytes());
             from = found.end();
             let before = self.build.as_ref().map(|b| b.line);
-            self.row(number, piece, true);
+            self.row(number, &piece, true);
             begun |= self.build.is_some();
             if let Some(build) = &mut self.build {
                 begun |= before != Some(build.line);
                 build.written_ends = true;
                 build.note(Repair::WrittenLineEnds);
+                if matches!(piece, Cow::Owned(_)) {
+                    build.note(Repair::Escaped);
+                }
             }
         }
         let rest = text.get(from..).unwrap_or_default();
@@ -144,6 +160,14 @@ impl Finder {
     }
 
     fn row(&mut self, number: u64, text: &[u8], cr: bool) {
+        self.read_row(number, text, cr);
+        self.above.push(number, text);
+    }
+
+    fn read_row(&mut self, number: u64, text: &[u8], cr: bool) {
+        if self.flat_row(text) {
+            return;
+        }
         let (used, dump) = self.hex.line(text, number);
         if let Some(dump) = dump {
             self.packet_done(dump);
@@ -172,6 +196,13 @@ impl Finder {
         }
         let mut text = text;
         match marks::read(text, &mut self.context) {
+            Some(Mark::Continued(at)) => {
+                let rest = text.get(at..).unwrap_or_default();
+                if !self.resume(number, rest, cr) {
+                    self.ends();
+                }
+                return;
+            }
             Some(Mark::Begin(facts, from)) => {
                 self.finish(true);
                 self.context.cisco &=
@@ -195,14 +226,7 @@ impl Finder {
                 return;
             }
             Some(Mark::End) => {
-                self.finish(true);
-                if self
-                    .pending
-                    .as_ref()
-                    .is_some_and(|(f, _)| f.format == TextFormat::AudioCodes)
-                {
-                    self.unannounce(number);
-                }
+                self.ends();
                 return;
             }
             Some(Mark::Late(stamp, at)) => {
@@ -232,17 +256,106 @@ impl Finder {
         self.pending = Some((facts, 0));
     }
 
-    /// The time stands behind the message, perhaps on its last line.
+    /// A line of the format says that what stands before it is over.
+    fn ends(&mut self) {
+        self.finish(true);
+        if self
+            .pending
+            .as_ref()
+            .is_some_and(|(f, _)| f.format == TextFormat::AudioCodes)
+        {
+            self.unannounce(0);
+        }
+    }
+
+    /// The time stands behind the message, perhaps on its last line. The next datagram may go on
+    /// right there.
     fn late(&mut self, number: u64, text: &[u8], cr: bool, stamp: Stamp, at: usize) {
         let rest = text.get(..at).unwrap_or_default();
-        if !rest.trim_ascii().is_empty() {
+        if self.build.is_none() && !rest.trim_ascii().is_empty() {
+            // All of the message may stand on this line.
             self.content(number, rest, cr);
+            if let Some(build) = self.build.as_mut().filter(|b| is_audiocodes(b)) {
+                build.facts.stamp = Some(stamp);
+            }
+            return self.finish(true);
         }
-        let audiocodes = |facts: &Facts| facts.format == TextFormat::AudioCodes;
-        if let Some(build) = self.build.as_mut().filter(|b| audiocodes(&b.facts)) {
-            build.facts.stamp = Some(stamp);
-            self.finish(true);
+        if self.build.as_ref().is_some_and(is_audiocodes) {
+            // One blank is put in front of the time.
+            let blanks = text.get(at..).unwrap_or_default();
+            let blanks = blanks.iter().take_while(|b| **b == b' ').count();
+            let kept = if blanks == 2 { at + 1 } else { at };
+            self.held = Some((text.get(..kept).unwrap_or(rest).to_vec(), stamp));
         }
+    }
+
+    /// A datagram goes on where the one before it was cut; false when nothing was cut.
+    fn resume(&mut self, number: u64, text: &[u8], cr: bool) -> bool {
+        let Some(build) = &self.build else {
+            return false;
+        };
+        let Some((mut line, stamp)) = self
+            .held
+            .take_if(|(tail, _)| build.wants_more(tail.trim_ascii().len()))
+        else {
+            return false;
+        };
+        line.extend_from_slice(text);
+        match marks::read(&line, &mut self.context) {
+            // The time of the first datagram is that of the message.
+            Some(Mark::Late(_, at)) => self.late(number, &line, cr, stamp, at),
+            _ => self.content(number, &line, cr),
+        }
+        true
+    }
+
+    /// What ngrep prints on lines of its own with dots for line ends; true when the line is part of
+    /// such a packet.
+    fn flat_row(&mut self, text: &[u8]) -> bool {
+        if let Some((_, packet)) = &mut self.flat {
+            if let Some(more) = text.strip_prefix(b"  ")
+                && packet.len() < MOST_FLAT
+            {
+                packet.extend_from_slice(more);
+                return true;
+            }
+            self.flat_done();
+        }
+        false
+    }
+
+    /// Begins such a packet, when the line is its first.
+    fn flat_begins(&mut self, number: u64, text: &[u8]) -> bool {
+        let ngrep = |(facts, _): &(Facts, u32)| facts.format == TextFormat::Ngrep;
+        if self.build.is_some() || !self.pending.as_ref().is_some_and(ngrep) {
+            return false;
+        }
+        let text = text.trim_ascii_start();
+        let Some(first) = dotted::lines(text).next() else {
+            return false;
+        };
+        if first.len() == text.len() || start::find(first, false).is_none_or(|s| s.at > 0) {
+            return false;
+        }
+        self.flat = Some((number, text.to_vec()));
+        true
+    }
+
+    fn flat_done(&mut self) {
+        let Some((number, packet)) = self.flat.take() else {
+            return;
+        };
+        for (at, line) in dotted::lines(&packet).enumerate() {
+            if at == 0 {
+                self.start(number, line, true);
+            } else if let Some(build) = &mut self.build {
+                build.feed(line, true);
+            }
+        }
+        if let Some(build) = &mut self.build {
+            build.note(Repair::WrittenLineEnds);
+        }
+        self.finish(true);
     }
 
     fn unannounce(&mut self, number: u64) {
@@ -257,6 +370,9 @@ impl Finder {
 
     /// A line that announces nothing.
     fn content(&mut self, number: u64, text: &[u8], cr: bool) {
+        if self.held.is_some() {
+            self.finish(true);
+        }
         let plain;
         let mut text = text;
         let begins = memchr::memmem::find(text, b"SIP/2.0").is_some();
@@ -269,7 +385,7 @@ impl Finder {
         if self.record_line(text) {
             return;
         }
-        if begins && self.start(number, text, cr) {
+        if begins && (self.flat_begins(number, text) || self.start(number, text, cr)) {
             return;
         }
         let Some(build) = &mut self.build else {
@@ -407,7 +523,11 @@ impl Finder {
                 None => {
                     let logged = prefix.is_words() && !prefix.is_line_number();
                     let stamp = logged.then(|| stamp::find(before)).flatten();
-                    (Facts::new(TextFormat::Plain).at(stamp), false)
+                    let facts = Facts::new(TextFormat::Plain).at(stamp);
+                    match logged {
+                        true => (facts, false),
+                        false => (self.above.tell(number, facts), false),
+                    }
                 }
             },
         };
@@ -488,6 +608,15 @@ impl Finder {
 
     /// The message in hand is over; `closed` when the format says so.
     fn finish(&mut self, closed: bool) {
+        if let Some((tail, stamp)) = self.held.take()
+            && let Some(build) = &mut self.build
+        {
+            let tail = tail.trim_ascii_end();
+            if !tail.is_empty() {
+                build.feed(tail, true);
+            }
+            build.facts.stamp = Some(stamp);
+        }
         let Some(build) = self.build.take() else {
             return;
         };
@@ -516,6 +645,7 @@ impl Finder {
 
     /// The text is over.
     pub fn end(&mut self) {
+        self.flat_done();
         if let Some(dump) = self.hex.take() {
             self.packet_done(dump);
         }
@@ -538,6 +668,10 @@ impl Finder {
     pub fn bodies_lost(&self) -> u64 {
         self.tshark.bodies_lost
     }
+}
+
+fn is_audiocodes(build: &Build) -> bool {
+    build.facts.format == TextFormat::AudioCodes
 }
 
 /// What the time of a message means when it has none of its own.

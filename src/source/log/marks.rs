@@ -79,6 +79,9 @@ pub(super) enum Mark {
     End,
     /// The message in hand is over, and went at this time; before the offset the line is its.
     Late(Stamp, usize),
+    /// From the offset on a datagram goes on where the one before it ended; where nothing was cut
+    /// there, the message in hand is over.
+    Continued(usize),
     /// Part of the framing: neither message nor end.
     Noise,
 }
@@ -98,6 +101,8 @@ pub(super) struct Context {
     pub cisco: bool,
     /// A Lync record whose messages do not count is open.
     pub pass_record: bool,
+    /// Number of the newest datagram (AudioCodes).
+    pub datagram: Option<u64>,
 }
 
 /// Words without which no line announces anything; found in one pass.

@@ -4,13 +4,16 @@
 //! like a packet, with a note on where it came from. The repaired octets lie in a store of their
 //! own, as the text does not hold them in one piece; places in messages refer to that store.
 
+mod above;
 mod around;
 mod build;
+mod dotted;
 mod finder;
 mod formats;
 mod hex;
 mod lines;
 mod marks;
+mod quoted;
 mod stamp;
 mod start;
 mod tshark;

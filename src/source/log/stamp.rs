@@ -224,12 +224,47 @@ impl Reader<'_> {
         self.numeric_date()
             .or_else(|| self.named_month())
             .or_else(|| self.day_month_year())
+            .or_else(|| self.month_day())
+            .or_else(|| self.digits_only())
             .or_else(|| self.epoch())
+    }
+
+    /// `03-05 14:07:09.120`: month and day, no year (logcat of Android).
+    fn month_day(mut self) -> Option<Stamp> {
+        let month = self.number(2, 2)?;
+        let day = self.take(b'-').then(|| self.number(2, 2)).flatten()?;
+        let whole = self.take(b' ').then_some(self)?;
+        let (nanos, rest) = whole.clock()?;
+        // With fewer digits it may be the end of a range of days.
+        let exact = whole.0.len() - rest.0.len() >= 12;
+        exact.then_some(dated(days(1970, month, day)?, nanos, None))
+    }
+
+    /// `20240305140709.120`: date and time without marks between them.
+    fn digits_only(mut self) -> Option<Stamp> {
+        let all = self.number(14, 14)?;
+        let part = |unit: i64, size: i64| all / unit % size;
+        let day = days(
+            all / 10_000_000_000,
+            part(100_000_000, 100),
+            part(1_000_000, 100),
+        )?;
+        let clock = [part(10_000, 100), part(100, 100), part(1, 100)];
+        let text = clock.map(|n| format!("{n:02}")).join(":");
+        let (mut nanos, _) = Reader(text.as_bytes()).clock()?;
+        if self.take(b'.') {
+            let mut unit = NANOS;
+            for digit in self.0.iter().take_while(|b| b.is_ascii_digit()).take(9) {
+                unit /= 10;
+                nanos += i64::from(digit - b'0') * unit;
+            }
+        }
+        Some(dated(day, nanos, None))
     }
 
     /// `2026-11-20 22:13:16`, `2024/11/19T…`, `11/15/2012-23:47:22`, `01/18/2012|…`.
     fn numeric_date(mut self) -> Option<Stamp> {
-        let first = self.number(2, 4)?;
+        let first = self.number(1, 4)?;
         let mark = self.one_of(b"-/.")?;
         let second = self.number(1, 2)?;
         if !self.take(mark) {
@@ -414,6 +449,8 @@ mod tests {
             TimeKind::Local,
         );
         check("2011-08-01 06:37:22:150.251", t, TimeKind::Local);
+        check("+++ 1-8-2011 06:37:22.150251 INFO", t, TimeKind::Local);
+        check("20110801063722.150251 <sip:INFO>", t, TimeKind::Local);
     }
 
     #[test]
@@ -431,6 +468,11 @@ mod tests {
         );
         check(
             "Mar  6 13:34:49.416 UTC: //",
+            64 * day + 48_889_416_000_000,
+            TimeKind::Local,
+        );
+        check(
+            "03-06 13:34:49.416  1203  1207 I sdk: ",
             64 * day + 48_889_416_000_000,
             TimeKind::Local,
         );

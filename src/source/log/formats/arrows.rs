@@ -56,7 +56,10 @@ pub(super) fn read(line: &[u8], context: &mut Context) -> Option<Mark> {
     }
     let mut facts = Facts::new(format).at(stamp).over(transport);
     (facts.src, facts.dst) = (Some(src), Some(dst));
-    Some(Mark::Begin(facts, line.len()))
+    // `ngrep -W single` prints the packet on the same line.
+    let end = found.get(3)?.end();
+    let same = ngrep.is_some() && memchr::memmem::find(line.get(end..)?, b"SIP/2.0").is_some();
+    Some(Mark::Begin(facts, if same { end } else { line.len() }))
 }
 
 fn tcpdump(

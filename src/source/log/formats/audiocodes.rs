@@ -1,7 +1,7 @@
 //! AudioCodes gateways: syslog, one datagram a line, `#012` for its line ends.
 
 use super::super::marks::{Context, Facts, Mark, group, place};
-use super::super::stamp;
+use super::super::{stamp, start};
 use super::{find, patterns};
 use crate::packet::Transport;
 use crate::packet::trace::Direction;
@@ -11,10 +11,19 @@ patterns! {
     MESSAGE = r"---- (Incoming|Outgoing) SIP Message (?:from|to) (\S+) (?:from|to) SIPInterface #\d+ (?:\([^)]*\) )?([A-Za-z]+)\b.*----";
     /// The clock of the device; it ends a datagram.
     TIME = r"\s*\[Time:([0-9@:.-]+)\]\s*$";
-    OTHER = r"^\s*(?:<\d+>)?\[S=\d+\]|^\s*\(N +\d+\)";
+    DATAGRAM = r"^.{0,120}?\[S=(\d{1,18})\](?: ?\[[SB]ID=[^\]]*\])* *(?:\[ ?\.\.\. ?continued ?\] ?)?";
+    /// Each entry of the log begins like this; a datagram may hold several.
+    ENTRY = r"^\s*\(N +\d+\)|^\s*\(\s*[a-z]+_[a-z]+\)";
 }
 
-pub(super) fn read(line: &[u8], _: &mut Context) -> Option<Mark> {
+pub(super) fn read(line: &[u8], context: &mut Context) -> Option<Mark> {
+    let datagram = find(&DATAGRAM, line);
+    let before = context.datagram;
+    if let Some(number) = datagram.as_ref().and_then(|found| group(found, 1)) {
+        context.datagram = std::str::from_utf8(number)
+            .ok()
+            .and_then(|n| n.parse().ok());
+    }
     if let Some(found) = find(&MESSAGE, line) {
         let direction = match group(&found, 1)? {
             b"Incoming" => Direction::In,
@@ -32,8 +41,20 @@ pub(super) fn read(line: &[u8], _: &mut Context) -> Option<Mark> {
             .over(Transport::named(group(&found, 3)?));
         return Some(Mark::Begin(facts, line.len()));
     }
-    if find(&OTHER, line).is_some() {
+    if find(&ENTRY, line).is_some() {
         return Some(Mark::End);
+    }
+    if let Some(found) = datagram {
+        let at = found.get(0)?.end();
+        let text = line.get(at..)?;
+        if start::find(text, false).is_some() {
+            return None;
+        }
+        let next = before.and_then(|n| n.checked_add(1)) == context.datagram;
+        return match next && find(&ENTRY, text).is_none() {
+            true => Some(Mark::Continued(at)),
+            false => Some(Mark::End),
+        };
     }
     time(line).map(|(stamp, at)| Mark::Late(stamp, at))
 }
