@@ -104,6 +104,107 @@ fn a_file_that_grows_has_the_frames_of_the_whole() {
 }
 
 #[test]
+fn a_text_trace_that_grows_has_the_messages_of_the_whole() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/traces");
+    let mut seen = 0;
+    for name in [
+        "asterisk-pjsip.txt",
+        "freeswitch.txt",
+        "lync-server.log",
+        "acme-sipmsg.log",
+        "sipp-messages.log",
+        "cucm.txt",
+        "audiocodes-continued.log",
+        "tcpdump-x.txt",
+        "plain-utf16.txt",
+    ] {
+        let bytes = std::fs::read(root.join(name)).unwrap();
+        let expected = whole(&bytes);
+        seen += expected.len();
+        for step in [1000, 77, 13] {
+            assert!(in_pieces(&bytes, step) == expected, "{name} {step}");
+        }
+    }
+    assert!(seen > 12, "{seen}");
+}
+
+#[test]
+fn a_log_is_followed_past_its_rotation() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sip.log");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/traces");
+    let part = |name: &str| std::fs::read(root.join(name)).unwrap();
+    let append = |bytes: &[u8]| {
+        let mut options = std::fs::File::options();
+        let mut file = options.append(true).create(true).open(&path).unwrap();
+        file.write_all(bytes).unwrap();
+    };
+    append(&part("asterisk-pjsip.txt"));
+    let growth = Growth::default();
+    let loading = ingest::follow(
+        vec![Feed::of(GrowingFile {
+            path: path.clone(),
+            file: std::fs::File::open(&path).unwrap(),
+            growth: growth.clone(),
+        })],
+        Options::default(),
+        Box::new(|| true),
+        Arc::new(|| ()),
+    );
+    let wait_for = |count: usize| {
+        let begun = Instant::now();
+        while loading.view().messages().len() < count {
+            let found = loading.view().messages().len();
+            assert!(
+                begun.elapsed() < Duration::from_secs(60),
+                "{found} of {count}"
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    // The last message of a log is shown although nothing follows it.
+    wait_for(2);
+    append(&part("asterisk-chan-sip-log.txt"));
+    wait_for(4);
+    // Renamed, with one more message written under its new name, and begun anew.
+    let old = folder.path().join("sip.log.1");
+    std::fs::rename(&path, &old).unwrap();
+    std::fs::File::options()
+        .append(true)
+        .open(&old)
+        .unwrap()
+        .write_all(&part("plain-json.log"))
+        .unwrap();
+    wait_for(6);
+    append(&part("freeswitch.txt"));
+    wait_for(8);
+    // Copied and cut.
+    std::fs::File::create(&path).unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    append(&part("linphone.log"));
+    wait_for(10);
+    growth.finish();
+    let begun = Instant::now();
+    let loaded = loop {
+        if let Some(loaded) = loading.loaded() {
+            break loaded;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    assert_eq!(loaded.view.messages().len(), 10);
+    let said: Vec<&str> = loaded
+        .files
+        .iter()
+        .flat_map(|f| &f.info.skipped)
+        .map(|s| s.what.as_ref())
+        .collect();
+    assert!(said.contains(&"logs replaced by a new one"), "{said:?}");
+    assert!(said.contains(&"logs begun anew"), "{said:?}");
+    assert!(loaded.files.iter().all(|file| file.error.is_none()));
+}
+
+#[test]
 fn a_long_packet_is_waited_for() {
     // Longer than what a reader believes without a look at its end.
     let mut bytes = Vec::new();

@@ -223,6 +223,10 @@ pub(super) struct Follower {
     first: bool,
     waiting: Option<GrowingFile>,
     capture: Option<CaptureFile>,
+    /// A log with a name, which another file may take.
+    named: Option<Named>,
+    /// Looks that found nothing.
+    idle: u32,
     /// Files of a ring that are still open.
     open: Vec<u16>,
     /// There are no numbers left for files.
@@ -240,6 +244,8 @@ impl Follower {
             first: true,
             waiting: None,
             capture: None,
+            named: None,
+            idle: 0,
             open: Vec::new(),
             full: false,
             stop,
@@ -250,11 +256,25 @@ impl Follower {
         loop {
             if let Some(capture) = &mut self.capture {
                 let next = capture.poll_chunk_into(octets, chunk);
+                if next == Next::Waiting {
+                    self.look_at_name();
+                }
                 if next != Next::End {
                     return next;
                 }
                 self.leave();
+                self.named = self.named.take().filter(|named| named.goes_on);
                 continue;
+            }
+            if let Some(named) = &self.named {
+                if named.growth.is_finished() {
+                    self.named = None;
+                } else if let Some(file) = named.again() {
+                    self.named = None;
+                    self.waiting = Some(file);
+                } else {
+                    return Next::Waiting;
+                }
             }
             if self.full {
                 return Next::End;
@@ -282,7 +302,32 @@ impl Follower {
         }
     }
 
+    /// A log may be replaced by a new one of the same name, or begun anew.
+    fn look_at_name(&mut self) {
+        self.idle = self.idle.wrapping_add(1);
+        let (Some(named), Some(capture)) = (&mut self.named, &mut self.capture) else {
+            return;
+        };
+        if !self.idle.is_multiple_of(LOOKS_AT_NAME) || named.goes_on {
+            return;
+        }
+        match named.now(capture.position()) {
+            Now::Same => return,
+            Now::Replaced => capture.settle(
+                "logs replaced by a new one",
+                "another file has its name now, and is read on from there",
+            ),
+            Now::Shorter => capture.settle(
+                "logs begun anew",
+                "the file was cut while it was followed, and is read again from its beginning; \
+                 what was written right before may be missing",
+            ),
+        }
+        named.goes_on = true;
+    }
+
     fn begin(&mut self, file: GrowingFile, capture: CaptureFile) {
+        self.named = Named::of(&file).filter(|_| capture.is_text());
         self.begun(file.path, Some(capture.bytes()), None);
         self.capture = Some(capture).filter(|_| !self.full);
     }
@@ -322,6 +367,68 @@ impl Follower {
                 .change(self.number, |report, _| report.info = info);
         }
     }
+}
+
+/// How often the name of a log is looked at: once for so many looks at the log itself.
+const LOOKS_AT_NAME: u32 = 32;
+
+/// The file that a log was when its reading began.
+struct Named {
+    path: PathBuf,
+    growth: Growth,
+    identity: (u64, u64),
+    /// The next file of that name is to be read.
+    goes_on: bool,
+}
+
+/// What has become of a log.
+enum Now {
+    Same,
+    Replaced,
+    Shorter,
+}
+
+impl Named {
+    /// None for what has no name of its own.
+    fn of(file: &GrowingFile) -> Option<Self> {
+        let identity = identity(&file.file.metadata().ok()?);
+        let there = identity == self::identity(&std::fs::metadata(&file.path).ok()?);
+        there.then(|| Self {
+            path: file.path.clone(),
+            growth: file.growth.clone(),
+            identity,
+            goes_on: false,
+        })
+    }
+
+    fn now(&self, read: u64) -> Now {
+        // Between two files there may be none for a while.
+        match std::fs::metadata(&self.path) {
+            Ok(metadata) if identity(&metadata) != self.identity => Now::Replaced,
+            Ok(metadata) if metadata.len() < read => Now::Shorter,
+            _ => Now::Same,
+        }
+    }
+
+    /// The file that has the name now.
+    fn again(&self) -> Option<GrowingFile> {
+        Some(GrowingFile {
+            file: File::open(&self.path).ok()?,
+            path: self.path.clone(),
+            growth: self.growth.clone(),
+        })
+    }
+}
+
+#[cfg(unix)]
+fn identity(metadata: &std::fs::Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt as _;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn identity(_: &std::fs::Metadata) -> (u64, u64) {
+    (0, 0)
 }
 
 impl Drop for Follower {

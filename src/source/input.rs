@@ -422,6 +422,20 @@ impl Input {
         self.growth.is_some() && self.end.is_none()
     }
 
+    /// True when there is nothing behind `offset` yet, but may be later.
+    pub(super) fn waits(&mut self, offset: u64) -> bool {
+        let grows = self.is_growing() && self.growth.as_ref().is_some_and(|g| !g.is_finished());
+        grows && self.peek(offset, &mut [0]) == 0
+    }
+
+    /// Nothing will be added any more to this file, whatever becomes of the others.
+    pub(super) fn settle(&mut self) {
+        if let Some(growth) = &mut self.growth {
+            *growth = Growth::default();
+            growth.finish();
+        }
+    }
+
     /// True when the octet before `offset` is there.
     pub(super) fn reaches(&mut self, offset: u64) -> bool {
         self.peek(offset.saturating_sub(1), &mut [0]) == 1

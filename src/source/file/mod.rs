@@ -25,7 +25,7 @@ use super::{
     CaptureBytes, Chunk, Compression, FileInfo, FrameRecord, Growth, MAX_BLOCK_BYTES, SourceError,
     compressed::compression_of,
     input::{Input, Settings, Sink},
-    kind::{kind_of, may_be_text, unsupported_capture},
+    kind::{FileKind, kind_of, may_be_text, unsupported_capture},
     log::TextReader,
 };
 use crate::packet::trace::Origin;
@@ -238,7 +238,25 @@ impl CaptureFile {
         if input.peek(0, &mut head) < head.len() && !finished {
             return Ok(None);
         }
-        Self::start(input, None, name, &OpenOptions::default()).map(Some)
+        match Self::start(input, None, name, &OpenOptions::default()) {
+            // A text whose first message is not there yet, or not all of it.
+            Err(SourceError::NotACapture {
+                found: FileKind::Text,
+                ..
+            }) if !finished => Ok(None),
+            started => started.map(Some),
+        }
+    }
+
+    /// It is a text trace.
+    pub fn is_text(&self) -> bool {
+        matches!(self.reader, Reader::Text(_))
+    }
+
+    /// Nothing will be added any more: what was written so far is the rest. The reason is told.
+    pub fn settle(&mut self, what: &'static str, why: &str) {
+        self.input.settle();
+        self.info.skip(what, 0, self.position(), || why.to_owned());
     }
 
     /// Reads a capture from a stream that cannot seek; its octets are spooled.
@@ -401,19 +419,15 @@ impl CaptureFile {
         chunk.notes.clear();
         chunk.text = None;
         let target = target.clamp(MIN_CHUNK_BYTES, MAX_CHUNK_BYTES);
-        let found = match &mut self.reader {
+        match &mut self.reader {
             Reader::Text(reader) => {
-                Some(reader.next_chunk(&mut self.input, &mut self.info, target, chunk))
+                return reader.next_chunk(&mut self.input, &mut self.info, target, chunk);
             }
             Reader::Tables(reader) => {
-                Some(reader.next_chunk(&mut self.input, &mut self.info, target, chunk))
+                let found = reader.next_chunk(&mut self.input, &mut self.info, target, chunk);
+                return if found { Next::Chunk } else { Next::End };
             }
-            Reader::Pcap(_) | Reader::Pcapng(_) => None,
-        };
-        match found {
-            Some(true) => return Next::Chunk,
-            Some(false) => return Next::End,
-            None => {}
+            Reader::Pcap(_) | Reader::Pcapng(_) => {}
         }
         while !self.ended {
             if self.input.stopped() {

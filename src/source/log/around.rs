@@ -91,18 +91,22 @@ impl Wrapping {
         let text = text.get(..SAMPLE).unwrap_or(text);
         if looks_like_html(text) {
             tried.html = true;
-            attempt(&tried, memmem::find(text, b"&lt;sip").is_some());
+            let escaped = [&b"&lt;sip"[..], b"\\&quot;"];
+            let sure = escaped.iter().any(|e| memmem::find(text, e).is_some());
+            attempt(&tried, sure);
         }
         if memmem::find(text, b"\xc2\xa0").is_some() || tried.html {
             tried.no_break_spaces = true;
             attempt(&tried, false);
         }
-        let ends: Vec<bool> = sample_lines(text)
-            .filter(|line| !line.trim_ascii().is_empty())
-            .map(|line| without_bar(line).is_some())
-            .collect();
-        let barred = ends.iter().filter(|bar| **bar).count();
-        if ends.len() >= FEWEST_LINES && most_of(barred, ends.len()) {
+        let (mut lines, mut barred) = (0, 0);
+        for line in sample_lines(text) {
+            tried.unwrap(line, |line, _| {
+                lines += usize::from(!line.trim_ascii().is_empty());
+                barred += usize::from(without_bar(line).is_some());
+            });
+        }
+        if lines >= FEWEST_LINES && most_of(barred, lines) {
             tried.bars = true;
             attempt(&tried, true);
         }

@@ -643,6 +643,18 @@ impl Finder {
         }
     }
 
+    /// Nothing was added to a growing text for a while: what can be complete is.
+    pub fn pause(&mut self) {
+        self.flat_done();
+        if let Some(dump) = self.hex.take() {
+            self.packet_done(dump);
+        }
+        self.tshark.finish(&mut self.done);
+        if self.build.as_ref().is_some_and(|b| !b.wants_more(0)) {
+            self.finish(false);
+        }
+    }
+
     /// The text is over.
     pub fn end(&mut self) {
         self.flat_done();

@@ -36,6 +36,15 @@ impl Encoding {
     }
 }
 
+/// What [`Lines::next`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NextLine {
+    Line,
+    /// None yet; the text still grows.
+    Waiting,
+    End,
+}
+
 /// Reads an input line by line.
 pub(super) struct Lines {
     encoding: Encoding,
@@ -103,8 +112,8 @@ impl Lines {
         self.offset
     }
 
-    /// Puts the next line without its line end into `line`; false at the end.
-    pub fn next(&mut self, input: &mut Input, line: &mut Vec<u8>) -> bool {
+    /// Puts the next line without its line end into `line`.
+    pub fn next(&mut self, input: &mut Input, line: &mut Vec<u8>) -> NextLine {
         line.clear();
         loop {
             let from = self.searched.max(self.taken);
@@ -138,7 +147,7 @@ impl Lines {
                     continue;
                 }
                 self.number += 1;
-                return true;
+                return NextLine::Line;
             }
             self.searched = self.text.len();
             let waiting = self.text.len() - self.taken;
@@ -152,7 +161,7 @@ impl Lines {
                 self.passing = true;
                 self.too_long += 1;
                 self.number += 1;
-                return true;
+                return NextLine::Line;
             }
             if self.ended {
                 let found = self.text.get(self.taken..).unwrap_or_default();
@@ -162,7 +171,10 @@ impl Lines {
                 self.taken = self.text.len();
                 let any = !line.is_empty();
                 self.number += u64::from(any);
-                return any;
+                return if any { NextLine::Line } else { NextLine::End };
+            }
+            if input.waits(self.offset) && !input.stopped() {
+                return NextLine::Waiting;
             }
             self.fill(input);
         }
@@ -175,7 +187,7 @@ impl Lines {
             self.taken = 0;
         }
         input.read(self.offset, WINDOW, &mut self.window);
-        self.ended = self.window.is_empty() || input.stopped();
+        self.ended = self.window.is_empty() && !input.is_growing() || input.stopped();
         self.offset += self.window.len() as u64;
         match self.encoding {
             Encoding::Plain => self.text.extend_from_slice(&self.window),

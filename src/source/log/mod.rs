@@ -23,14 +23,20 @@ use std::collections::{BTreeMap, VecDeque};
 use self::around::Wrapping;
 use self::finder::{Done, Finder, Found, kind_of};
 use self::hex::Dump;
-use self::lines::{Encoding, LONGEST_LINE, Lines};
+use self::lines::{Encoding, LONGEST_LINE, Lines, NextLine};
 use super::input::{Input, Sink};
-use super::{CaptureBytes, Chunk, FileInfo, Format, FrameRecord, Interface, Skipped, TextFormat};
+use super::{
+    CaptureBytes, Chunk, FileInfo, Format, FrameRecord, Interface, Next, Skipped, TextFormat,
+};
 use crate::packet::trace::{Origin, TEXT_LINK_TYPE, TimeKind, TraceNote};
 
 const DAY_NANOS: i64 = 86_400_000_000_000;
 /// Messages handed out at a time.
 const MOST_RECORDS: usize = 1 << 14;
+/// Looks at a growing text without a new line after which the newest message counts as complete.
+const QUIET_LOOKS: u32 = 50;
+/// Octets of a growing text that are there before it is read without a message in them.
+const ENOUGH_TEXT: u64 = 4096;
 
 /// Reads the messages of a text.
 pub(super) struct TextReader {
@@ -42,6 +48,8 @@ pub(super) struct TextReader {
     sink: Sink,
     origin: Origin,
     ended: bool,
+    /// Looks since the newest line of a growing text.
+    idle: u32,
     records: u32,
     /// Midnights passed in a trace that has times of day only, and the newest of these times.
     days: i64,
@@ -66,6 +74,7 @@ impl TextReader {
             sink,
             origin,
             ended: false,
+            idle: 0,
             records: 0,
             days: 0,
             clock: 0,
@@ -76,10 +85,9 @@ impl TextReader {
             formats: BTreeMap::new(),
         };
         reader.wrapping = Wrapping::detect(reader.lines.sample(input));
-        while reader.ready.is_empty() && !reader.ended {
-            reader.step(input);
-        }
-        (!reader.ready.is_empty()).then_some(reader)
+        while reader.ready.is_empty() && !reader.ended && reader.step(input) {}
+        let later = !reader.ended && reader.lines.offset() >= ENOUGH_TEXT;
+        (!reader.ready.is_empty() || later).then_some(reader)
     }
 
     /// The repaired octets.
@@ -87,9 +95,18 @@ impl TextReader {
         self.sink.bytes()
     }
 
-    /// Takes one more line.
-    fn step(&mut self, input: &mut Input) {
-        if self.lines.next(input, &mut self.line) {
+    /// Takes one more line; false when none is there yet.
+    fn step(&mut self, input: &mut Input) -> bool {
+        let next = self.lines.next(input, &mut self.line);
+        if next == NextLine::Waiting {
+            self.idle = self.idle.saturating_add(1);
+            if self.idle != QUIET_LOOKS {
+                return false;
+            }
+            // Whoever writes a message writes all of it at once.
+            self.finder.pause();
+        } else if next == NextLine::Line {
+            self.idle = 0;
             let (finder, number, cr) = (&mut self.finder, self.lines.number, self.lines.cr);
             self.wrapping.unwrap(&self.line, |line, around| {
                 finder.around = around;
@@ -113,16 +130,17 @@ impl TextReader {
             }
             self.ready.push_back(done);
         }
+        next != NextLine::Waiting || !self.ready.is_empty()
     }
 
-    /// Fills a chunk with the next messages; false when there are none.
+    /// Fills a chunk with the next messages, if there are any.
     pub fn next_chunk(
         &mut self,
         input: &mut Input,
         info: &mut FileInfo,
         target: usize,
         chunk: &mut Chunk,
-    ) -> bool {
+    ) -> Next {
         chunk.data.clear();
         chunk.frames.clear();
         chunk.notes.clear();
@@ -130,10 +148,9 @@ impl TextReader {
         let mut room = MOST_RECORDS;
         while chunk.data.len() < target && room > 0 {
             let Some(done) = self.ready.pop_front() else {
-                if self.ended || input.stopped() {
+                if self.ended || input.stopped() || !self.step(input) {
                     break;
                 }
-                self.step(input);
                 continue;
             };
             room -= 1;
@@ -151,11 +168,14 @@ impl TextReader {
         }
         input.report(self.lines.offset());
         info.format = Format::Text(self.main_format());
-        if chunk.frames.is_empty() {
-            self.tell(input, info);
-            return false;
+        if !chunk.frames.is_empty() {
+            return Next::Chunk;
         }
-        true
+        if !self.ended && !input.stopped() {
+            return Next::Waiting;
+        }
+        self.tell(input, info);
+        Next::End
     }
 
     /// Offset in the text up to which it was read.
