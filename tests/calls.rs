@@ -1,16 +1,24 @@
 //! How calls end, by whom and why (the states of the command line), on small flows written here.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
 
 mod compose;
 
 use std::io::Write as _;
 
 use compose::{A, B, Capture, udp_from};
-use sipscope::index::call;
 use sipscope::index::ids::CallId;
+use sipscope::index::{call, dialog};
 use sipscope::ingest;
 
 /// One line of a flow: seconds since the begin, sender, start line in short, CSeq, more headers.
+///
+/// `Branch` is no header: it makes another transaction of the same CSeq.
 ///
 /// `A` calls `B`; a tag of `B` stands in everything but the first INVITE, its CANCEL, 100 and what
 /// refuses it at once.
@@ -41,8 +49,12 @@ fn message(line: &str) -> (u64, Vec<u8>) {
     // The ACK of a 2xx and every new request have branches of their own.
     let hop = if of_caller { "a" } else { "b" };
     let shared = if method == "CANCEL" { "INVITE" } else { method };
+    let other = more
+        .split('|')
+        .find_map(|header| header.trim().strip_prefix("Branch:"));
+    let other = other.unwrap_or_default().trim();
     let mut text = format!(
-        "{start}\r\nVia: SIP/2.0/UDP {hop}.example;branch=z9hG4bK{hop}{number}{shared}\r\n\
+        "{start}\r\nVia: SIP/2.0/UDP {hop}.example;branch=z9hG4bK{hop}{number}{shared}{other}\r\n\
          From: {from}\r\nTo: {to}\r\nCall-ID: flow@example\r\nCSeq: {number} {method}\r\n"
     );
     for header in more.split('|').filter(|header| !header.is_empty()) {
@@ -344,4 +356,70 @@ fn what_ends_before_an_answer() {
         "40 A OPTIONS 9",
     ];
     check(&flow, "no_response Some(Network) Some(NoResponse)");
+}
+
+#[test]
+fn only_a_challenge_or_a_redirect_starts_the_clock_anew() {
+    let milliseconds = |flow: &[&str]| {
+        let loaded = load(&flow.iter().map(|line| message(line)).collect::<Vec<_>>());
+        let summary = summaries(&loaded).remove(0);
+        let out = [summary.pdd, summary.setup, summary.total_setup];
+        out.map(|nanos| nanos.map(|n| n / 1_000_000))
+    };
+    let challenged_under_one_cseq = [
+        "0 A INVITE 1",
+        "0.1 B 407 1 INVITE",
+        "0.2 A ACK 1",
+        "1 A INVITE 1 | Branch: b",
+        "1.5 B 180 1 INVITE | Branch: b",
+        "2 B 200 1 INVITE | Branch: b",
+    ];
+    assert_eq!(
+        milliseconds(&challenged_under_one_cseq),
+        [Some(500), Some(1000), Some(2000)]
+    );
+    let refused_description = [
+        "0 A INVITE 1",
+        "0.1 B 488 1 INVITE",
+        "0.2 A ACK 1",
+        "1 A INVITE 2",
+        "1.5 B 180 2 INVITE",
+        "2 B 200 2 INVITE",
+    ];
+    // The second INVITE of this flow has a To tag by the rules above, so it is made plain here.
+    let mut packets: Vec<_> = refused_description.iter().map(|l| message(l)).collect();
+    let plain = message("1 A INVITE 1 | Branch: c");
+    let text = String::from_utf8_lossy(&plain.1).into_owned();
+    let at = text.find("INVITE sip:").unwrap();
+    let text = text[at..].replace("CSeq: 1", "CSeq: 2");
+    let text = text.replace("z9hG4bKa1INVITEc", "z9hG4bKa2INVITE");
+    packets[3].1 = udp_from((A, 5060), (B, 5060), 9, text.as_bytes());
+    let summary = summaries(&load(&packets)).remove(0);
+    assert_eq!(summary.pdd, Some(1_500_000_000), "from the first INVITE");
+    assert_eq!(summary.setup, summary.total_setup);
+}
+
+#[test]
+fn a_leg_cancelled_because_another_was_answered_is_elsewhere() {
+    let state = |reason: &str| {
+        let cancel = format!("2 A CANCEL 1 {reason}");
+        let flow = [
+            "0 A INVITE 1",
+            "0.1 B 180 1 INVITE",
+            &cancel,
+            "2.1 B 200 1 CANCEL",
+            "2.2 B 487 1 INVITE",
+            "2.3 A ACK 1 | Branch:",
+        ];
+        let loaded = load(&flow.iter().map(|line| message(line)).collect::<Vec<_>>());
+        let dialogs = dialog::of_call(&loaded.view, CallId::at(0));
+        dialogs.first().unwrap().state.name()
+    };
+    assert_eq!(
+        state("| Reason: SIP ;cause=200 ;text=\"Call completed elsewhere\""),
+        "elsewhere"
+    );
+    assert_eq!(state("| Reason: Q.850;cause=26"), "elsewhere");
+    assert_eq!(state("| Reason: SIP;cause=487"), "terminated");
+    assert_eq!(state(""), "terminated");
 }

@@ -711,3 +711,50 @@ fn what_came_again_is_folded_unless_all_is_asked_for() {
     let rows: Vec<_> = again.map(|a| a["row"].as_u64().unwrap()).collect();
     assert_eq!(rows, [6; 10]);
 }
+
+#[test]
+fn packets_without_times_are_shown_without_times() {
+    let recorded = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("testdata/captures/ipv6/capture.pcap");
+    let recorded = std::fs::read(recorded).unwrap();
+    let word = |at: usize| u32::from_le_bytes(recorded[at..at + 4].try_into().unwrap());
+    // A section, its interface, and every packet as a simple packet block.
+    let mut bytes = Vec::new();
+    let mut block = |kind: u32, body: &[u8]| {
+        let padded = body.len().next_multiple_of(4);
+        let total = u32::try_from(12 + padded).unwrap().to_le_bytes();
+        bytes.extend(kind.to_le_bytes());
+        bytes.extend(total);
+        bytes.extend(body);
+        bytes.resize(bytes.len() + padded - body.len(), 0);
+        bytes.extend(total);
+    };
+    let mut section = 0x1a2b_3c4d_u32.to_le_bytes().to_vec();
+    section.extend([1, 0, 0, 0]);
+    section.extend([0xff; 8]);
+    block(0x0a0d_0d0a, &section);
+    let link = word(20).to_le_bytes();
+    block(1, &[link[0], link[1], 0, 0, 0, 0, 0, 0]);
+    let mut at = 24;
+    while at < recorded.len() {
+        let len = word(at + 8) as usize;
+        let mut body = word(at + 12).to_le_bytes().to_vec();
+        body.extend(&recorded[at + 16..at + 16 + len]);
+        block(3, &body);
+        at += 16 + len;
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), bytes).unwrap();
+    let path = file.path().to_str().unwrap();
+    let messages = json(&["messages", path, "--format", "json"]);
+    assert!(messages.len() >= 6, "{}", messages.len());
+    for message in messages {
+        assert_eq!(message["time"], Value::Null);
+        assert_eq!(message["time_kind"], "none");
+        assert_eq!(message["origin"], "packet");
+        assert_ne!(message["src"], Value::Null);
+    }
+    let info = json(&["info", path, "--format", "json"]);
+    assert_eq!(info[0]["first"], Value::Null);
+    assert_eq!(info[0]["skipped"][0]["what"], "packets without time");
+}

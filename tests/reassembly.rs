@@ -397,6 +397,22 @@ fn a_message_beyond_the_limit_is_named_and_not_kept() {
 }
 
 #[test]
+fn a_datagram_whose_fragments_come_twice_is_not_incomplete() {
+    let message = message(1, 1000, false);
+    let datagram = compose::udp_payload(5060, 5060, &message);
+    let first = compose::fragment(false, 9, 0, true, &datagram[..800]);
+    let last = compose::fragment(false, 9, 800, false, &datagram[800..]);
+    let twice = [&first, &first, &last, &last].map(Clone::clone);
+    let (messages, words) = skipped(twice.into_iter());
+    assert_eq!((messages, words.len()), (1, 0), "{words:?}");
+    // Half of another datagram is.
+    let other = compose::fragment(false, 10, 800, false, &datagram[800..]);
+    let (messages, words) = skipped([first, last, other].into_iter());
+    assert_eq!(messages, 1);
+    assert_eq!(words, ["incomplete IP datagram"]);
+}
+
+#[test]
 fn a_fragment_behind_the_end_fills_no_hole() {
     let message = message(1, 1000, false);
     let datagram = compose::udp_payload(5060, 5060, &message);

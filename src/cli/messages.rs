@@ -221,7 +221,7 @@ fn fields(
     record.bytes("branch", part(|s| s.branch));
     record.number(
         "via_count",
-        Some(scan.map_or(u16::from(row.via_count), |s| s.via_count)),
+        Some(scan.map_or(u32::from(row.via_count), |s| s.via_count)),
     );
     record.bytes("contact", part(|s| s.contact).map(unfolded).as_deref());
     record.bytes("user_agent", row.user_agent.map(|t| texts.bytes(t)));

@@ -284,7 +284,8 @@ pub(super) fn originals<'a>(view: &'a IndexView, ids: &[MessageId]) -> Vec<Msg<'
 ///
 /// Equal Call-ID and CSeq is one request, however many transactions it makes: from the same sender
 /// they are branches of a fork; from somebody else they are the next hop of a B2BUA that keeps
-/// Call-ID and CSeq but starts a new list of Via, and do not count.
+/// Call-ID and CSeq but starts a new list of Via, and do not count. What is sent after a challenge
+/// or a redirect is another request, also with the old CSeq.
 pub(super) fn attempts<'a>(
     messages: &[Msg<'a>],
     wanted: impl Fn(&MessageRow) -> bool,
@@ -301,35 +302,44 @@ pub(super) fn attempts<'a>(
     let mut by_number = hashbrown::HashMap::new();
     // Attempt and branch of a transaction.
     let mut place: hashbrown::HashMap<_, (usize, usize)> = hashbrown::HashMap::new();
-    for m in messages {
-        if m.row.is_request() {
-            if !wanted(m.row) || m.row.via_count != nearest {
-                continue;
+    let mut turned_away: hashbrown::HashMap<_, MessageId> = hashbrown::HashMap::new();
+    for m in messages.iter().filter(|m| m.row.is_response()) {
+        if asks_again(m.row.status) {
+            turned_away.entry(m.row.transaction).or_insert(m.id);
+        }
+    }
+    for m in requests().filter(|m| m.row.via_count == nearest) {
+        if let Some((at, _)) = place.get(&m.row.transaction) {
+            if let Some(attempt) = out.get_mut(*at) {
+                attempt.last_sending = attempt.last_sending.max(m.row.time);
             }
-            if let Some((at, _)) = place.get(&m.row.transaction) {
-                if let Some(attempt) = out.get_mut(*at) {
-                    attempt.last_sending = attempt.last_sending.max(m.row.time);
-                }
-                continue;
-            }
-            let at = *by_number
-                .entry((m.parties.call_id, m.row.cseq()))
-                .or_insert_with(|| {
-                    out.push(Attempt {
-                        request: *m,
-                        last_sending: m.row.time,
-                        responses: Vec::new(),
-                        finals: Vec::new(),
-                    });
-                    out.len() - 1
+            continue;
+        }
+        let number = (m.parties.call_id, m.row.cseq());
+        let earlier = by_number.get(&number).copied();
+        let at = match earlier {
+            Some((at, before)) if turned_away.get(&before).is_none_or(|id| *id > m.id) => at,
+            _ => {
+                out.push(Attempt {
+                    request: *m,
+                    last_sending: m.row.time,
+                    responses: Vec::new(),
+                    finals: Vec::new(),
                 });
-            if let Some(attempt) = out.get_mut(at)
-                && attempt.request.flow.src.ip == m.flow.src.ip
-            {
-                place.insert(m.row.transaction, (at, attempt.finals.len()));
-                attempt.finals.push(false);
+                out.len() - 1
             }
-        } else if let Some((at, branch)) = place.get(&m.row.transaction)
+        };
+        by_number.insert(number, (at, m.row.transaction));
+        if let Some(attempt) = out.get_mut(at)
+            && attempt.request.flow.src.ip == m.flow.src.ip
+        {
+            place.insert(m.row.transaction, (at, attempt.finals.len()));
+            attempt.finals.push(false);
+        }
+    }
+    // Behind all requests: a response may have been captured before its own.
+    for m in messages.iter().filter(|m| m.row.is_response()) {
+        if let Some((at, branch)) = place.get(&m.row.transaction)
             && let Some(attempt) = out.get_mut(*at)
         {
             attempt.responses.push(*m);
@@ -425,7 +435,17 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
         .get(first.request.parties.from_uri)
         .into_owned();
     out.callee = view.texts().get(first.request.row.start_text).into_owned();
-    let began = last.request.row.time;
+    // Only a challenge or a redirect begins anew.
+    let turned = |a: &Attempt<'_>| a.outcome().is_some_and(|o| asks_again(o.row.status));
+    let anew = attempts
+        .iter()
+        .rev()
+        .skip(1)
+        .position(turned)
+        .map_or(0, |back| attempts.len() - 1 - back);
+    let tries = attempts.get(anew..).unwrap_or_default();
+    let began = tries.first().unwrap_or(last).request.row.time;
+    let provisional = || tries.iter().flat_map(Attempt::provisional);
     // A response that lost its Via on the way names no transaction, but reached the caller.
     let stray = || {
         messages.iter().copied().find(|m| {
@@ -444,13 +464,15 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
     if let Some(response) = outcome {
         out.set_final(view, response);
     }
-    let reached = last.provisional().next().copied().or(success).or(outcome);
+    let reached = provisional().min_by_key(|m| near.time(**m)).copied();
+    let reached = reached.or(success).or(outcome);
     out.pdd = reached.map(|m| near.time(m).saturating_sub(began));
     out.setup = success.map(|m| near.time(m).saturating_sub(began));
     out.total_setup = success.map(|m| near.time(m).saturating_sub(first.request.row.time));
-    let rang = last.provisional().find(|m| m.row.status == 180);
+    let rang = provisional().filter(|m| m.row.status == 180);
+    let rang = rang.map(|m| near.time(*m)).min();
     if let (Some(rang), Some(outcome)) = (rang, outcome) {
-        out.ring = Some(near.time(outcome).saturating_sub(near.time(*rang)).max(0));
+        out.ring = Some(near.time(outcome).saturating_sub(rang).max(0));
     }
     let caller_at = last.request.flow.src;
     let cancel = messages.iter().find(|m| {
@@ -534,6 +556,11 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
         out.ended_by = Some(who_refused(messages, last, outcome));
     }
     out.state = refused(status, rang);
+}
+
+/// A challenge or a redirect: the same request is sent once more, with credentials or elsewhere.
+fn asks_again(status: u16) -> bool {
+    matches!(status, 300..=399 | 401 | 407)
 }
 
 /// State by the failure that ended the attempt.

@@ -61,6 +61,8 @@ struct Gathered {
     start: Option<i64>,
     end: i64,
     confirmed: bool,
+    /// By an ACK alone: its 2xx was not captured.
+    acked: bool,
     ended: bool,
     lost: bool,
     transactions: Vec<(TransactionId, u8)>,
@@ -107,6 +109,21 @@ pub fn of_call(view: &IndexView, call: CallId) -> Vec<DialogSummary> {
         .iter()
         .filter_map(|r| view.parties(r).to_tag)
         .collect();
+    // Sent to a leg when another one, which may not be in the capture, was answered.
+    let elsewhere: BTreeSet<TransactionId> = ids
+        .iter()
+        .filter_map(|id| view.message(*id))
+        .filter(|row| row.tells_elsewhere())
+        .filter_map(|row| Some(view.message(row.cancels()?)?.transaction))
+        .collect();
+    // An ACK under a branch of its own may still be that of a failure.
+    for (id, g) in &mut dialogs {
+        let remote = view.dialog(*id).and_then(|dialog| dialog.remote_tag);
+        let refused = refusals
+            .iter()
+            .any(|r| r.cseq() == g.cseq && view.parties(r).to_tag == remote);
+        g.confirmed |= g.acked && !refused;
+    }
     let any_confirmed: BTreeSet<u32> = dialogs
         .values()
         .filter(|g| g.confirmed)
@@ -144,7 +161,9 @@ pub fn of_call(view: &IndexView, call: CallId) -> Vec<DialogSummary> {
                 DialogState::Terminated
             } else if !early {
                 DialogState::Confirmed
-            } else if g.cseq.is_some_and(|c| any_confirmed.contains(&c)) {
+            } else if g.cseq.is_some_and(|c| any_confirmed.contains(&c))
+                || nearest.is_some_and(|t| elsewhere.contains(&t))
+            {
                 DialogState::Elsewhere
             } else if nearest.is_some_and(|t| failed.contains(&t))
                 || dialog
@@ -159,7 +178,7 @@ pub fn of_call(view: &IndexView, call: CallId) -> Vec<DialogSummary> {
                 dialog: id,
                 state,
                 forked_from,
-                start: start.or(g.start).unwrap_or(0),
+                start: start.into_iter().chain(g.start).min().unwrap_or(0),
                 end: g.end,
                 messages,
             })
@@ -185,14 +204,14 @@ fn gather(view: &IndexView, g: &mut Gathered, id: MessageId, row: &MessageRow) {
             row.method == Method::Notify && row.subscription_state() == Some(State::Terminated);
         g.ended |= row.method == Method::Bye || told && !session;
         // A 2xx that was not captured has been there when its ACK is.
-        g.confirmed |= row.method == Method::Ack
+        g.acked |= row.method == Method::Ack
             && row
                 .acks()
                 .and_then(|a| view.message(a))
                 .is_none_or(|a| a.status < 300);
     } else {
         g.lost = match row.status {
-            408 | 481 if ends_session(row.cseq_method) => session && g.confirmed,
+            408 | 481 if ends_session(row.cseq_method) => session && (g.confirmed || g.acked),
             481 if !session => true,
             200..=299 => false,
             _ => g.lost,

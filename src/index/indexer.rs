@@ -2,6 +2,7 @@
 //!
 //! One writer, messages in the order of the capture; any number of threads may have decoded them.
 
+mod late;
 mod preparation;
 mod ring;
 
@@ -27,7 +28,6 @@ use super::trace::{Names, Told, TraceRow};
 use super::wanted::Wanted;
 use super::{Call, CallKind, Dialog, HepNote, IndexView, Left, Totals, hash_bytes, mix};
 use crate::bytes::Extent;
-use crate::packet::trace::TimeKind;
 use crate::packet::{Addressing, Endpoint, LayerStack, hep};
 use crate::sip::method::Method;
 use crate::sip::scan::{Scan, StartKind};
@@ -69,10 +69,7 @@ impl Keys {
         let cseq = u64::from(scan.cseq.unwrap_or(u32::MAX)) | u64::from(scan.cseq.is_none()) << 40;
         let mut base = mix(mix(branch, hash(scan.sent_by)), mix(call_id, cseq));
         // RFC 2543 matching: without the cookie the branch need not be unique (RFC 3261, 17.2.3).
-        if !branch_text
-            .get(..7)
-            .is_some_and(|c| c.eq_ignore_ascii_case(b"z9hG4bK"))
-        {
+        if !has_cookie(branch_text) {
             base = mix(base, from_tag);
         }
         let start = mix(
@@ -96,6 +93,13 @@ impl Keys {
             flow,
         }
     }
+}
+
+/// True for a branch that is unique (RFC 3261, 8.1.1.7).
+fn has_cookie(branch: &[u8]) -> bool {
+    branch
+        .get(..7)
+        .is_some_and(|c| c.eq_ignore_ascii_case(b"z9hG4bK"))
 }
 
 /// Hash of addresses and transport.
@@ -200,6 +204,8 @@ struct Cid {
     offered_rseq: u32,
     /// From tags other than `invite_from` made calls of their own.
     several: bool,
+    /// A message refers to one that was not captured before it.
+    waits: bool,
 }
 
 /// The writer of the index.
@@ -234,8 +240,8 @@ pub struct Indexer {
     hep: Paged<HepNote>,
     told: Paged<TraceRow>,
     names: Names,
-    /// The messages that come now are out of a text: what its times mean.
-    pub text_times: Option<TimeKind>,
+    /// The messages that come now are in packets out of a text, or without times.
+    pub packets_told: Option<Told>,
     icmp: Arc<IcmpErrors>,
     transaction_count: u32,
     requests: [u64; 32],
@@ -283,7 +289,7 @@ impl Default for Indexer {
             hep: Paged::default(),
             told: Paged::default(),
             names: Names::default(),
-            text_times: None,
+            packets_told: None,
             icmp: Arc::default(),
             transaction_count: 0,
             requests: [0; 32],
@@ -329,7 +335,7 @@ impl Indexer {
         let cid = self.cid(m);
         let parties = self.parties(cid, m)?;
 
-        let key = self.transaction_key(m, response);
+        let (key, of_failure) = self.transaction_key(m, response);
         let call;
         let transaction;
         let known = self.transactions.get_mut(key).copied();
@@ -347,7 +353,11 @@ impl Indexer {
 
         let repeat = self.repetition(m, key, id, time, response, known.as_ref());
         let fresh = repeat == Repeat::No;
-        let dialog = self.dialog(m, cid, id, &parties, response, call, known.as_ref());
+        let dialog = if of_failure && known.is_some_and(|t| t.initial) {
+            None
+        } else {
+            self.dialog(m, cid, id, &parties, response, call, known.as_ref())
+        };
         let (refers_to, mut exchange) = self.references(m, cid, response, dialog, known.as_ref());
 
         let mut sdp = SdpKind::None;
@@ -395,6 +405,12 @@ impl Indexer {
         }
         if !scan.subscription_state.is_empty() {
             flags |= subscription_flag(scan.subscription_state.of(m.bytes));
+        }
+        if scan.method == Method::Cancel
+            && !response
+            && tells_elsewhere(scan.reason_header.of(m.bytes))
+        {
+            flags |= flag::ELSEWHERE;
         }
         let (place, head) = match m.extents {
             [one] => (one.offset, one.head),
@@ -451,6 +467,7 @@ impl Indexer {
             via_count: u8::try_from(scan.via_count).unwrap_or(u8::MAX),
         };
         row.set_repeat(repeat);
+        self.note_waiting(cid, &row);
         self.count(&row, m, id, response);
         // What is able to do something, in an answer to OPTIONS or a 488, announces nothing.
         let able = scan.method == Method::Options || scan.status >= 300;
@@ -467,8 +484,7 @@ impl Indexer {
         if let Some(note) = m.hep {
             self.note_hep(id, note);
         }
-        if let Some(kind) = self.text_times {
-            let told = m.told.unwrap_or(Told::packet(kind));
+        if let Some(told) = m.told.or(self.packets_told) {
             self.told.push(TraceRow { message: id, told });
         }
         self.update_transaction(
@@ -482,6 +498,7 @@ impl Indexer {
             exchange,
             time,
         );
+        self.answer_waiting(cid, id, known.as_ref());
         self.update_cid(cid, m, response, known_initial(scan, response));
         if fresh {
             self.note_over(m, call, response, known.as_ref());
@@ -603,6 +620,7 @@ impl Indexer {
             instance: 0,
             offered_rseq: 0,
             several: false,
+            waits: false,
         });
         cid_table.insert_unique(hash, u32::try_from(at).unwrap_or(u32::MAX), |i| {
             cids.get(*i as usize).map_or(0, |c| c.hash)
@@ -645,18 +663,20 @@ impl Indexer {
         Some(recent)
     }
 
-    fn transaction_key(&mut self, m: &Incoming<'_>, response: bool) -> u64 {
+    /// What tells its transaction apart; true for the ACK of a failure.
+    fn transaction_key(&mut self, m: &Incoming<'_>, response: bool) -> (u64, bool) {
         let base = m.keys.base;
         let method = m.scan.method;
         if method == Method::Ack && !response {
             let invite = mix(base, INVITE_SALT);
-            // The ACK of a failure belongs to the INVITE (RFC 3261, 17.1.1.3).
-            if self
-                .transactions
-                .get_mut(invite)
-                .is_some_and(|t| t.final_status >= 300)
-            {
-                return invite;
+            // The ACK of a failure belongs to the INVITE (RFC 3261, 17.1.1.3). It alone has the
+            // branch of the INVITE (13.2.2.4), which tells when the failure was not captured (yet).
+            let unique = has_cookie(m.scan.branch.of(m.bytes));
+            let failed = |t: &Transaction| {
+                t.final_status >= 300 || unique && t.final_status == 0 && t.request.is_some()
+            };
+            if self.transactions.get_mut(invite).is_some_and(|t| failed(t)) {
+                return (invite, true);
             }
         }
         let salt = if method == Method::Other {
@@ -664,7 +684,7 @@ impl Indexer {
         } else {
             method as u64
         };
-        mix(base, salt)
+        (mix(base, salt), false)
     }
 
     fn call_of(
@@ -786,6 +806,10 @@ impl Indexer {
             return self.new_call(CallKind::Call, cid, id);
         };
         let same_attempt = m.scan.cseq == Some(known.invite_cseq);
+        // Of a call that began before this INVITE, or whose messages overtook it.
+        if known.invite_from == 0 && !known.ended {
+            return current;
+        }
         if known.invite_from == tag {
             if !known.ended || same_attempt {
                 return current;
@@ -854,10 +878,8 @@ impl Indexer {
             None if !contact.is_empty() && contact != b"*" => {
                 hash_bytes(m.scan.contact_uri.of(m.bytes))
             }
-            None => media::endpoint_key(Endpoint {
-                ip: m.addressing.src.ip,
-                port: 0,
-            }),
+            None if response => media::endpoint_key(host(m.addressing.dst)),
+            None => media::endpoint_key(host(m.addressing.src)),
         };
         let key = mix(u64::from(aor.get()), device);
         if let Some(call) = self.registrations.get(&key).copied() {
@@ -915,16 +937,15 @@ impl Indexer {
         let method = m.scan.method;
         // CANCEL goes hop by hop, and what ends a first INVITE without success is outside of dialogs.
         let outside = known.is_some_and(|t| t.initial);
-        let failure = match response {
-            true => status >= 300,
-            false => method == Method::Ack && known.is_some_and(|t| t.final_status >= 300),
-        };
-        if method == Method::Cancel || outside && (status == 100 || failure) {
+        if method == Method::Cancel || outside && response && (status == 100 || status >= 300) {
             return None;
         }
         if let Some(found) = self.find_dialog(cid, parties) {
             if parties.dialog.is_none() {
                 self.keep_dialog(cid, parties, found);
+            }
+            if response {
+                self.open_late(m, id, found, known);
             }
             return Some(found);
         }
@@ -1433,6 +1454,23 @@ fn subscription_flag(value: &[u8]) -> u16 {
     } else {
         0
     }
+}
+
+/// True for a Reason of 200 in SIP, or 26 in Q.850: another branch was answered (RFC 3326, 2).
+fn tells_elsewhere(reason: &[u8]) -> bool {
+    let mut parts = reason.split(|b| *b == b';').map(<[u8]>::trim_ascii);
+    let cause: &[u8] = match parts.next() {
+        Some(protocol) if protocol.eq_ignore_ascii_case(b"SIP") => b"200",
+        Some(protocol) if protocol.eq_ignore_ascii_case(b"Q.850") => b"26",
+        _ => return false,
+    };
+    parts.any(|part| {
+        let mut sides = part.splitn(2, |b| *b == b'=').map(<[u8]>::trim_ascii);
+        sides
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case(b"cause"))
+            && sides.next() == Some(cause)
+    })
 }
 
 fn dialog_key(cid: u64, a: TextId, b: TextId) -> u64 {

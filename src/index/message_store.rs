@@ -117,6 +117,8 @@ pub(super) mod flag {
     pub const SUB_PENDING: u16 = 1 << 11;
     /// Subscription-State: terminated.
     pub const SUB_TERMINATED: u16 = 1 << 12;
+    /// A CANCEL that says that the call was answered elsewhere.
+    pub const ELSEWHERE: u16 = 1 << 13;
 }
 
 /// Call-ID, From and To: what the messages of a dialog have in common, for each direction.
@@ -247,6 +249,11 @@ impl MessageRow {
     /// Has a Contact.
     pub fn has_contact(&self) -> bool {
         self.flags & flag::CONTACT != 0
+    }
+
+    /// A CANCEL whose Reason says that another leg was answered (RFC 3326, 2).
+    pub fn tells_elsewhere(&self) -> bool {
+        self.flags & flag::ELSEWHERE != 0
     }
 
     /// State in Subscription-State (RFC 6665, 4.1.3), if it is one of the three.

@@ -52,6 +52,14 @@ impl Told {
             transport: true,
         }
     }
+
+    /// Of a packet of a capture that does not say when.
+    pub fn untimed() -> Self {
+        Self {
+            origin: Origin::Packet,
+            ..Self::packet(TimeKind::None)
+        }
+    }
 }
 
 /// [`Told`] of a message.

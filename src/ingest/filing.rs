@@ -3,6 +3,7 @@
 use crate::bytes::{Extent, cut_extents};
 use crate::index::hash_bytes;
 use crate::index::message_store::Transport;
+use crate::index::trace::Told;
 use crate::packet::ip_fragment::{Datagram, IpFragments};
 use crate::packet::rtp_brief::{RtpHeader, RtpTallies, rtp_header};
 use crate::packet::sctp::{self, Associations};
@@ -50,7 +51,18 @@ impl Filing {
     pub fn item(&mut self, block: &Block, time: i64, item: &Item) {
         self.last_time = time;
         self.tcp.expire(&mut self.filer, time);
-        self.filer.indexer.text_times = block.chunk.text;
+        let frame = match item {
+            Item::Message { extent, .. } => Some(extent.frame),
+            Item::Text(_) => None,
+            Item::Later(index) => {
+                let frame = block.chunk.frames.get(*index as usize);
+                frame.map(|frame| frame.number)
+            }
+        };
+        self.filer.indexer.packets_told = match block.chunk.text {
+            None if frame.is_some_and(|n| n <= block.chunk.untimed) => Some(Told::untimed()),
+            kind => kind.map(Told::packet),
+        };
         match item {
             Item::Message {
                 decoded,

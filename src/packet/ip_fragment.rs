@@ -1,9 +1,10 @@
 //! IP reassembly (RFC 791, 3.2; RFC 8200, 4.5): fragments in any order, first octets win.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::BuildHasher;
 use std::net::IpAddr;
 
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashMap};
 
 use super::{Addressing, Fragment, LayerStack};
 use crate::bytes::Extent;
@@ -19,7 +20,11 @@ const PIECE_COST: usize = 96;
 /// What the first piece costs beside that: a tree has room for eleven from the start.
 const FIRST_COST: usize = 800;
 /// What an unfinished datagram costs beside its pieces.
-const ENTRY_COST: usize = 256;
+const ENTRY_COST: usize = 768;
+/// Whole datagrams whose fragments are remembered.
+const MOST_DONE: usize = 1024;
+/// Fragments of one datagram that are remembered.
+const MOST_MARKS: usize = 16;
 /// So many beginnings are noted without a look for datagrams that are whole.
 const SWEEP_FROM: usize = 4096;
 
@@ -184,6 +189,39 @@ struct Unfinished {
     total: Option<u64>,
     since: i64,
     cut: bool,
+    /// Offset and hash of each fragment, as long as there are few of them.
+    seen: Vec<Mark>,
+}
+
+/// A fragment, told apart from others of its datagram.
+type Mark = (u32, u64);
+
+/// Fragments of datagrams that were whole lately.
+#[derive(Default)]
+struct Done {
+    marks: HashMap<Key, Vec<Mark>>,
+    order: VecDeque<Key>,
+}
+
+impl Done {
+    fn add(&mut self, key: Key, marks: Vec<Mark>) {
+        if self.marks.insert(key, marks).is_none() {
+            self.order.push_back(key);
+        }
+        if self.order.len() > MOST_DONE
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.marks.remove(&oldest);
+        }
+    }
+
+    /// True when all these fragments were in the datagram that was whole before: where the capture
+    /// has every packet twice, the second half of a datagram comes again behind it.
+    fn had(&self, key: &Key, marks: &[Mark]) -> bool {
+        let known = self.marks.get(key);
+        (1..=MOST_MARKS).contains(&marks.len())
+            && known.is_some_and(|known| marks.iter().all(|mark| known.contains(mark)))
+    }
 }
 
 /// A datagram put together.
@@ -209,6 +247,8 @@ pub struct IpFragments {
     open: HashMap<Key, Unfinished>,
     order: VecDeque<(i64, Key)>,
     cost: usize,
+    done: Done,
+    hasher: DefaultHashBuilder,
     sweep_at: usize,
     /// Datagrams given up because they stayed incomplete for too long or too much was open.
     pub dropped: u64,
@@ -254,6 +294,10 @@ impl IpFragments {
             .pieces
             .insert(u64::from(fragment.offset), data, extent);
         entry.cut |= fragment.cut;
+        let mark = (fragment.offset, self.hasher.hash_one(fragment.data));
+        if entry.seen.len() <= MOST_MARKS {
+            entry.seen.push(mark);
+        }
         if !fragment.more && entry.total.is_none() {
             entry.total = Some(end);
             // What claims to lie behind the end fills no hole before it.
@@ -275,6 +319,8 @@ impl IpFragments {
         }
         let mut entry = self.remove(&key, false)?;
         self.sweep();
+        let seen = std::mem::take(&mut entry.seen);
+        self.done.add(key, seen);
         let mut data = Vec::new();
         let mut extents = Vec::new();
         while let Some((part, extent)) = entry.pieces.take_at(data.len() as u64) {
@@ -323,14 +369,16 @@ impl IpFragments {
 
     /// Datagrams that are still open.
     pub fn unfinished(&self) -> usize {
-        self.open.len()
+        let open = self.open.iter();
+        open.filter(|(key, entry)| !self.done.had(key, &entry.seen))
+            .count()
     }
 
     fn remove(&mut self, key: &Key, dropped: bool) -> Option<Unfinished> {
         let entry = self.open.remove(key)?;
         let cost = entry.pieces.cost() + ENTRY_COST;
         self.cost = self.cost.saturating_sub(cost);
-        self.dropped += u64::from(dropped);
+        self.dropped += u64::from(dropped && !self.done.had(key, &entry.seen));
         Some(entry)
     }
 }

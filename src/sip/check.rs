@@ -326,7 +326,8 @@ impl<'a> Judge<'a> {
     }
 
     fn missing(&self, header: Header, name: &str, severity: Severity, sink: &mut Sink) {
-        if !self.has(header) {
+        // Nobody knows what stands behind the fields that were split.
+        if !self.has(header) && self.message.more_headers.is_empty() {
             let text = format!("The header {name} is missing");
             let missing = Diagnostic::new(Kind::MissingHeader, self.end_of_header(), text);
             sink.push(missing.with_severity(severity));

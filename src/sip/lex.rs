@@ -130,19 +130,16 @@ impl<'a> Iterator for Elements<'a> {
 
 /// The first element of a list that is not empty, and how many such there are.
 #[inline]
-pub(crate) fn first_and_count(value: Piece<'_>) -> (Piece<'_>, u16) {
+pub(crate) fn first_and_count(value: Piece<'_>) -> (Piece<'_>, u32) {
     if value.find(b',').is_none() {
-        return (value, u16::from(!value.is_empty()));
+        return (value, u32::from(!value.is_empty()));
     }
     let mut elements = elements(value).filter(|element| !element.is_empty());
     let Some(first) = elements.next() else {
         return (value.take(0), 0);
     };
-    let more = elements.take(usize::from(u16::MAX) - 1).count();
-    (
-        first,
-        u16::try_from(more).unwrap_or(u16::MAX).saturating_add(1),
-    )
+    let more = u32::try_from(elements.count()).unwrap_or(u32::MAX);
+    (first, more.saturating_add(1))
 }
 
 /// One parameter, `name` or `name=value`.

@@ -376,7 +376,7 @@ impl Message {
         facts.rseq = number(Header::RSeq);
         facts.session_expires = number(Header::SessionExpires);
         facts.max_forwards = number(Header::MaxForwards);
-        let count = |header| u16::try_from(self.values(header).count()).unwrap_or(u16::MAX);
+        let count = |header| u32::try_from(self.values(header).count()).unwrap_or(u32::MAX);
         facts.route_count = count(Header::Route);
         facts.record_route_count = count(Header::RecordRoute);
         facts.contact_count = count(Header::Contact);

@@ -87,7 +87,7 @@ pub struct Scan {
     /// Transport of the top Via.
     pub via_transport: Span,
     /// Number of Via values.
-    pub via_count: u16,
+    pub via_count: u32,
     /// The whole top Via value.
     pub top_via: Span,
     /// The whole first Contact value.
@@ -95,7 +95,7 @@ pub struct Scan {
     /// URI of the first Contact value.
     pub contact_uri: Span,
     /// Number of Contact values; `*` is one.
-    pub contact_count: u16,
+    pub contact_count: u32,
     /// User-Agent, else Server.
     pub user_agent: Span,
     /// Content-Type with its parameters.
@@ -125,9 +125,9 @@ pub struct Scan {
     /// Session-Expires, in seconds.
     pub session_expires: Option<u32>,
     /// Number of Route values.
-    pub route_count: u16,
+    pub route_count: u32,
     /// Number of Record-Route values.
-    pub record_route_count: u16,
+    pub record_route_count: u32,
     /// Authorization or Proxy-Authorization is there.
     pub has_credentials: bool,
     /// WWW-Authenticate or Proxy-Authenticate is there.
@@ -501,8 +501,7 @@ impl Known {
     fn is_indexed(self) -> bool {
         !matches!(
             self,
-            Self::Reason
-                | Self::PAssertedIdentity
+            Self::PAssertedIdentity
                 | Self::ReferTo
                 | Self::Replaces
                 | Self::Route

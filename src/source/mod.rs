@@ -109,4 +109,6 @@ pub struct Chunk {
     pub notes: Vec<(u32, TraceNote)>,
     /// The frames come out of a text: what its times mean.
     pub text: Option<TimeKind>,
+    /// Frames up to this number stand before the first time that the capture states.
+    pub untimed: u32,
 }

@@ -418,6 +418,7 @@ impl CaptureFile {
         chunk.frames.clear();
         chunk.notes.clear();
         chunk.text = None;
+        chunk.untimed = 0;
         let target = target.clamp(MIN_CHUNK_BYTES, MAX_CHUNK_BYTES);
         match &mut self.reader {
             Reader::Text(reader) => {
@@ -444,6 +445,9 @@ impl CaptureFile {
             chunk.base = self.position;
             self.input.read(self.position, want, &mut chunk.data);
             self.work(chunk);
+            if let Reader::Pcapng(reader) = &self.reader {
+                chunk.untimed = reader.untimed;
+            }
             self.input.report(self.position);
             if !chunk.frames.is_empty() {
                 return Next::Chunk;

@@ -46,6 +46,8 @@ pub(super) struct Pcapng {
     guessed: Option<Known>,
     number: u32,
     last_time: i64,
+    /// Number of the last frame before the first time that the file states.
+    pub(super) untimed: u32,
     approved_at: Option<u64>,
 }
 
@@ -125,6 +127,7 @@ impl Pcapng {
             guessed: None,
             number: 0,
             last_time: 0,
+            untimed: 0,
             approved_at: None,
         })
     }
@@ -402,9 +405,14 @@ impl Pcapng {
         let time = match packet.ticks {
             Some(count) => known.ticks.nanos(count).saturating_add(known.offset_nanos),
             None => {
+                let before = info.first.is_some();
                 info.skip("packets without time", 0, offset, || {
-                    "simple packet blocks have none: the time before is shown".into()
+                    let shown = if before { "the time before" } else { "no time" };
+                    format!("simple packet blocks have none: {shown} is shown")
                 });
+                if !before {
+                    self.untimed = self.number;
+                }
                 self.last_time
             }
         };
