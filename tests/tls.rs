@@ -346,3 +346,69 @@ fn any_cut_of_a_capture_is_read_to_where_it_ends() {
         assert!(last >= 4, "{case}");
     }
 }
+
+/// A capture without some of its packets.
+fn without(bytes: &[u8], lost: &dyn Fn(u64) -> bool) -> Vec<u8> {
+    let mut out = bytes[..24].to_vec();
+    let (mut at, mut number) = (24, 0);
+    while let Some(head) = bytes.get(at..at + 16) {
+        let len = u32::from_le_bytes(head[8..12].try_into().unwrap()) as usize;
+        number += 1;
+        if !lost(number) {
+            out.extend_from_slice(&bytes[at..at + 16 + len]);
+        }
+        at += 16 + len;
+    }
+    out
+}
+
+#[test]
+fn holes_in_a_connection_cost_no_other_message() {
+    let mut tried = 0;
+    for case in [
+        "many-tls12",
+        "many-tls12-cbc",
+        "many-tls13",
+        "many-tls13-update",
+    ] {
+        let (_folder, path) = alone(case);
+        let keys = folder().join(format!("{case}.keylog.txt"));
+        let keys = ["--keylog", keys.to_str().unwrap()];
+        let whole = std::fs::read(&path).unwrap();
+        let all = expected(case);
+        let (first, last) = (all[2].0, all[all.len() - 2].0);
+        for from in first..last {
+            // Packets that the capture has not, of both directions, in a row or every third.
+            for (many, step) in [(1, 1), (2, 1), (5, 1), (3, 3)] {
+                let is_lost = |frame: u64| {
+                    frame >= from
+                        && frame < from + many * step
+                        && (frame - from).is_multiple_of(step)
+                };
+                std::fs::write(&path, without(&whole, &is_lost)).unwrap();
+                let found = messages(&path, &keys);
+                // Those behind a hole are filed once it is certain that nothing fills it.
+                let mut found: Vec<(String, u64)> =
+                    found.into_iter().map(|(_, what, n)| (what, n)).collect();
+                let left = all.iter().filter(|row| !is_lost(row.0));
+                let mut wanted: Vec<(String, u64)> =
+                    left.map(|(_, what, n)| (what.clone(), *n)).collect();
+                found.sort();
+                wanted.sort();
+                assert_eq!(
+                    found, wanted,
+                    "{case} without {many} from {from}, step {step}"
+                );
+                tried += 1;
+                // What is missing is said.
+                if many == 1 && wanted.len() < all.len() {
+                    let info = info(&path, &keys);
+                    let tls = &info["tls"][0];
+                    assert_eq!(tls["state"], "decrypted", "{case} {from}: {tls}");
+                    assert!(tls["holes"].as_u64() > Some(0), "{case} {from}: {tls}");
+                }
+            }
+        }
+    }
+    assert!(tried > 200, "{tried}");
+}

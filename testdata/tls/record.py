@@ -98,7 +98,7 @@ class Peer:
 
 
 def openssl_case(case, server=(), client=(), key='rsa', connections=1, update=False, big=False, resume=False, refused=False,
-                 early=False):
+                 early=False, requests=2):
     keys = os.path.join(HERE, f'{case}.keylog.txt')
     if os.path.exists(keys):
         os.unlink(keys)
@@ -122,7 +122,7 @@ def openssl_case(case, server=(), client=(), key='rsa', connections=1, update=Fa
             time.sleep(0.6)
             c.end()
             continue
-        for _ in range(2):
+        for _ in range(requests):
             number += 1
             c.say(request(number, 'x' * 40000 if big else ''))
             s.await_text(f'CSeq: {number} OPTIONS')
@@ -253,6 +253,10 @@ CASES = {
     'ws-deflate': websocket(True),
     'ws-deflate-no-takeover': websocket(True, takeover=False),
     'wss-deflate': websocket(True, tls=True),
+    'many-tls12': tls12('ECDHE-RSA-AES128-GCM-SHA256', requests=12),
+    'many-tls12-cbc': tls12('ECDHE-RSA-AES128-SHA', requests=12),
+    'many-tls13': tls13('TLS_AES_256_GCM_SHA384', requests=12),
+    'many-tls13-update': tls13('TLS_CHACHA20_POLY1305_SHA256', requests=6, update=True),
 }
 
 
