@@ -87,10 +87,17 @@ differ() {
 # settle FILE: waits until the picture stays as it is, and keeps it.
 settle() {
     shot "$scratch/settle.ppm"
+    quiet=0
     for _ in $(seq 40); do
         sleep 0.15
         shot "$1"
-        [ "$(differ "$1" "$scratch/settle.ppm")" -gt "$noise" ] || return 0
+        if [ "$(differ "$1" "$scratch/settle.ppm")" -gt "$noise" ]; then
+            quiet=0
+        else
+            quiet=$((quiet + 1))
+            # Once may be between two answers of workers, where the machine has much to do.
+            [ "$quiet" -lt 2 ] || return 0
+        fi
         cp "$1" "$scratch/settle.ppm"
     done
 }

@@ -186,6 +186,7 @@ fn exports_and_wireshark_are_in_the_file_menu() {
         );
         let said = format!("Saved: {}", out.display());
         assert_eq!(w.state().session.notice, Some(said));
+        assert!(w.state().session.notice_is_good);
         let text = std::fs::read_to_string(out).unwrap();
         assert_eq!(text.matches("call-2@example.com").count(), 3);
     }
@@ -195,6 +196,7 @@ fn exports_and_wireshark_are_in_the_file_menu() {
         [Action::OpenInWireshark]
     );
     w.get_by_label_contains("Wireshark was not opened: there is no program");
+    assert!(!w.state().session.notice_is_good);
 }
 
 #[test]

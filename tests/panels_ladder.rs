@@ -321,7 +321,12 @@ fn the_ladder_is_copied_and_saved_as_it_is_shown() {
         Some("The ladder is in the clipboard")
     );
     for (picture, words) in [(Picture::Svg, "SVG"), (Picture::Png, "PNG")] {
-        click(&mut w, "Arrange ▾");
+        // In the menu of the ladder and in that of the window.
+        let menu = match picture {
+            Picture::Svg => "Arrange ▾",
+            Picture::Png => "File",
+        };
+        click(&mut w, menu);
         let saving = Saving::Ladder(picture);
         let asked = click(&mut w, &format!("Save ladder as {words}…"));
         assert_eq!(asked, [Action::AskWhereToSave(saving)]);

@@ -282,7 +282,11 @@ impl SipscopeApp {
                 .show(ui, |ui| reading_bar_ui(&reading, theme, ui, actions));
         }
         if ctx.notice.is_some() {
-            let frame = bar.fill(theme.alert_ground);
+            let ground = match session.notice_is_good {
+                true => theme.pointed,
+                false => theme.alert_ground,
+            };
+            let frame = bar.fill(ground);
             Panel::top("notice")
                 .frame(frame)
                 .show(ui, |ui| notice_ui(&ctx, ui, actions));

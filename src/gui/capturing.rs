@@ -263,7 +263,7 @@ pub(super) fn begin_frame(session: &mut Session) {
         match outcome {
             Ok((paths, thinned)) => {
                 let shown: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
-                session.notify(match thinned {
+                session.tell(match thinned {
                     Some(Thinned { kept, dropped }) => format!(
                         "Saved: {}: {}; {} left out, neither SIP nor its RTP",
                         shown.join(", "),

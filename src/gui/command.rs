@@ -5,7 +5,7 @@
 
 use egui::{Key, KeyboardShortcut, Modifiers};
 
-use super::action::{Action, Area, Overlay, PanelName, RawTab, Saving, Tab};
+use super::action::{Action, Area, Overlay, PanelName, Picture, RawTab, Saving, Tab};
 use super::capturing::CaptureAction;
 use super::prefs::{Prefs, TEXT_SIZES, ThemeChoice, TimeFormat};
 use super::widgets::panel_head::Icon;
@@ -337,6 +337,16 @@ pub const COMMANDS: &[Command] = &[
     })
     .when(loaded)
     .hint("Saves the listed messages as a table"),
+    command("ladder svg", "Save ladder as SVG…", (Menu::File, 2), |_| {
+        Action::AskWhereToSave(Saving::Ladder(Picture::Svg))
+    })
+    .when(|facts| loaded(facts).and(a_call(facts)))
+    .hint("Saves the ladder as it is on the screen, sharp in any size"),
+    command("ladder png", "Save ladder as PNG…", (Menu::File, 2), |_| {
+        Action::AskWhereToSave(Saving::Ladder(Picture::Png))
+    })
+    .when(|facts| loaded(facts).and(a_call(facts)))
+    .hint("Saves the ladder as it is on the screen, as a picture of points"),
     command("quit", "Quit", (Menu::File, 3), |_| Action::Quit).keys(&[ctrl(Key::Q)]),
     // Edit
     command("undo", "Undo", (Menu::Edit, 0), |_| Action::UndoArrange)
@@ -357,6 +367,9 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[ctrl(Key::C)])
         .reach(Reach::OutsideText)
         .when(a_message),
+    command("copy ladder", "Copy ladder as text", (Menu::Edit, 0), |_| Action::CopyLadder)
+        .when(a_call)
+        .hint("Puts the ladder on the clipboard, drawn with letters"),
     command("mark", "Mark call", (Menu::Edit, 1), |facts| {
         facts.call.map_or(Action::Nothing, Action::ToggleMark)
     })

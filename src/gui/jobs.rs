@@ -21,6 +21,9 @@ use crate::source::{CaptureFile, Chunk, OpenOptions, private_folder};
 /// Carries out a command; the error is a sentence.
 pub type CommandLine = fn(Vec<OsString>, &Watch) -> Result<(), String>;
 
+/// A sentence for the user: what was done, or why not.
+pub type Said = Result<String, String>;
+
 /// Octets read at a time.
 const CHUNK: usize = 1 << 20;
 
@@ -130,8 +133,8 @@ pub struct Jobs {
     running: Arc<AtomicUsize>,
     /// Of what is running, or was.
     watches: Vec<Watch>,
-    send: Sender<String>,
-    receive: Receiver<String>,
+    send: Sender<Said>,
+    receive: Receiver<Said>,
     /// What carries out commands; none in a window that cannot save.
     pub command_line: Option<CommandLine>,
     /// The program that is called for "Open in Wireshark".
@@ -181,11 +184,11 @@ impl Jobs {
     }
 
     /// What came of the work, once.
-    pub fn said(&self) -> Option<String> {
+    pub fn said(&self) -> Option<Said> {
         self.receive.try_recv().ok()
     }
 
-    fn spawn(&self, name: &str, work: impl FnOnce(&dyn Fn(String)) + Send + 'static) {
+    fn spawn(&self, name: &str, work: impl FnOnce(&dyn Fn(Said)) + Send + 'static) {
         let (running, send, wake) = (
             Arc::clone(&self.running),
             self.send.clone(),
@@ -208,21 +211,19 @@ impl Jobs {
     /// Saves something.
     pub fn save(&mut self, request: Request) {
         let Some(command_line) = self.command_line else {
-            drop(
-                self.send
-                    .send("Nothing can be saved from this window".to_owned()),
-            );
+            let why = "Nothing can be saved from this window".to_owned();
+            drop(self.send.send(Err(why)));
             return;
         };
         let watch = self.watch();
         self.spawn("save", move |say| {
             let name = request.path.display();
             say(match write(command_line, &request, &watch) {
-                Ok(()) => match watch.remark() {
+                Ok(()) => Ok(match watch.remark() {
                     Some(remark) => format!("Saved: {name}, {remark}"),
                     None => format!("Saved: {name}"),
-                },
-                Err(why) => format!("Not saved: {why}"),
+                }),
+                Err(why) => Err(format!("Not saved: {why}")),
             });
         });
     }
@@ -236,10 +237,8 @@ impl Jobs {
         time: Option<i64>,
     ) {
         let Some(command_line) = self.command_line else {
-            drop(
-                self.send
-                    .send("Nothing can be saved from this window".to_owned()),
-            );
+            let why = "Nothing can be saved from this window".to_owned();
+            drop(self.send.send(Err(why)));
             return;
         };
         let program = self.wireshark.clone();
@@ -248,7 +247,7 @@ impl Jobs {
             let save = |request: &Request| command_line(request.arguments(), &watch);
             let outcome = hand_over(&save, inputs, calls, key_logs, time, &program);
             if let Err(why) = outcome {
-                say(format!("Wireshark was not opened: {why}"));
+                say(Err(format!("Wireshark was not opened: {why}")));
             }
         });
     }

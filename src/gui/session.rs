@@ -83,6 +83,8 @@ pub struct Session {
     filter_serial: u64,
     /// The newest notice that was not dismissed.
     pub notice: Option<String>,
+    /// It says that something was done, not that something is wrong.
+    pub notice_is_good: bool,
     /// All notices, the newest last.
     pub notices: Vec<String>,
     /// The field for typing a path is shown.
@@ -164,6 +166,7 @@ impl Session {
             filter_text: String::new(),
             filter_serial: 0,
             notice: None,
+            notice_is_good: false,
             notices: Vec::new(),
             path_field: false,
             focus_wish: None,
@@ -365,7 +368,7 @@ impl Session {
     fn show_reading(&mut self, show: bool) {
         self.reading_hidden = !show;
         if show && self.reading().is_none_or(|reading| reading.line.is_empty()) {
-            self.notify("Nothing is to be said: all of it was read as it is".to_owned());
+            self.tell("Nothing is to be said: all of it was read as it is".to_owned());
         }
     }
 
@@ -393,5 +396,12 @@ impl Session {
         }
         self.notices.push(text.clone());
         self.notice = Some(text);
+        self.notice_is_good = false;
+    }
+
+    /// Says that something was done.
+    pub(super) fn tell(&mut self, text: String) {
+        self.notify(text);
+        self.notice_is_good = true;
     }
 }

@@ -54,9 +54,9 @@ impl Session {
             match outcome {
                 Outcome::Copied(text) => {
                     self.clipboard = Some(text);
-                    self.notify("The ladder is in the clipboard".to_owned());
+                    self.tell("The ladder is in the clipboard".to_owned());
                 }
-                Outcome::Saved(path) => self.notify(format!("Saved: {}", path.display())),
+                Outcome::Saved(path) => self.tell(format!("Saved: {}", path.display())),
                 Outcome::Failed(why) => self.notify(why),
             }
         }
@@ -76,7 +76,10 @@ impl Session {
             }
         }
         while let Some(said) = self.jobs.said() {
-            self.notify(said);
+            match said {
+                Ok(done) => self.tell(done),
+                Err(why) => self.notify(why),
+            }
         }
         self.take_over_arrangement();
         self.choose_for_newcomers();

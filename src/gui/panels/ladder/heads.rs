@@ -4,7 +4,8 @@ use egui::accesskit::Role;
 use egui::{Align2, Color32, Key, Rect, Sense, Stroke, TextEdit, Ui, WidgetInfo, pos2, vec2};
 
 use super::{Frame, LOW_BUTTON_POINTS, LadderState};
-use crate::gui::action::{Action, PanelName, Picture, Saving};
+use crate::gui::action::{Action, PanelName};
+use crate::gui::command::by_id;
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::widgets::row_view::one_line;
 use crate::present::ladder::arrangement::{Change, LaneKey};
@@ -337,19 +338,16 @@ fn corner_ui(
             ui.separator();
             lanes_menu_ui(ctx, ui, actions);
             ui.separator();
-            for (words, action) in [
-                ("Copy ladder as text", Action::CopyLadder),
-                (
-                    "Save ladder as SVG…",
-                    Action::AskWhereToSave(Saving::Ladder(Picture::Svg)),
-                ),
-                (
-                    "Save ladder as PNG…",
-                    Action::AskWhereToSave(Saving::Ladder(Picture::Png)),
-                ),
-            ] {
-                if ui.button(words).clicked() {
-                    actions.push(action);
+            for id in ["copy ladder", "ladder svg", "ladder png"] {
+                let Some(command) = by_id(id) else { continue };
+                let can = (command.when)(&ctx.facts).is_ok();
+                let tooltip = command.tooltip(&ctx.facts);
+                let button = ui.add_enabled(can, egui::Button::new(command.words));
+                let button = button
+                    .on_hover_text(&tooltip)
+                    .on_disabled_hover_text(tooltip);
+                if button.clicked() {
+                    actions.push((command.action)(&ctx.facts));
                     ui.close();
                 }
             }
