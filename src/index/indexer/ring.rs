@@ -263,9 +263,15 @@ impl Indexer {
         self.flows.leave(cut.flows, |at, _| stays.flows.has(at));
         self.extents
             .leave(cut.extents, |at, _| stays.extents.has(at));
-        self.announcements.leave(cut.announcements, |_, a| {
-            rows.has(a.message.index()) && calls.has(a.call.index())
-        });
+        let mut announcements = Marks::new(self.announcements.start(), cut.announcements);
+        let old = self.announcements.indexed();
+        for (at, a) in old.take_while(|(at, _)| *at < cut.announcements) {
+            if rows.has(a.message.index()) && calls.has(a.call.index()) {
+                announcements.add(at);
+            }
+        }
+        self.announcements
+            .leave(cut.announcements, |at, _| announcements.has(at));
         self.texts.leave(cut.texts, |at| stays.texts.has(at));
         self.session_intervals
             .retain(|(message, _)| rows.has(message.index()));
@@ -275,7 +281,7 @@ impl Indexer {
         let icmp = std::sync::Arc::make_mut(&mut self.icmp);
         icmp.leave(cut.time, |message| rows.has(message.index()));
 
-        self.forget(&stays, &calls);
+        self.forget(&stays, &calls, &announcements);
         self.left.messages += messages.saturating_sub(self.rows.len()) as u64;
         self.left.before = Some(cut.time);
     }
@@ -397,13 +403,10 @@ impl Indexer {
     }
 
     /// Forgets in the tables of the writer what has left.
-    fn forget(&mut self, stays: &Preparation, calls: &Marks) {
+    fn forget(&mut self, stays: &Preparation, calls: &Marks, announcements: &Marks) {
         let cut = &stays.cut;
         let Self {
-            announcements,
-            cids,
-            cid_table,
-            ..
+            cids, cid_table, ..
         } = self;
         let call_is_there = |call: CallId| calls.has(call.index());
         self.dialog_table
@@ -411,7 +414,7 @@ impl Indexer {
         self.invite_calls.retain(|_, call| call_is_there(*call));
         self.registrations.retain(|_, call| call_is_there(*call));
         self.announced_at
-            .retain(|_, place| announcements.get(place.index()).is_some());
+            .retain(|_, place| announcements.has(place.index()));
         shrink(&mut self.dialog_table);
         shrink(&mut self.invite_calls);
         shrink(&mut self.registrations);
