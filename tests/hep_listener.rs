@@ -398,6 +398,26 @@ fn a_stream_without_hep_is_closed() {
     assert_eq!(told.len(), 1);
 }
 
+#[test]
+fn versions_without_a_length_are_named_when_they_come_over_tcp() {
+    for version in [1, 2] {
+        let mut listening = Listening::start(options());
+        let packet = early(version, &sip(1));
+        listening.tcp().write_all(&packet).unwrap();
+        let skipped = |agents: &[Agent]| sum(agents, |agent| agent.skipped_octets);
+        let begin = Instant::now();
+        while skipped(&listening.worker.agents()) < packet.len() as u64 {
+            assert!(begin.elapsed() < Duration::from_secs(10), "not counted");
+            let event = listening.worker.next_event(Duration::from_millis(20));
+            listening.take(event);
+        }
+        let (_, agents, told, _) = listening.end();
+        assert_eq!(skipped(&agents), packet.len() as u64);
+        let words = format!("HEP version {version} over TCP, which does not say how long");
+        assert!(told.len() == 1 && told[0].contains(&words), "{told:?}");
+    }
+}
+
 /// Hardly anything may wait to be written.
 fn with_small_queue() -> HepOptions {
     HepOptions {

@@ -283,7 +283,7 @@ pub struct CaptureLimits {
     /// Capture on this interface; several may be given, `any` is all of them
     #[arg(short, long, value_name = "IF", value_delimiter = ',', help_heading = LIVE)]
     pub interface: Vec<String>,
-    /// Take what HEP agents send here, over UDP and TCP; a bare port means this machine alone (127.0.0.1)
+    /// Take what HEP agents send here, over UDP (versions 1 to 3) and TCP (version 3); a bare port means this machine alone (127.0.0.1)
     #[arg(long, value_name = "[ADDRESS:]PORT", value_parser = hep_listener::address, value_delimiter = ',', help_heading = LIVE)]
     pub hep: Vec<SocketAddr>,
     /// Only what comes from these addresses, e.g. 192.0.2.7,198.51.100.0/24

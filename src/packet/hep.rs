@@ -122,6 +122,15 @@ pub fn read(data: &[u8]) -> Option<Result<Hep<'_>, Fault>> {
     }
 }
 
+/// The version of the packet that this begins, where it is 1 or 2. Neither says how long it is: in a
+/// stream nobody can tell where the next one begins.
+pub fn early_version(data: &[u8]) -> Option<u8> {
+    match data {
+        [version @ (1 | 2), 16 | 28 | 40 | 52, 2 | 10, ..] => Some(*version),
+        _ => None,
+    }
+}
+
 /// What every packet of version 3 begins with.
 pub const MARK: &[u8] = b"HEP3";
 /// Mark and length.

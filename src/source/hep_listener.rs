@@ -407,7 +407,7 @@ impl Connection {
         }
         let rest = self.buffer.len() as u64;
         if rest > 0 {
-            self.push(What::Skipped(rest));
+            self.push(What::Skipped(rest, hep::early_version(&self.buffer)));
         }
         self.push(What::Closed(self.number));
     }
@@ -433,7 +433,7 @@ impl Connection {
                     (rest, found, self.foreign) = (behind, true, 0);
                 }
                 Cut::Skip(length) => {
-                    self.push(What::Skipped(length as u64));
+                    self.push(What::Skipped(length as u64, hep::early_version(rest)));
                     self.foreign += length as u64;
                     rest = rest.get(length..).unwrap_or_default();
                 }
@@ -686,11 +686,17 @@ impl Keeper {
                 self.segment(time, from, number, FIN | ACK, &[]);
                 self.streams.remove(&number);
             }
-            What::Skipped(octets) => {
+            What::Skipped(octets, early) => {
                 let before = self.sender(from.ip()).skipped_octets;
                 self.tell(before, || {
                     let ip = from.ip();
-                    format!("{ip} sends octets over TCP that are no HEP: passed over")
+                    match early {
+                        // Nobody can tell where the next one begins.
+                        Some(version) => format!(
+                            "{ip} sends HEP version {version} over TCP, which does not say how long a packet is:                              passed over; let it send over UDP, or version 3"
+                        ),
+                        None => format!("{ip} sends octets over TCP that are no HEP: passed over"),
+                    }
                 });
                 self.sender(from.ip()).skipped_octets += octets;
             }

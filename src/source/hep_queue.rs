@@ -33,8 +33,9 @@ pub(super) enum What {
     Packet(u64, Vec<u8>),
     /// The stream is over.
     Closed(u64),
-    /// So many octets of a stream belong to no packet.
-    Skipped(u64),
+    /// So many octets of a stream belong to no packet; the version when they look like one of version 1
+    /// or 2.
+    Skipped(u64, Option<u8>),
     /// Of somebody who may not send.
     NotListed,
 }
