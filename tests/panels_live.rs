@@ -244,6 +244,80 @@ fn hep_agents_are_listened_for() {
 }
 
 #[test]
+fn a_ring_of_files_is_chosen_and_ends_after_so_many_calls() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(Vec::new());
+    w.state_mut().session.capturing.allow_root = true;
+    w.state_mut()
+        .apply(Action::Capture(CaptureAction::Pick(true)));
+    w.run_steps(3);
+    w.get_by_label("SIP and RTP (all UDP from port 1024 on)")
+        .click();
+    w.run_steps(2);
+    w.get_by_label_contains("Recording RTP records what people say");
+    w.get_by_label_contains("SIP and its RTP only").click();
+    w.run_steps(2);
+    w.get_by_label_contains("Recording RTP records what people say");
+    w.get_by_label("HEP agents").click();
+    w.run_steps(3);
+    type_into(&mut w, "Listen on:", "0");
+    type_into(&mut w, "Folder:", &folder.path().display().to_string());
+    w.get_by_label("Ring of").click();
+    w.run_steps(2);
+    type_into(&mut w, "files of", "2");
+    type_into(&mut w, "MiB each", "1");
+    type_into(&mut w, "ended calls", "1");
+    w.get_by_label("Start capture").click();
+    until(&mut w, "it listens", |w| has(w, "Listening for HEP on"));
+    let node = w
+        .get_by_label_contains("Listening for HEP on")
+        .accesskit_node();
+    let words = node.value().or(node.label()).unwrap();
+    let address: SocketAddr = words.rsplit(' ').next().unwrap().parse().unwrap();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    // More than three files; the system keeps only some datagrams that wait.
+    for number in 1..=12_000 {
+        socket.send_to(&options(number), address).unwrap();
+        if number % 100 == 0 {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+    until(&mut w, "a fourth file", |_| {
+        let names = std::fs::read_dir(folder.path()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".00004.pcapng")).count() == 1
+    });
+    assert!(!has(&w, "ended after"));
+    let head = options(20_000)[..16].to_vec();
+    for (start, tag) in [
+        ("INVITE sip:bob@example.com SIP/2.0", false),
+        ("SIP/2.0 486 Busy Here", true),
+    ] {
+        let text = sip(20_000, start, tag, "1 INVITE", "");
+        let packet = [head.clone(), text.into_bytes()].concat();
+        socket.send_to(&packet, address).unwrap();
+    }
+    until(&mut w, "the end", |w| {
+        has(
+            w,
+            "The capture ended after the number of calls that was set",
+        ) && has(w, "Captured on")
+    });
+    w.run_steps(4);
+    assert!(!has(&w, "not read"), "files that were never begun");
+    let mut left: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    left.sort();
+    assert_eq!(left.len(), 2, "{left:?}");
+    assert!(
+        left.iter()
+            .all(|path| path.extension() == Some("pcapng".as_ref()))
+    );
+}
+
+#[test]
 fn another_machine_needs_a_name() {
     let mut w = window(Vec::new());
     w.state_mut().session.capturing.allow_root = true;

@@ -236,7 +236,7 @@ impl Running {
                 }
             }
             while let Some(take) = &mut self.on_file
-                && let Some(file) = recording.next_file()
+                && let Some((_, file)) = recording.next_file()
             {
                 let begun = take(at, file);
                 let before = self.growing.get_mut(at).and_then(|g| g.replace(begun));

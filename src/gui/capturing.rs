@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
-use super::live::{self, CaptureWish, Kept, LiveCapture, Origin, Phase};
+use super::live::{self, CaptureWish, LiveCapture, Phase};
 use super::pace::Pace;
 use super::panels::capture::CaptureFacts;
 use super::selection::Selection;
@@ -190,7 +190,7 @@ fn start(session: &mut Session, wish: CaptureWish) {
     session.capturing.refused = None;
     let mut pace = Pace::default();
     let pace = Box::new(move || pace.due());
-    let thin = wish.kept == Kept::SipAndItsMedia && wish.origin != Origin::Hep;
+    let thin = wish.thins();
     let names = wish.sources().iter().map(PathBuf::from).collect();
     let (live, feeds) = LiveCapture::start(wish, session.wake());
     let options = ingest::Options {
@@ -238,8 +238,12 @@ fn forget_what_left(session: &mut Session) {
     if session.marked.len() < marked {
         session.notify("Marked calls have left memory: they are in the file".to_owned());
     }
-    if session.selection.call.is_some_and(|call| !is_there(&call)) {
+    if let Some(call) = session.selection.call.filter(|call| !is_there(call)) {
         session.selection = Selection::default();
+        if session.unchosen == Some(call) {
+            // Nobody looks at it: the next one is as good.
+            return;
+        }
         session.notify("The call that was selected has left memory: it is in the file".to_owned());
     }
     let gone = |message: MessageId| view.message(message).is_none();
@@ -305,7 +309,10 @@ fn save(session: &mut Session, to: PathBuf) {
         return;
     }
     let (saves, wake) = (Arc::clone(&session.capturing.saves), session.wake());
-    let view = session.capturing.thin.then(|| Arc::clone(&session.view));
+    let thin = session.capturing.thin || from.iter().any(|file| live::is_wide(file));
+    // Where no SIP is, nobody can tell whose RTP it is: all stays.
+    let thin = thin && !session.view.messages().is_empty();
+    let view = thin.then(|| Arc::clone(&session.view));
     std::thread::spawn(move || {
         let mut done = Vec::new();
         let mut outcome = Ok(());

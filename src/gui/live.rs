@@ -4,9 +4,7 @@
 //! [`ingest::follow`](crate::ingest::follow). Files lie in the user's private folder until they are
 //! saved; what was not saved is offered again at the next start.
 
-use std::fs::File;
-use std::io::{BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -14,19 +12,21 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use serde::{Deserialize, Serialize};
 
+pub use super::capture_wish::{CaptureWish, HepWish, Kept, Origin, RemoteWish, Secret};
+use super::live_files::{WIDE, make_private};
+pub use super::live_files::{is_wide, live_folder, save_copy, save_thinned, unsaved_captures};
 use super::session::Wake;
-use crate::index::wanted::Wanted;
-use crate::ingest::thin::{self, Thinned};
+use super::thinning::{Closed, Thinning};
+use crate::ingest::thin::Thinned;
 use crate::ingest::{Feed, GrowingFile, Watch};
 use crate::present::text;
-use crate::source::hep_listener::{self, HepKey, HepOptions};
+use crate::source::Growth;
+use crate::source::hep_listener;
 use crate::source::live::{
     self, Agent, Counts, Event, LiveError, LiveSource, Options, Recording, Ring, Standstill, Target,
 };
 use crate::source::remote::{self, RemoteOptions};
-use crate::source::{Growth, private_folder};
 
 /// Events are looked for this often.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -38,171 +38,6 @@ const ENDING: Duration = Duration::from_secs(10);
 const HISTORY: usize = 60;
 /// The capture ends when so little room is left on the disk of its file, if nothing else is wished.
 pub const SPARE_MEBIBYTES: u64 = 512;
-
-/// Which packets are kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Kept {
-    /// SIP on its usual ports, with fragments and tagged frames.
-    #[default]
-    Sip,
-    /// SIP, and all UDP that may be RTP.
-    SipAndMedia,
-    /// The same, but what no session description announces is left out when it is saved.
-    SipAndItsMedia,
-    /// Everything.
-    All,
-    /// What a filter in the language of libpcap says.
-    Filter(String),
-}
-
-impl Kept {
-    /// The filter for an interface.
-    pub fn filter(&self, link_type: Option<u16>) -> String {
-        // libpcap knows VLAN tags behind Ethernet only, and takes the word nowhere else.
-        let tags = link_type == Some(1);
-        match self {
-            Self::Sip => live::sip_filter(tags),
-            Self::SipAndMedia | Self::SipAndItsMedia => live::sip_and_media_filter(tags),
-            Self::All => String::new(),
-            Self::Filter(text) => text.trim().to_owned(),
-        }
-    }
-}
-
-/// Where packets come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Origin {
-    /// Interfaces of this machine.
-    #[default]
-    Interfaces,
-    /// Agents that send HEP.
-    Hep,
-    /// Another machine, by way of ssh.
-    Remote,
-}
-
-/// Agents that are listened for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct HepWish {
-    /// Where: a port, or an address with one.
-    pub listen: String,
-    /// Addresses of those who may send, with commas; empty for everybody.
-    pub senders: String,
-    /// What agents must know; empty for nothing.
-    #[serde(skip)]
-    pub key: Secret,
-}
-
-/// Another machine.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct RemoteWish {
-    /// Its name, as ssh takes it.
-    pub host: String,
-    /// Its interface.
-    pub interface: String,
-    /// tcpdump needs sudo there.
-    pub sudo: bool,
-}
-
-/// A text that is neither shown nor stored.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(pub zeroize::Zeroizing<String>);
-
-impl std::hash::Hash for Secret {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.0.as_str().hash(state);
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Secret")
-    }
-}
-
-/// A capture that a person asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct CaptureWish {
-    /// Where packets come from; what belongs to other origins does not count.
-    pub origin: Origin,
-    /// Names of the interfaces.
-    pub interfaces: Vec<String>,
-    /// Agents that are listened for.
-    pub hep: HepWish,
-    /// Another machine.
-    pub remote: RemoteWish,
-    /// Which packets.
-    pub kept: Kept,
-    /// Also packets meant for others.
-    pub promiscuous: bool,
-    /// Ends after so many seconds.
-    pub seconds: Option<u64>,
-    /// Ends after so many packets.
-    pub packets: Option<u64>,
-    /// Ends after so many MiB.
-    pub mebibytes: Option<u64>,
-    /// Ends when less than so many MiB are left on the disk.
-    pub spare_mebibytes: Option<u64>,
-    /// Ends when so many calls have ended.
-    #[serde(default)]
-    pub calls: Option<u64>,
-    /// Folder for the files; none is the private one.
-    pub folder: Option<PathBuf>,
-    /// A ring of so many files of so many MiB.
-    pub ring: Option<(usize, u64)>,
-}
-
-impl CaptureWish {
-    /// What it captures, in words, one for each file.
-    pub fn sources(&self) -> Vec<String> {
-        match self.origin {
-            Origin::Interfaces => self.interfaces.clone(),
-            Origin::Hep => vec![format!("HEP on {}", self.hep.listen.trim())],
-            Origin::Remote => vec![format!(
-                "{} of {}",
-                self.remote_interface(),
-                self.remote.host
-            )],
-        }
-    }
-
-    fn remote_interface(&self) -> &str {
-        match self.remote.interface.trim() {
-            "" => "any",
-            name => name,
-        }
-    }
-
-    /// Why it cannot begin; none when it can.
-    pub fn fault(&self) -> Option<String> {
-        match self.origin {
-            Origin::Interfaces => self
-                .interfaces
-                .is_empty()
-                .then(|| "Choose an interface".to_owned()),
-            Origin::Hep => self.hep_options().err(),
-            Origin::Remote => self
-                .remote
-                .host
-                .trim()
-                .is_empty()
-                .then(|| "Name the machine".to_owned()),
-        }
-    }
-
-    /// The same for the listener.
-    pub fn hep_options(&self) -> Result<HepOptions, String> {
-        let senders = self.hep.senders.split([',', ' ']).filter(|s| !s.is_empty());
-        let key = &self.hep.key.0;
-        Ok(HepOptions {
-            listen: hep_listener::address(self.hep.listen.trim())?,
-            senders: senders.map(str::parse).collect::<Result<_, _>>()?,
-            key: (!key.is_empty()).then(|| HepKey::new(key.as_bytes().to_vec())),
-            packets: self.packets,
-            limits: hep_listener::Limits::default(),
-        })
-    }
-}
 
 /// How far a capture is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -245,8 +80,12 @@ pub struct Status {
     pub files: Vec<PathBuf>,
     /// They lie in the private folder.
     pub unsaved: bool,
+    /// A ring keeps no more files than this of one source; older ones are deleted.
+    pub ring_files: Option<usize>,
     /// Marks set so far.
     pub marks: u32,
+    /// What was left out of files that are full, where only SIP and its RTP is kept.
+    pub thinned: Thinned,
 }
 
 #[derive(Default)]
@@ -336,7 +175,8 @@ struct Driver {
     wish: CaptureWish,
     recordings: Vec<Box<dyn LiveSource>>,
     senders: Vec<Sender<GrowingFile>>,
-    growing: Vec<Option<Growth>>,
+    growing: Vec<Option<Closed>>,
+    thinning: Option<Thinning>,
     status: Status,
     ready: usize,
     begun: Option<Instant>,
@@ -353,9 +193,13 @@ impl Driver {
         let mut driver = Self {
             recordings: Vec::new(),
             growing: senders.iter().map(|_| None).collect(),
+            thinning: None,
             senders,
             status: Status {
                 unsaved: wish.folder.is_none(),
+                ring_files: wish
+                    .ring
+                    .map(|(files, _)| files * wish.sources().len().max(1)),
                 origin: wish.origin,
                 ..Status::default()
             },
@@ -396,6 +240,13 @@ impl Driver {
                 c => c.is_ascii_digit().then_some(c),
             })
             .collect();
+        let thins = self.wish.thins();
+        self.thinning = thins.then(Thinning::start);
+        // What is not thinned out yet is known by its name, also after a crash.
+        let wide = match thins && self.status.unsaved {
+            true => WIDE,
+            false => "",
+        };
         let known = match self.wish.origin {
             Origin::Interfaces => live::interfaces(),
             Origin::Hep | Origin::Remote => Vec::new(),
@@ -426,7 +277,7 @@ impl Driver {
                 files,
                 octets: mebibytes.max(1) << 20,
             });
-            let path = folder.join(format!("live-{stamp}-{name}.pcapng"));
+            let path = folder.join(format!("live-{stamp}-{name}{wide}.pcapng"));
             let target = Target::new(path, ring);
             self.status
                 .interfaces
@@ -496,13 +347,32 @@ impl Driver {
             self.publish(shared, wake);
         }
         // Whoever follows waits for no further file.
-        self.growing.iter().flatten().for_each(Growth::finish);
+        let last: Vec<Closed> = self.growing.iter_mut().filter_map(Option::take).collect();
+        last.iter().for_each(|file| file.growth.finish());
         self.senders.clear();
         self.status.phase = Phase::Over;
         // Programs that did not end by themselves are waited for here, not in the window.
         self.recordings.clear();
         self.status.files.retain(|file| file.exists());
         shared.status.store(Arc::new(self.status.clone()));
+        if let Some(mut thinning) = self.thinning.take() {
+            // Others are thinned out when they are saved.
+            if !self.status.unsaved {
+                last.into_iter()
+                    .for_each(|file| thinning.add(file, shared.view.get()));
+            }
+            thinning.end();
+            self.take_in_thinned(&thinning);
+            shared.status.store(Arc::new(self.status.clone()));
+        }
+    }
+
+    fn take_in_thinned(&mut self, thinning: &Thinning) {
+        let (thinned, fault) = thinning.so_far();
+        self.status.thinned = thinned;
+        if let Some(words) = fault {
+            self.status.words = Some(words);
+        }
     }
 
     /// Takes in what happened; false when all is over.
@@ -531,18 +401,23 @@ impl Driver {
                     Event::Failed(error) => failures.push(error),
                 }
             }
-            while let Some(file) = recording.next_file() {
+            while let Some((path, file)) = recording.next_file() {
                 let growth = Growth::default();
+                let begun = Closed::new(path.clone(), &file, growth.clone());
                 if let Some(send) = self.senders.get(at) {
                     // Nobody reads any more when the capture was closed.
                     let _ = send.send(GrowingFile {
-                        path: recording.path(),
+                        path,
                         file,
                         growth: growth.clone(),
                     });
                 }
-                let before = self.growing.get_mut(at).and_then(|g| g.replace(growth));
-                before.inspect(Growth::finish);
+                let before = self.growing.get_mut(at).and_then(|g| g.replace(begun));
+                let Some(before) = before else { continue };
+                before.growth.finish();
+                if let Some(thinning) = &mut self.thinning {
+                    thinning.add(before, shared.view.get());
+                }
             }
             over &= recording.is_over();
         }
@@ -562,6 +437,10 @@ impl Driver {
             self.status.words = Some(words);
         }
         self.limits(shared);
+        if let Some(thinning) = self.thinning.take() {
+            self.take_in_thinned(&thinning);
+            self.thinning = Some(thinning);
+        }
         let marks =
             std::mem::take(&mut *shared.marks.lock().unwrap_or_else(PoisonError::into_inner));
         for mark in marks {
@@ -658,6 +537,7 @@ impl Driver {
         if (old.phase, old.counts, old.seconds, old.marks)
             != (new.phase, new.counts, new.seconds, new.marks)
             || old.words != new.words
+            || old.thinned != new.thinned
             || old.files.len() != new.files.len()
         {
             shared.status.store(Arc::new(new.clone()));
@@ -670,103 +550,4 @@ impl Driver {
 pub fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     u64::try_from(now.map_or(0, |now| now.as_nanos())).unwrap_or(u64::MAX)
-}
-
-/// Where captures lie until they are saved.
-pub fn live_folder() -> Option<PathBuf> {
-    private_folder().map(|folder| folder.join("live"))
-}
-
-fn make_private(folder: &Path) -> std::io::Result<()> {
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt as _;
-        builder.mode(0o700);
-    }
-    builder.create(folder)
-}
-
-/// Captures in the private folder that nobody writes any more, the newest first: those of windows
-/// that were killed, and those that were not saved.
-pub fn unsaved_captures() -> Vec<PathBuf> {
-    let Some(folder) = live_folder() else {
-        return Vec::new();
-    };
-    let mut found: Vec<PathBuf> = std::fs::read_dir(folder)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| {
-            // Ended by a crash of everything, it may have kept the name it had before its first packet.
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let ours = name.ends_with(".pcapng") || name.ends_with(".pcapng.next");
-            ours && path.is_file() && !live::is_in_use(path)
-        })
-        .collect();
-    // An empty one holds nothing to be saved.
-    found.retain(|path| {
-        let holds = std::fs::metadata(path).is_ok_and(|m| m.len() > 0);
-        if !holds {
-            let _ = std::fs::remove_file(path);
-        }
-        holds
-    });
-    found.sort();
-    found.reverse();
-    found
-}
-
-/// Copies a capture to where a person wants it; an existing file is not replaced.
-///
-/// # Errors
-/// A sentence for people.
-pub fn save_copy(from: &Path, to: &Path) -> Result<(), String> {
-    let copy = |mut target: &File| {
-        let mut source = File::open(from)?;
-        std::io::copy(&mut source, &mut target)
-    };
-    save_by(to, copy).map(drop)
-}
-
-/// The same, but only SIP and the media that it announces: `number` is that of the file among those
-/// that were looked at.
-///
-/// # Errors
-/// A sentence for people.
-pub fn save_thinned(
-    from: &Path,
-    number: u16,
-    wanted: &Wanted,
-    to: &Path,
-) -> Result<Thinned, String> {
-    save_by(to, |target| {
-        let mut out = BufWriter::with_capacity(1 << 18, target);
-        let done = thin::copy(from, number, wanted, &mut out)?;
-        out.flush()?;
-        Ok(done)
-    })
-}
-
-fn save_by<T>(to: &Path, write: impl FnOnce(&File) -> std::io::Result<T>) -> Result<T, String> {
-    let failed = |error: std::io::Error| format!("{} was not saved: {error}", to.display());
-    let mut options = File::options();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    let target = options
-        .write(true)
-        .create_new(true)
-        .open(to)
-        .map_err(failed)?;
-    let written = write(&target).and_then(|done| target.sync_all().map(|()| done));
-    // Half of a capture is none: the whole one is still where it was.
-    written.map_err(|error| {
-        drop(std::fs::remove_file(to));
-        failed(error)
-    })
 }

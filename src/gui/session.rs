@@ -65,6 +65,8 @@ pub struct Session {
     pub version: u64,
     /// What is selected.
     pub selection: Selection,
+    /// The call that was selected because it is the first one; nobody chose it.
+    pub(super) unchosen: Option<CallId>,
     /// The message that is held to be compared with others.
     pub pinned: Option<MessageId>,
     /// The arrangement of lanes, and notes.
@@ -173,6 +175,7 @@ impl Session {
             focus_filter: false,
             focused: PanelName::Calls,
             reveal_message: false,
+            unchosen: None,
             quit: false,
             capturing: Capturing::default(),
             narrow: false,
@@ -231,8 +234,14 @@ impl Session {
                     capture.loading.cancel();
                 }
             }
-            Action::SelectCall(call) => self.selection.set_call(&self.view, call),
-            Action::SelectMessage(message) => self.selection.set_message(&self.view, message),
+            Action::SelectCall(call) => {
+                self.selection.set_call(&self.view, call);
+                self.unchosen = None;
+            }
+            Action::SelectMessage(message) => {
+                self.selection.set_message(&self.view, message);
+                self.unchosen = None;
+            }
             Action::GoTo(message) => {
                 self.selection.set_message(&self.view, message);
                 self.reveal_message = true;

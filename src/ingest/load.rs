@@ -197,7 +197,7 @@ pub struct Progress {
 pub type Pace = Box<dyn FnMut() -> bool + Send>;
 
 /// Gives the newest published index.
-pub type Watch = Box<dyn Fn() -> Arc<IndexView> + Send + Sync>;
+pub type Watch = Arc<dyn Fn() -> Arc<IndexView> + Send + Sync>;
 
 /// A load in the background.
 pub struct Loading {
@@ -219,7 +219,7 @@ impl Loading {
     /// The same, for somebody who looks from elsewhere.
     pub fn watch(&self) -> Watch {
         let view = Arc::clone(&self.view);
-        Box::new(move || view.load_full())
+        Arc::new(move || view.load_full())
     }
 
     /// How far it is.

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use super::load::{Options, load};
 use crate::index::wanted::Wanted;
 use crate::packet::{self, Packet, Payload, icmp};
+use crate::source::Places;
 
 /// Octets of the index while packets are looked for.
 const MEMORY: usize = 256 << 20;
@@ -33,7 +34,13 @@ pub struct Thinned {
 
 /// What of these captures is SIP or its media.
 pub fn wanted(paths: &[PathBuf]) -> Wanted {
+    wanted_by(paths, 0)
+}
+
+/// The same, with so many threads; 0 for as many as there are processors.
+pub fn wanted_by(paths: &[PathBuf], threads: usize) -> Wanted {
     let options = Options {
+        threads,
         memory_octets: Some(MEMORY),
         note_wanted: true,
         ..Options::default()
@@ -51,6 +58,21 @@ pub fn copy(
     wanted: &Wanted,
     out: &mut impl Write,
 ) -> io::Result<Thinned> {
+    copy_noting(from, number, wanted, out, &mut Places::default())
+}
+
+/// The same; `places` tells then where octets that stayed are now.
+///
+/// # Errors
+/// As [`copy`].
+pub fn copy_noting(
+    from: &Path,
+    number: u16,
+    wanted: &Wanted,
+    out: &mut impl Write,
+    places: &mut Places,
+) -> io::Result<Thinned> {
+    let mut read = 0_u64;
     let mut input = BufReader::with_capacity(1 << 20, File::open(from)?);
     let hosts = wanted.hosts();
     let mut done = Thinned::default();
@@ -60,6 +82,8 @@ pub fn copy(
     let mut block = Vec::new();
     while next_block(&mut input, &mut big, &mut block)? {
         let word = |at: usize| number_at(&block, at, big).unwrap_or(0);
+        let begin = read;
+        read += block.len() as u64;
         match word(0) {
             SECTION => links.clear(),
             INTERFACE => links.push((word(8) >> if big { 16 } else { 0 }) as u16),
@@ -87,6 +111,7 @@ pub fn copy(
             _ => {}
         }
         out.write_all(&block)?;
+        places.add(begin, block.len() as u64);
     }
     Ok(done)
 }

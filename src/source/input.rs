@@ -12,7 +12,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::{Growth, SourceError, compressed::Inflater, spool};
+use super::{Growth, SourceError, compressed::Inflater, spool, thinned::Followed};
 
 /// Most octets inflated or piped into a spool.
 const MAX_SPOOL_BYTES: u64 = 8 << 30;
@@ -37,6 +37,8 @@ struct Bytes {
 enum Store {
     Memory(Vec<u8>),
     File(File),
+    /// A file that somebody writes or wrote just now.
+    Followed(Followed),
     /// A spool; its path is there only where the system cannot drop the name of an open file.
     Spool(File, Option<PathBuf>),
     /// Octets in memory that grow at the end.
@@ -82,6 +84,10 @@ impl CaptureBytes {
             use std::os::unix::fs::MetadataExt as _;
             return file.metadata().is_ok_and(|metadata| metadata.nlink() == 0);
         }
+        #[cfg(unix)]
+        if let Store::Followed(file) = &self.0.store {
+            return file.is_deleted();
+        }
         false
     }
 
@@ -112,6 +118,7 @@ impl CaptureBytes {
                 bytes.read().unwrap_or_else(PoisonError::into_inner).len() as u64
             }
             Store::File(file) | Store::Spool(file, _) => file.metadata().ok()?.len(),
+            Store::Followed(file) => file.len()?,
         })
     }
 
@@ -135,6 +142,7 @@ impl CaptureBytes {
                 Ok(memory_read_at(&bytes, offset, out))
             }
             Store::File(file) | Store::Spool(file, _) => file_read_at(file, offset, out),
+            Store::Followed(file) => file.read_at(offset, out),
         }
     }
 }
@@ -240,7 +248,7 @@ impl Sink {
                 .unwrap_or_else(PoisonError::into_inner)
                 .extend_from_slice(more),
             Store::Spool(file, _) => write_all_at(file, more, self.written)?,
-            Store::Memory(_) | Store::File(_) => {}
+            Store::Memory(_) | Store::File(_) | Store::Followed(_) => {}
         }
         self.written = self.written.saturating_add(more.len() as u64);
         Ok(())
@@ -321,7 +329,7 @@ impl Input {
     /// A file that somebody still writes: its end is known when `growth` says so.
     pub(super) fn growing(file: File, growth: Growth, settings: Settings<'_>) -> Self {
         let bytes = Bytes {
-            store: Store::File(file),
+            store: Store::Followed(Followed::new(file, growth.clone())),
             watched: None,
         };
         let mut input = Self::direct(CaptureBytes(Arc::new(bytes)), 0, settings);

@@ -24,6 +24,7 @@ mod spool;
 mod stored;
 #[cfg(unix)]
 mod stream;
+mod thinned;
 
 pub use self::{
     error::SourceError,
@@ -36,6 +37,7 @@ pub use self::{
     kind::FileKind,
     spool::private_folder,
     stored::StoredBytes,
+    thinned::{Places, ThinnedFile},
 };
 
 #[cfg(unix)]
@@ -52,17 +54,34 @@ pub const MAX_INTERFACES: usize = 100_000;
 
 /// Whoever fills a growing file tells its reader here that nothing will be added any more.
 #[derive(Clone, Debug, Default)]
-pub struct Growth(std::sync::Arc<std::sync::atomic::AtomicBool>);
+pub struct Growth(std::sync::Arc<Grown>);
+
+#[derive(Debug, Default)]
+struct Grown {
+    finished: std::sync::atomic::AtomicBool,
+    thinned: std::sync::OnceLock<ThinnedFile>,
+}
 
 impl Growth {
     /// Nothing will be added any more.
     pub fn finish(&self) {
-        self.0.store(true, std::sync::atomic::Ordering::Release);
+        let finished = &self.0.finished;
+        finished.store(true, std::sync::atomic::Ordering::Release);
+    }
+
+    /// Another file has taken its place, with a part of what was in it; this can be told once.
+    pub fn replace(&self, by: ThinnedFile) {
+        let _ = self.0.thinned.set(by);
+    }
+
+    fn thinned(&self) -> Option<&ThinnedFile> {
+        self.0.thinned.get()
     }
 
     /// True when nothing will be added any more.
     pub fn is_finished(&self) -> bool {
-        self.0.load(std::sync::atomic::Ordering::Acquire)
+        let finished = &self.0.finished;
+        finished.load(std::sync::atomic::Ordering::Acquire)
     }
 }
 

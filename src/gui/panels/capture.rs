@@ -1,11 +1,11 @@
-//! The picker of interfaces, and the bar of a running capture.
+//! The picker of what is captured, and what was left behind by captures of earlier.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use egui::{Align2, Color32, Id, Key, RichText, ScrollArea, Sense, Ui};
+use egui::{Align2, Id, Key, RichText, ScrollArea, Sense, Ui};
 
-use super::capture_sources::{agents_ui, hep_ui, origin_ui, remote_ui};
+use super::capture_sources::{hep_ui, origin_ui, remote_ui};
 use crate::gui::action::Action;
 use crate::gui::capturing::CaptureAction;
 use crate::gui::interface_watch::{Denied, InterfaceWatch, Watched};
@@ -14,7 +14,7 @@ use crate::gui::live::{CaptureWish, Kept, Origin, Phase, SPARE_MEBIBYTES, Status
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::theme::Theme;
 use crate::packet::link_names::link_type_name;
-use crate::present::rows::{counted, sentence};
+use crate::present::rows::sentence;
 use crate::present::text::grouped;
 use crate::source::{hep_listener, live};
 
@@ -77,8 +77,8 @@ pub struct CaptureState {
     watch: Option<InterfaceWatch>,
     check: Option<Latest<(String, u16), Checked>>,
     asked: Option<(String, u16)>,
-    mark: String,
-    save_to: String,
+    pub(super) mark: String,
+    pub(super) save_to: String,
 }
 
 /// The window in which a capture is begun.
@@ -293,7 +293,12 @@ fn sip_ui(ui: &mut Ui, theme: &Theme, sip: Option<&[u64]>) {
 }
 
 /// A line of counts, the newest at the right, and above it those of SIP among them.
-fn sparkline_ui(ui: &mut Ui, theme: &Theme, history: &[u64], sip: &[u64]) -> egui::Response {
+pub(super) fn sparkline_ui(
+    ui: &mut Ui,
+    theme: &Theme,
+    history: &[u64],
+    sip: &[u64],
+) -> egui::Response {
     let (rect, response) = ui.allocate_exact_size(egui::vec2(90.0, 16.0), Sense::hover());
     let most = history.iter().chain(sip).max().copied().unwrap_or(0).max(1) as f32;
     let step = rect.width() / 59.0;
@@ -332,7 +337,7 @@ fn kept_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState, list: &[Wa
         (Kept::SipAndMedia, "SIP and RTP (all UDP from port 1024 on)"),
         (
             Kept::SipAndItsMedia,
-            "SIP and its RTP only (other UDP is left out when it is saved)",
+            "SIP and its RTP only (other UDP is left out when a file of a ring is full, and on saving)",
         ),
         (Kept::All, "Everything"),
     ] {
@@ -498,20 +503,26 @@ pub fn unsaved_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
         ui.spacing().interact_size.y,
     );
     let row = egui::Layout::left_to_right(egui::Align::Center);
-    for path in unsaved.iter().take(8) {
+    let captures: Vec<&[PathBuf]> = unsaved.chunk_by(|a, b| are_of_one_ring(a, b)).collect();
+    for files in captures.iter().take(8) {
+        // The newest stands first.
+        let [path, older @ ..] = files else { continue };
         ui.allocate_ui_with_layout(size, row, |ui| {
-            let name = path
+            let mut name = path
                 .file_name()
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into_owned();
+            if !older.is_empty() {
+                name = format!("{name} and {} before", older.len());
+            }
             ui.label(&name).on_hover_text(path.display().to_string());
             if ui
                 .button("Open")
                 .on_hover_text(format!("Open {name}"))
                 .clicked()
             {
-                actions.push(Action::OpenFiles(vec![path.clone()]));
+                actions.push(Action::OpenFiles(files.iter().rev().cloned().collect()));
                 actions.push(Action::Capture(CaptureAction::Pick(false)));
             }
             if ui
@@ -519,190 +530,50 @@ pub fn unsaved_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
                 .on_hover_text(format!("Delete {name} for ever"))
                 .clicked()
             {
-                actions.push(Action::Capture(CaptureAction::DeleteUnsaved(path.clone())));
+                let delete = |path: &PathBuf| CaptureAction::DeleteUnsaved(path.clone());
+                actions.extend(files.iter().map(delete).map(Action::Capture));
             }
         });
     }
-    if unsaved.len() > 8 {
-        ui.label(format!("and {} more", unsaved.len() - 8));
+    if captures.len() > 8 {
+        ui.label(format!("and {} more", captures.len() - 8));
     }
 }
 
-/// Whether [`capture_bar_ui`] has something to show.
-pub fn has_capture_bar(ctx: &PanelCtx<'_>) -> bool {
-    ctx.capture.status.is_some() || !ctx.capture.to_save.is_empty()
-}
-
-/// One line while a capture runs, and until it is saved.
-pub fn capture_bar_ui(
-    ctx: &PanelCtx<'_>,
-    ui: &mut Ui,
-    state: &mut CaptureState,
-    actions: &mut Vec<Action>,
-) {
-    ui.horizontal_wrapped(|ui| {
-        if let Some(status) = &ctx.capture.status {
-            running_ui(ctx, ui, state, status, actions);
-        }
-        let over = ctx
-            .capture
-            .status
-            .as_ref()
-            .is_none_or(|s| s.phase == Phase::Over);
-        if over && !ctx.capture.to_save.is_empty() {
-            save_ui(ctx, ui, state, actions);
-        }
-    });
-}
-
-fn running_ui(
-    ctx: &PanelCtx<'_>,
-    ui: &mut Ui,
-    state: &mut CaptureState,
-    status: &Status,
-    actions: &mut Vec<Action>,
-) {
-    let theme = ctx.theme;
-    let names: Vec<&str> = status
-        .interfaces
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .collect();
-    let names = names.join(", ");
-    let (words, colour): (String, Color32) = match status.phase {
-        Phase::Starting => (format!("Opening {names}…"), theme.faint),
-        Phase::Running if status.origin == Origin::Hep => (
-            names.replacen("HEP on", "Listening for HEP on", 1),
-            theme.failure,
-        ),
-        Phase::Running => (format!("Capturing on {names}"), theme.failure),
-        Phase::Ending => ("Ending…".to_owned(), theme.challenge),
-        Phase::Over => (format!("Captured on {names}"), theme.faint),
+/// `live.00002.pcapng` and `live.00003.pcapng`.
+fn are_of_one_ring(a: &Path, b: &Path) -> bool {
+    let ring = |path: &Path| -> Option<PathBuf> {
+        let name = path.file_stem()?.to_str()?.to_owned();
+        let (stem, number) = name.rsplit_once('.')?;
+        let numbered = number.len() >= 5 && number.bytes().all(|octet| octet.is_ascii_digit());
+        numbered.then(|| path.with_file_name(stem))
     };
-    let dot = if status.phase == Phase::Running {
-        "● "
-    } else {
-        ""
-    };
-    let label = ui.label(
-        RichText::new(format!("{dot}{words}"))
-            .color(colour)
-            .strong(),
-    );
-    let filters: Vec<String> = status
-        .interfaces
-        .iter()
-        .map(|(name, filter)| match filter.as_str() {
-            "" => format!("{name}: everything"),
-            filter => format!("{name}: {filter}"),
-        })
-        .collect();
-    label.on_hover_text(filters.join("\n"));
-    let counts = &status.counts;
-    let time = format!("{}:{:02}", status.seconds / 60, status.seconds % 60);
-    ui.label(format!(
-        "{time}   {}",
-        counted(counts.packets, "packet", "packets")
-    ));
-    sparkline_ui(ui, theme, &status.history, &[]).on_hover_text("Packets in each second");
-    for (count, by) in [
-        (counts.dropped_by_kernel, "kernel"),
-        (counts.dropped_by_interface, "interface"),
-    ] {
-        let text = format!("{} dropped by the {by}", grouped(count));
-        let colour = if count > 0 {
-            theme.failure
-        } else {
-            theme.faint
-        };
-        let known = match status.origin {
-            Origin::Interfaces => true,
-            Origin::Hep => count > 0,
-            Origin::Remote => status.phase == Phase::Over,
-        };
-        if known {
-            ui.label(RichText::new(text).color(colour));
-        }
-    }
-    if status.origin == Origin::Remote && status.phase != Phase::Over {
-        ui.label(RichText::new("drops are told at the end").color(theme.faint))
-            .on_hover_text("tcpdump says when it ends how many packets it missed");
-    }
-    for (count, words) in [
-        (counts.dropped_here, "lost here"),
-        (counts.refused, "refused"),
-    ] {
-        if count > 0 {
-            let text = format!("{} {words}", grouped(count));
-            ui.label(RichText::new(text).color(theme.failure));
-        }
-    }
-    agents_ui(ui, &status.agents);
-    let sip = ctx.view.messages().len();
-    ui.label(counted(sip as u64, "SIP message", "SIP messages"));
-    if status.phase == Phase::Running && counts.packets == 0 && status.seconds >= 5 {
-        let words = match status.origin {
-            Origin::Hep => "No agent has sent anything yet",
-            _ => "Nothing matches the filter yet",
-        };
-        ui.label(RichText::new(words).color(theme.challenge))
-            .on_hover_text(filters.join("\n"));
-    }
-    if let Some(words) = &status.words {
-        ui.label(RichText::new(sentence(words)).color(theme.challenge));
-    }
-    super::left_memory::left_memory_ui(ctx, ui, actions);
-    if status.phase == Phase::Over {
-        return;
-    }
-    if ui
-        .button("Stop")
-        .on_hover_text("Ends the capture; what is there stays")
-        .clicked()
-    {
-        actions.push(Action::Capture(CaptureAction::Stop));
-    }
-    let pause = if ctx.capture.paused {
-        "Go on"
-    } else {
-        "Pause view"
-    };
-    let hint = "The capture goes on in its file, only the view stands still";
-    if ui.button(pause).on_hover_text(hint).clicked() {
-        actions.push(Action::Capture(CaptureAction::Pause(!ctx.capture.paused)));
-    }
-    let label = ui.label("Mark:");
-    let field = egui::TextEdit::singleline(&mut state.mark)
-        .hint_text("customer dials now")
-        .desired_width(140.0);
-    let field = ui.add(field).labelled_by(label.id);
-    let entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-    let set = ui
-        .button("Set")
-        .on_hover_text("Puts a comment on the next packet (M)");
-    if set.clicked() || entered {
-        actions.push(Action::Capture(CaptureAction::Mark(std::mem::take(
-            &mut state.mark,
-        ))));
-    }
-    if status.marks > 0 {
-        let marks = counted(status.marks.into(), "mark", "marks");
-        ui.label(RichText::new(marks).color(theme.faint));
-    }
+    ring(a).is_some_and(|a| ring(b) == Some(a))
 }
 
-fn save_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState, actions: &mut Vec<Action>) {
-    let label = ui.label(RichText::new("Not saved yet. Save as:").color(ctx.theme.challenge));
-    let field = egui::TextEdit::singleline(&mut state.save_to)
-        .hint_text("/home/me/calls.pcapng")
-        .desired_width(240.0);
-    let field = ui.add(field).labelled_by(label.id);
-    let entered = field.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
-    let path = state.save_to.trim().to_owned();
-    let save = ui.add_enabled(!path.is_empty(), egui::Button::new("Save"));
-    if (save.clicked() || entered) && !path.is_empty() {
-        actions.push(Action::Capture(CaptureAction::Save(super::top_bar::home(
-            &path,
-        ))));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_one_ring_belong_together() {
+        let one_ring = |a: &str, b: &str| are_of_one_ring(Path::new(a), Path::new(b));
+        assert!(one_ring(
+            "/l/live-1-eth0.00002.pcapng",
+            "/l/live-1-eth0.00001.pcapng"
+        ));
+        assert!(one_ring(
+            "/l/a.wide.100000.pcapng",
+            "/l/a.wide.99999.pcapng"
+        ));
+        assert!(!one_ring(
+            "/l/live-1-eth0.00002.pcapng",
+            "/l/live-2-eth0.00001.pcapng"
+        ));
+        assert!(!one_ring("/l/live-1-eth0.pcapng", "/l/live-1-eth0.pcapng"));
+        assert!(!one_ring(
+            "/l/live-1-eth0.10.pcapng",
+            "/l/live-1-eth0.20.pcapng"
+        ));
     }
 }

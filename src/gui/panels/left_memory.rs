@@ -12,7 +12,11 @@ use crate::present::text::grouped;
 /// One line in the bar of a capture, once something has left.
 pub fn left_memory_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
     let left = &ctx.view.left;
-    let Some(words) = words(left) else { return };
+    let status = ctx.capture.status.as_ref();
+    let deleted = status.is_some_and(|s| s.ring_files.is_some_and(|most| s.files.len() > most));
+    let Some(words) = words(left, deleted) else {
+        return;
+    };
     ui.label(RichText::new(words).color(ctx.theme.faint))
         .on_hover_text(details(ctx, left));
     let hint = "Opens all that was captured so far in a second window; this one goes on";
@@ -21,8 +25,9 @@ pub fn left_memory_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>
     }
 }
 
-/// `12,345 older calls are in the file`; nothing while all is in memory.
-pub fn words(left: &Left) -> Option<String> {
+/// `12,345 older calls are in the file`; nothing while all is in memory. `deleted`: a ring has deleted
+/// its oldest files.
+pub fn words(left: &Left, deleted: bool) -> Option<String> {
     let calls = left.calls.first().copied().unwrap_or(0);
     let others: u64 = left.calls.iter().skip(1).sum();
     let (count, what) = match (calls, others) {
@@ -37,8 +42,12 @@ pub fn words(left: &Left) -> Option<String> {
         ),
         (calls, _) => (calls, counted(calls, "older call", "older calls")),
     };
-    let verb = if count == 1 { "is" } else { "are" };
-    Some(format!("{what} {verb} in the file"))
+    let verb = match (deleted, count) {
+        (true, _) => "left memory; the ring keeps the newer files",
+        (false, 1) => "is in the file",
+        (false, _) => "are in the file",
+    };
+    Some(format!("{what} {verb}"))
 }
 
 /// What of each kind, and since when all is in memory.
@@ -82,13 +91,16 @@ mod tests {
 
     #[test]
     fn the_words_say_what_left() {
-        let words = |calls, messages| {
-            words(&Left {
-                calls,
-                messages,
-                ..Left::default()
-            })
+        let left = |calls, messages| Left {
+            calls,
+            messages,
+            ..Left::default()
         };
+        let words = |calls, messages| super::words(&left(calls, messages), false);
+        assert_eq!(
+            super::words(&left([2, 0, 0, 0, 0, 0], 12), true).as_deref(),
+            Some("2 older calls left memory; the ring keeps the newer files")
+        );
         assert_eq!(words([0; 6], 0), None);
         assert_eq!(
             words([12_345, 2, 0, 0, 0, 0], 90_000).as_deref(),

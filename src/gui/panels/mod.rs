@@ -4,6 +4,7 @@
 pub mod call_columns;
 pub mod call_list;
 pub mod capture;
+pub mod capture_bar;
 mod capture_sources;
 pub mod explanation;
 pub mod find_bar;

@@ -148,6 +148,7 @@ impl Session {
             && let Some(call) = lists.call(0)
         {
             self.selection.set_call(&self.view, call);
+            self.unchosen = Some(call);
         }
     }
 

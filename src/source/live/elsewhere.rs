@@ -78,6 +78,14 @@ pub fn permit_command() -> Option<String> {
     None
 }
 
+/// Lets two files change their names, in one step.
+///
+/// # Errors
+/// Always: it is not done here.
+pub fn change_places(_: &Path, _: &Path) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
+}
+
 /// Cannot be told.
 pub fn free_bytes(_: &Path) -> Option<u64> {
     None

@@ -35,7 +35,7 @@ pub struct Target {
     /// A file without a name, until it is handed over.
     unnamed: Option<File>,
     /// To read what is in hand and ahead, in order.
-    readers: VecDeque<File>,
+    readers: VecDeque<(PathBuf, File)>,
 }
 
 impl Target {
@@ -60,7 +60,7 @@ impl Target {
     }
 
     /// The next file that was begun, for somebody who reads it while it grows.
-    pub(super) fn reader(&mut self) -> Option<File> {
+    pub(super) fn reader(&mut self) -> Option<(PathBuf, File)> {
         // The files ahead are not begun yet.
         if self.readers.len() <= self.ahead.len() {
             return None;
@@ -80,9 +80,13 @@ impl Target {
     /// The next file to hand over, if one is wanted now.
     pub(super) fn open_next(&mut self) -> Result<Option<File>, LiveError> {
         let opened = self.open()?;
-        if let Some(file) = &opened {
+        if let Some(file) = &opened
             // Without it nothing can be followed, but all is recorded.
-            self.readers.extend(file.try_clone());
+            && let Ok(reader) = file.try_clone()
+        {
+            let name = self.ahead.back().map(|(_, name)| name);
+            let name = name.or(self.begun.back()).unwrap_or(&self.path);
+            self.readers.push_back((name.clone(), reader));
         }
         Ok(opened)
     }
@@ -147,6 +151,9 @@ impl Target {
 
     /// Takes away what was handed over and never used.
     pub(super) fn clean_up(&mut self) {
+        // Nobody follows a file that was never begun.
+        let begun = self.readers.len().saturating_sub(self.ahead.len());
+        self.readers.truncate(begun);
         for (waiting, _) in self.ahead.drain(..) {
             let _ = fs::remove_file(waiting);
         }
@@ -224,7 +231,14 @@ mod tests {
         }
         assert_eq!(opened, 6);
         assert_eq!(target.current(), folder.path().join("a.00005.pcapng"));
+        let (path, reader) = target.reader().unwrap();
+        assert_eq!(path, folder.path().join("a.00001.pcapng"));
+        drop(reader);
         target.clean_up();
+        let followed = std::iter::from_fn(|| target.reader());
+        let followed: Vec<_> = followed.map(|(path, _)| path).collect();
+        let expected = [2, 3, 4, 5].map(|n| folder.path().join(format!("a.0000{n}.pcapng")));
+        assert_eq!(followed, expected);
         let mut left: Vec<_> = fs::read_dir(folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())

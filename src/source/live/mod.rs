@@ -25,15 +25,17 @@ use std::{
 
 #[cfg(not(target_os = "linux"))]
 pub use self::elsewhere::{
-    Recording, check_filter, free_bytes, interfaces, is_root, packet_counters, permit_command,
-    program,
+    Recording, change_places, check_filter, free_bytes, interfaces, is_root, packet_counters,
+    permit_command, program,
 };
 #[cfg(not(target_os = "linux"))]
 pub(super) use self::elsewhere::{udp_drops, widen};
 #[cfg(target_os = "linux")]
 pub use self::interfaces::{interfaces, packet_counters};
 #[cfg(target_os = "linux")]
-pub use self::recording::{Recording, check_filter, free_bytes, is_root, permit_command, program};
+pub use self::recording::{
+    Recording, change_places, check_filter, free_bytes, is_root, permit_command, program,
+};
 #[cfg(target_os = "linux")]
 pub(super) use self::recording::{udp_drops, widen};
 pub use self::{
@@ -87,8 +89,8 @@ pub trait LiveSource: Send {
     /// The file that is written now.
     fn path(&self) -> PathBuf;
 
-    /// The next file that was begun, open for reading, for somebody who follows it.
-    fn next_file(&mut self) -> Option<File>;
+    /// The next file that was begun, and it open for reading, for somebody who follows it.
+    fn next_file(&mut self) -> Option<(PathBuf, File)>;
 
     /// Asks it to end; [`Event::Ended`] follows when the file is complete.
     fn stop(&self);

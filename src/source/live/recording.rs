@@ -199,7 +199,7 @@ impl LiveSource for Recording {
         self.target.current().to_path_buf()
     }
 
-    fn next_file(&mut self) -> Option<File> {
+    fn next_file(&mut self) -> Option<(PathBuf, File)> {
         self.target.reader()
     }
 
@@ -303,6 +303,15 @@ pub fn permit_command() -> Option<String> {
     let quoted: OsString = path.into();
     let quoted = quoted.to_string_lossy().replace('\'', "'\\''");
     Some(format!("sudo setcap cap_net_raw=ep '{quoted}'"))
+}
+
+/// Lets two files change their names, in one step.
+///
+/// # Errors
+/// One of them is not there, or the file system cannot do it.
+pub fn change_places(one: &Path, other: &Path) -> io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
 }
 
 /// Octets that an ordinary user may still write beside a file.

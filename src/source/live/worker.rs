@@ -38,7 +38,7 @@ pub(in crate::source) struct Shared {
 struct State {
     counts: Counts,
     path: PathBuf,
-    files: VecDeque<File>,
+    files: VecDeque<(PathBuf, File)>,
     marks: VecDeque<String>,
     agents: Vec<Agent>,
 }
@@ -74,7 +74,7 @@ impl Shared {
     }
 
     /// This file was begun; the reader is for somebody who follows it.
-    pub fn begin_file(&self, path: PathBuf, reader: Option<File>) {
+    pub fn begin_file(&self, path: PathBuf, reader: Option<(PathBuf, File)>) {
         let mut state = self.state();
         state.path = path;
         state.files.extend(reader);
@@ -126,7 +126,7 @@ impl LiveSource for Worker {
         self.shared.state().path.clone()
     }
 
-    fn next_file(&mut self) -> Option<File> {
+    fn next_file(&mut self) -> Option<(PathBuf, File)> {
         self.shared.state().files.pop_front()
     }
 
