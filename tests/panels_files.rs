@@ -286,6 +286,53 @@ fn the_picker_lists_interfaces_and_begins_when_one_is_chosen() {
 }
 
 #[test]
+fn menus_and_the_picker_fit_with_large_text() {
+    use sipscope::gui::capturing::CaptureAction;
+    let folder = tempfile::tempdir().unwrap();
+    // 1366 x 768 with text of 200 %.
+    let mut w = window_of([683.0, 384.0], vec![two_calls(folder.path())]);
+    click(&mut w, "View");
+    let last = || "Usual text size";
+    // It is there, below the edge: a menu is scrolled.
+    assert!(w.get_by_label(last()).rect().bottom() > 384.0);
+    let over = w.get_by_label("Show ladder").rect().center();
+    w.hover_at(over);
+    w.run_steps(2);
+    for _ in 0..40 {
+        w.event(egui::Event::MouseWheel {
+            unit: egui::MouseWheelUnit::Line,
+            delta: egui::vec2(0.0, -3.0),
+            modifiers: Modifiers::NONE,
+            phase: egui::TouchPhase::Move,
+            source: egui::MouseWheelSource::Unknown,
+        });
+        w.run_steps(2);
+    }
+    assert!(w.get_by_label(last()).rect().bottom() <= 384.0);
+    assert_eq!(click(&mut w, last()), [Action::SetTextSize(100)]);
+    press(&mut w, Modifiers::CTRL, Key::W);
+    w.state_mut()
+        .apply(Action::Capture(CaptureAction::Pick(true)));
+    w.run_steps(5);
+    assert!(w.get_by_label("Interfaces of this machine").rect().left() > 20.0);
+}
+
+#[test]
+fn what_has_the_same_name_is_told_apart_by_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<_> = ["monday", "tuesday"]
+        .map(|day| {
+            std::fs::create_dir(folder.path().join(day)).unwrap();
+            two_calls(&folder.path().join(day))
+        })
+        .into();
+    let mut w = window(paths.clone());
+    press(&mut w, Modifiers::CTRL, Key::W);
+    let opened = click(&mut w, "tuesday/call.pcap");
+    assert_eq!(opened, [Action::OpenFiles(vec![paths[1].clone()])]);
+}
+
+#[test]
 fn tls_without_sip_offers_to_choose_a_key_log() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tls.pcap");

@@ -205,6 +205,14 @@ fn interfaces_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState, list
     if list.is_empty() {
         ui.label(RichText::new("Looking for interfaces…").color(ctx.theme.faint));
     }
+    // With large text a window may be narrower than these rows.
+    ScrollArea::horizontal()
+        .id_salt("interfaces")
+        .show(ui, |ui| interfaces_grid_ui(ctx, ui, state, list));
+    another_ui(ui, state, list);
+}
+
+fn interfaces_grid_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState, list: &[Watched]) {
     egui::Grid::new("interfaces")
         .num_columns(6)
         .striped(true)
@@ -256,6 +264,10 @@ fn interfaces_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState, list
                 ui.end_row();
             }
         });
+}
+
+/// An interface that is not listed.
+fn another_ui(ui: &mut Ui, state: &mut CaptureState, list: &[Watched]) {
     ui.horizontal(|ui| {
         let label = ui.label("Another one:");
         let field = egui::TextEdit::singleline(&mut state.typed)

@@ -16,6 +16,9 @@ use crate::gui::zone;
 /// With less room than this beside the menus some buttons are left out.
 const ALL_TOOLS_POINTS: f32 = 640.0;
 
+/// Room around the content of a menu.
+const MENU_EDGE_POINTS: f32 = 24.0;
+
 /// What belongs to the bar alone.
 #[derive(Default)]
 pub struct TopBarState {
@@ -53,23 +56,35 @@ pub fn menus_ui(
 
 fn menu_items_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
     for menu in Menu::ALL {
+        // With large text the screen may be lower than a menu.
+        let below = ui.cursor().top() + ui.spacing().interact_size.y + MENU_EDGE_POINTS;
+        let room = ui.ctx().content_rect().bottom() - below;
         ui.menu_button(menu.words(), |ui| {
             ui.set_min_width(260.0);
-            let mut last = None;
-            for command in COMMANDS {
-                let Some((_, group)) = command.menu.filter(|(m, _)| *m == menu) else {
-                    continue;
-                };
-                if last.is_some_and(|last| last != group) {
-                    ui.separator();
-                }
-                last = Some(group);
-                command_item_ui(ctx, ui, command, actions);
-                if command.id == "time local" {
-                    offsets_ui(ctx, ui, actions);
-                }
-            }
+            egui::ScrollArea::vertical()
+                .max_height(room)
+                // Where there is room it takes more than windows like it begin with.
+                .min_scrolled_height(room)
+                .show(ui, |ui| menu_ui(ctx, ui, menu, actions));
         });
+    }
+}
+
+/// What stands in a menu.
+fn menu_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, menu: Menu, actions: &mut Vec<Action>) {
+    let mut last = None;
+    for command in COMMANDS {
+        let Some((_, group)) = command.menu.filter(|(m, _)| *m == menu) else {
+            continue;
+        };
+        if last.is_some_and(|last| last != group) {
+            ui.separator();
+        }
+        last = Some(group);
+        command_item_ui(ctx, ui, command, actions);
+        if command.id == "time local" {
+            offsets_ui(ctx, ui, actions);
+        }
     }
 }
 

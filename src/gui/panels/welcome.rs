@@ -68,11 +68,17 @@ fn recent_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
     }
     ui.add_space(14.0);
     ui.strong("Recent");
-    for path in ctx.recent.iter().take(SHOWN_RECENT) {
+    let shown = || ctx.recent.iter().take(SHOWN_RECENT);
+    for path in shown() {
         let name = path.file_name().unwrap_or(path.as_os_str());
-        let link = ui
-            .link(name.to_string_lossy())
-            .on_hover_text(path.display().to_string());
+        let mut words = name.to_string_lossy().into_owned();
+        // Those of one name are told apart by their folders.
+        let same = shown().filter(|other| other.file_name() == path.file_name());
+        let folder = path.parent().and_then(|folder| folder.file_name());
+        if let Some(folder) = folder.filter(|_| same.count() > 1) {
+            words = format!("{}/{words}", folder.to_string_lossy());
+        }
+        let link = ui.link(words).on_hover_text(path.display().to_string());
         if link.clicked() {
             actions.push(Action::OpenFiles(vec![path.clone()]));
         }
