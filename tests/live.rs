@@ -147,6 +147,26 @@ fn what_was_sent_is_in_the_file() {
 }
 
 #[test]
+fn ten_thousand_packets_a_second_are_all_kept() {
+    let Some(place) = Place::new(&[]) else { return };
+    place.run(&format!(
+        "$S capture -i lo -o out.pcapng --capture-filter 'udp port 5062' 2>log & c=$!
+        {READY}
+        python3 send.py 100000 10000
+        sleep 0.4
+        kill -INT $c; wait $c"
+    ));
+    let info = info(&place.path("out.pcapng"));
+    assert_eq!(info["packets"], 100_000);
+    assert_eq!(info["sip_messages"], 100_000);
+    let interface = &info["interfaces"][0];
+    // On `lo` the system counts each packet as it leaves and as it comes.
+    assert_eq!(interface["received"], 200_000, "{interface}");
+    assert_eq!(interface["dropped"], 0, "{interface}");
+    assert_eq!(interface["dropped_by_system"], 0, "{interface}");
+}
+
+#[test]
 fn it_stops_after_so_many_packets() {
     let Some(place) = Place::new(&[]) else { return };
     place.run(&format!(
@@ -273,6 +293,105 @@ fn the_capture_program_has_no_right_left_and_is_locked_in() {
     }
     assert!(threads >= 1, "{status}");
     assert!(status.contains("Seccomp:"), "{status}");
+}
+
+/// The lines of `status` of all threads of a process.
+#[cfg(feature = "gui")]
+fn status_lines(process: u32) -> Vec<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task"));
+    tasks
+        .into_iter()
+        .flatten()
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("status")).ok())
+        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect()
+}
+
+/// Ended with the test, however that ends.
+#[cfg(feature = "gui")]
+struct Ended(std::process::Child);
+
+#[cfg(feature = "gui")]
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[cfg(feature = "gui")]
+#[test]
+fn the_window_of_an_ordinary_user_has_no_right() {
+    use std::io::BufRead as _;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let mut screen = Command::new("Xvfb");
+    screen
+        .args(["-displayfd", "1", "-screen", "0", "800x600x24"])
+        .args(["-nolisten", "tcp"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let Ok(screen) = screen.spawn() else {
+        eprintln!("skipped: Xvfb is not installed");
+        return;
+    };
+    let mut screen = Ended(screen);
+    let mut number = String::new();
+    let said = screen.0.stdout.take().unwrap();
+    std::io::BufReader::new(said)
+        .read_line(&mut number)
+        .unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    let open_to_all = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(folder.path(), open_to_all).unwrap();
+    let program = env!("CARGO_BIN_EXE_sipscope");
+    let mut window = match sipscope::source::live::is_root() {
+        false => Command::new(program),
+        true => {
+            let mut command = Command::new("setpriv");
+            command
+                .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+                .args(["--inh-caps=-all", "--", program]);
+            command
+        }
+    };
+    window
+        .env("DISPLAY", format!(":{}", number.trim()))
+        .env("SIPSCOPE_HOME", folder.path())
+        .env("XDG_RUNTIME_DIR", folder.path())
+        .env_remove("WAYLAND_DISPLAY")
+        .stderr(Stdio::null());
+    let mut window = Ended(window.spawn().unwrap());
+    let process = window.0.id();
+    // It is up when it has threads beside the one of the window.
+    let begin = Instant::now();
+    loop {
+        if let Some(status) = window.0.try_wait().unwrap() {
+            eprintln!("skipped: no window can be opened here ({status})");
+            return;
+        }
+        let lines = status_lines(process);
+        let threads = lines.iter().filter(|line| line.starts_with("Name:"));
+        if threads.count() > 2 && lines.iter().any(|line| line == "Name:\tsipscope") {
+            break;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(60), "{lines:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let lines = status_lines(process);
+    let rights: Vec<&String> = lines
+        .iter()
+        .filter(|line| {
+            let sets = ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"];
+            sets.iter().any(|set| line.starts_with(set))
+        })
+        .collect();
+    assert!(rights.len() >= 3 * 4, "{lines:?}");
+    for line in rights {
+        let value = line.split_once(':').unwrap().1.trim();
+        assert_eq!(u64::from_str_radix(value, 16), Ok(0), "{line}");
+    }
 }
 
 #[test]
