@@ -10,6 +10,8 @@
 mod compressed;
 mod error;
 mod file;
+mod hep_connection;
+mod hep_keeper;
 pub mod hep_listener;
 mod hep_packets;
 mod hep_queue;
