@@ -1,6 +1,8 @@
 //! Protection of records: AEAD (RFC 5246, 6.2.3.3; RFC 8446, 5.2), CBC with a MAC (RFC 5246,
 //! 6.2.3.2; encrypt-then-MAC: RFC 7366), and no encryption at all.
 
+use std::ops::Range;
+
 use aes::cipher::consts::{U8, U12, U16};
 use aes::cipher::{Block, BlockModeDecrypt as _, KeyIvInit as _};
 use aes::{Aes128, Aes256};
@@ -27,19 +29,22 @@ enum Aead {
     ChaCha(Box<ChaCha20Poly1305>),
 }
 
+/// Decrypts `text` where it lies, and gives the length without the tag.
 fn decrypt<A: AeadInOut>(
     aead: &A,
     nonce: &[u8; 12],
     head: &[u8],
-    text: &mut Vec<u8>,
+    text: &mut [u8],
     tag_len: usize,
-) -> Option<()> {
+) -> Option<usize> {
     let at = text.len().checked_sub(tag_len)?;
-    let tag = Tag::<A>::try_from(text.get(at..)?).ok()?;
+    let (text, tag) = text.split_at_mut_checked(at)?;
+    let tag = Tag::<A>::try_from(&*tag).ok()?;
     let nonce = Nonce::<A>::try_from(nonce.as_slice()).ok()?;
-    text.truncate(at);
-    let buffer = InOutBuf::from(text.as_mut_slice());
-    aead.decrypt_inout_detached(&nonce, head, buffer, &tag).ok()
+    let buffer = InOutBuf::from(text);
+    aead.decrypt_inout_detached(&nonce, head, buffer, &tag)
+        .ok()?;
+    Some(at)
 }
 
 impl Aead {
@@ -66,7 +71,13 @@ impl Aead {
         }
     }
 
-    fn open(&self, nonce: &[u8; 12], head: &[u8], text: &mut Vec<u8>) -> Option<()> {
+    /// Checks the tag before a single octet is changed, so that what does not fit can be tried again
+    /// with another key or number.
+    fn checks_first(&self) -> bool {
+        matches!(self, Self::Gcm128(_) | Self::Gcm256(_) | Self::ChaCha(_))
+    }
+
+    fn open(&self, nonce: &[u8; 12], head: &[u8], text: &mut [u8]) -> Option<usize> {
         let tag = self.tag_len();
         match self {
             Self::Gcm128(a) => decrypt(a.as_ref(), nonce, head, text, tag),
@@ -76,6 +87,37 @@ impl Aead {
             Self::Ccm8of128(a) => decrypt(a.as_ref(), nonce, head, text, tag),
             Self::Ccm8of256(a) => decrypt(a.as_ref(), nonce, head, text, tag),
             Self::ChaCha(a) => decrypt(a.as_ref(), nonce, head, text, tag),
+        }
+    }
+}
+
+/// What a record holds.
+#[derive(Default)]
+pub(super) struct Content {
+    /// Where in the record it lies decrypted.
+    inside: Option<Range<usize>>,
+    /// It, where it does not lie there.
+    apart: Vec<u8>,
+}
+
+impl Content {
+    /// The octets; `body` is that of the record.
+    pub fn of<'a>(&'a self, body: &'a [u8]) -> &'a [u8] {
+        match &self.inside {
+            Some(place) => body.get(place.clone()).unwrap_or_default(),
+            None => &self.apart,
+        }
+    }
+
+    /// Memory in use.
+    pub fn cost(&self) -> usize {
+        self.apart.capacity()
+    }
+
+    fn shorten(&mut self, len: usize) {
+        match &mut self.inside {
+            Some(place) => place.end = place.start + len,
+            None => self.apart.truncate(len),
         }
     }
 }
@@ -214,16 +256,17 @@ impl Protection {
         )
     }
 
-    /// Opens a record as number `sequence`: leaves its content in `text` and tells its type. None:
-    /// it does not carry the proof that these are its keys.
+    /// Opens a record as number `sequence`: leaves its content in `body` or `content` and tells its
+    /// type. None: it does not carry the proof that these are its keys, and is as it was.
     pub fn open(
         &mut self,
         sequence: u64,
         header: [u8; HEADER],
-        body: &[u8],
-        text: &mut Vec<u8>,
+        body: &mut [u8],
+        content: &mut Content,
     ) -> Option<u8> {
-        text.clear();
+        content.inside = None;
+        content.apart.clear();
         let [kind, major, minor, ..] = header;
         let number = sequence.to_be_bytes();
         match &mut self.kind {
@@ -242,18 +285,28 @@ impl Protection {
                         *n ^= s;
                     }
                 }
-                text.extend_from_slice(body.get(*explicit..)?);
+                let start = *explicit;
+                let octets = body.get_mut(start..)?;
+                let len = octets.len().checked_sub(aead.tag_len())?;
+                let text = if aead.checks_first() {
+                    content.inside = Some(start..start + len);
+                    octets
+                } else {
+                    content.apart.extend_from_slice(octets);
+                    content.apart.as_mut_slice()
+                };
                 if *tls13 {
                     aead.open(&nonce, &header, text)?;
                     // TLSInnerPlaintext: content, its type, then zeros (RFC 8446, 5.2).
+                    let text = text.get(..len)?;
                     let end = text.iter().rposition(|b| *b != 0)?;
                     let inner = text.get(end).copied();
-                    text.truncate(end);
+                    content.shorten(end);
                     return inner;
                 }
-                let len = text.len().checked_sub(aead.tag_len())?;
                 let head = additional(number, kind, major, minor, len)?;
                 aead.open(&nonce, &head, text)?;
+                content.shorten(len);
                 Some(kind)
             }
             Kind::Cbc {
@@ -263,6 +316,8 @@ impl Protection {
                 encrypt_then_mac,
                 chained,
             } => {
+                let text = &mut content.apart;
+                let body = &*body;
                 let mac_len = mac.len();
                 let end = match encrypt_then_mac {
                     true => body.len().checked_sub(mac_len)?,
@@ -301,6 +356,7 @@ impl Protection {
                 Some(kind)
             }
             Kind::Null { mac, mac_key } => {
+                let text = &mut content.apart;
                 text.extend_from_slice(body);
                 check_mac(*mac, mac_key, number, header, text)?;
                 Some(kind)

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::certificate::CertificateInfo;
-use super::cipher::{HEADER, Protection};
+use super::cipher::{Content, HEADER, Protection};
 use super::derive::expand_label;
 use super::handshake::{self, Hello, Reader};
 use super::keylog::{Label, Secret, Secrets};
@@ -181,7 +181,7 @@ pub struct Connection {
     halves: [Half; 2],
     /// The server asked for another ClientHello, which has not come.
     retry: bool,
-    text: Vec<u8>,
+    opened: Content,
     /// Memory in use for what the handshake said.
     told: usize,
 }
@@ -190,7 +190,7 @@ impl Connection {
     /// Memory in use.
     pub fn cost(&self) -> usize {
         let halves: usize = self.halves.iter().map(Half::cost).sum();
-        size_of::<Self>() + self.told + halves + self.text.capacity()
+        size_of::<Self>() + self.told + halves + self.opened.cost()
     }
 
     /// Counts what the handshake said so far.
@@ -249,7 +249,7 @@ impl Connection {
                 break;
             }
         }
-        self.text = Vec::new();
+        self.opened = Content::default();
     }
 
     /// Octets of one direction are missing.
@@ -326,9 +326,9 @@ impl Connection {
             };
             let frames = cut_extents(half.extents.make_contiguous(), 0, len);
             // Lent for the time of this record, so that nothing is copied.
-            let buffer = std::mem::take(&mut half.buffer);
+            let mut buffer = std::mem::take(&mut half.buffer);
             let at = half.taken + HEADER;
-            let body = buffer.get(at..at + len - HEADER).unwrap_or_default();
+            let body = buffer.get_mut(at..at + len - HEADER).unwrap_or_default();
             let done = self.record(side, header, body, &frames, secrets, emit);
             let Some(half) = self.halves.get_mut(side) else {
                 return moved;
@@ -416,7 +416,7 @@ impl Connection {
         &mut self,
         side: usize,
         header: [u8; HEADER],
-        body: &[u8],
+        body: &mut [u8],
         frames: &[Extent],
         secrets: &mut Secrets,
         emit: &mut Emit<'_>,
@@ -455,12 +455,12 @@ impl Connection {
         &mut self,
         side: usize,
         header: [u8; HEADER],
-        body: &[u8],
+        body: &mut [u8],
         frames: &[Extent],
         secrets: &mut Secrets,
         emit: &mut Emit<'_>,
     ) -> bool {
-        let mut text = std::mem::take(&mut self.text);
+        let mut opened = std::mem::take(&mut self.opened);
         let Some(half) = self.halves.get_mut(side) else {
             return true;
         };
@@ -469,16 +469,16 @@ impl Connection {
         };
         let from = key.sequence;
         let until = from + Half::missing(half.tries, &mut half.budget, body.len());
-        let found =
-            (from..=until).find_map(|n| key.open(n, header, body, &mut text).map(|kind| (n, kind)));
+        let found = (from..=until)
+            .find_map(|n| key.open(n, header, body, &mut opened).map(|kind| (n, kind)));
         let Some((number, kind)) = found else {
-            self.text = text;
+            self.opened = opened;
             return self.not_opened(side);
         };
         key.sequence = number + 1;
         self.opened(side);
-        self.content(side, kind, &text, frames, secrets, emit);
-        self.text = text;
+        self.content(side, kind, opened.of(body), frames, secrets, emit);
+        self.opened = opened;
         true
     }
 
@@ -510,19 +510,19 @@ impl Connection {
         &mut self,
         side: usize,
         header: [u8; HEADER],
-        body: &[u8],
+        body: &mut [u8],
         frames: &[Extent],
         secrets: &mut Secrets,
         emit: &mut Emit<'_>,
     ) -> bool {
-        let mut text = std::mem::take(&mut self.text);
-        let Some(kind) = self.try13(side, header, body, secrets, &mut text) else {
-            self.text = text;
+        let mut opened = std::mem::take(&mut self.opened);
+        let Some(kind) = self.try13(side, header, body, secrets, &mut opened) else {
+            self.opened = opened;
             return self.not_opened13(side, secrets);
         };
         self.opened(side);
-        self.content(side, kind, &text, frames, secrets, emit);
-        self.text = text;
+        self.content(side, kind, opened.of(body), frames, secrets, emit);
+        self.opened = opened;
         true
     }
 
@@ -531,9 +531,9 @@ impl Connection {
         &mut self,
         side: usize,
         header: [u8; HEADER],
-        body: &[u8],
+        body: &mut [u8],
         secrets: &Secrets,
-        text: &mut Vec<u8>,
+        opened: &mut Content,
     ) -> Option<u8> {
         let suite = self.suite?;
         let half = self.halves.get_mut(side)?;
@@ -541,7 +541,7 @@ impl Connection {
         if let Some(key) = &mut half.key {
             let from = key.sequence;
             for number in from..=from + missing {
-                if let Some(kind) = key.open(number, header, body, text) {
+                if let Some(kind) = key.open(number, header, body, opened) {
                     key.sequence = number + 1;
                     return Some(kind);
                 }
@@ -581,7 +581,7 @@ impl Connection {
         for (phase, secret) in next {
             let mut key = Protection::from_secret(suite, &secret)?;
             for number in 0..=missing {
-                if let Some(kind) = key.open(number, header, body, text) {
+                if let Some(kind) = key.open(number, header, body, opened) {
                     key.sequence = number + 1;
                     half.key = Some(key);
                     half.secret = Some(secret);
