@@ -314,7 +314,17 @@ fn menus_and_the_picker_fit_with_large_text() {
     w.state_mut()
         .apply(Action::Capture(CaptureAction::Pick(true)));
     w.run_steps(5);
-    assert!(w.get_by_label("Interfaces of this machine").rect().left() > 20.0);
+    for label in [
+        "Interfaces of this machine",
+        "or with less free than",
+        "Folder:",
+    ] {
+        let place = w.get_by_label(label).rect();
+        assert!(
+            place.left() > 20.0 && place.right() < 663.0,
+            "{label}: {place:?}"
+        );
+    }
 }
 
 #[test]

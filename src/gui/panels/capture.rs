@@ -413,7 +413,7 @@ fn number(text: &str) -> Option<u64> {
 }
 
 fn limits_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState) {
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         ui.strong("Stop after");
         for (text, unit) in [
             (&mut state.seconds, "seconds"),
@@ -438,7 +438,7 @@ fn limits_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState) {
         ui.add(field).labelled_by(label.id);
         ui.label("MiB");
     });
-    ui.horizontal(|ui| {
+    ui.horizontal_wrapped(|ui| {
         ui.strong("Files");
         let label = ui.label("Folder:");
         let field = egui::TextEdit::singleline(&mut state.folder)
