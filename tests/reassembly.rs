@@ -43,6 +43,13 @@ fn load(capture: &Capture, options: &Options) -> (Loaded, Vec<Found>) {
     (loaded, messages)
 }
 
+/// In which packet each message ends, in the order of the messages.
+fn frames(loaded: &Loaded) -> Vec<u32> {
+    let rows = (0..loaded.view.messages().len()).map(MessageId::at);
+    rows.filter_map(|id| Some(loaded.view.message(id)?.frame))
+        .collect()
+}
+
 fn one_thread() -> Options {
     Options {
         threads: 1,
@@ -114,7 +121,9 @@ proptest! {
                 capture.add(&syn);
             }
         }
-        let (_, messages) = load(&capture, &one_thread());
+        let (loaded, messages) = load(&capture, &one_thread());
+        let frames = frames(&loaded);
+        prop_assert!(frames.is_sorted(), "{frames:?}");
         let mut found: Vec<Vec<u8>> = messages.into_iter().map(|m| m.3).collect();
         found.sort();
         let mut expected = expected;
@@ -221,6 +230,34 @@ fn a_hole_costs_the_message_it_is_in_and_no_other() {
         skipped.iter().any(|s| s.what == "incomplete SIP message"),
         "{skipped:?}"
     );
+}
+
+#[test]
+fn what_waits_behind_a_hole_keeps_its_place_among_the_others() {
+    let (stream, messages) = stream(&[(300, false, false), (10, false, false)]);
+    let mut capture = Capture::default();
+    capture.add(&tcp(99, 2, b""));
+    let start = messages[0].len();
+    capture.add(&tcp(100, 0x18, &stream[..start - 200]));
+    capture.add(&tcp(100 + start as u32, 0x18, &stream[start..]));
+    for number in 10..20 {
+        capture.add(&udp(5060, 5060, &message(number, 5, false)));
+    }
+    // An error that quotes the last of them, and then 40 s without a packet: the hole is given up.
+    let newest = message(19, 5, false);
+    let quoted = udp(5060, 5060, &newest);
+    let mut error = vec![3, 3, 0, 0, 0, 0, 0, 0];
+    error.extend_from_slice(&quoted);
+    capture.add(&compose::ipv4(1, 0, 0, compose::B, compose::A, &error));
+    capture.add_after(40_000_000, &udp(5060, 5060, &message(20, 5, false)));
+    let (loaded, found) = load(&capture, &one_thread());
+    let numbers: Vec<u32> = found.iter().map(|m| m.1).collect();
+    // Of the first one only a part of the body is missing.
+    let expected: Vec<u32> = [1, 2].into_iter().chain(10..21).collect();
+    assert_eq!(numbers, expected);
+    assert!(frames(&loaded).is_sorted(), "{:?}", frames(&loaded));
+    let marked = loaded.view.icmp().of_message(MessageId::at(11));
+    assert!(marked.is_some(), "the error is on the message it quotes");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! One writer, messages in the order of the capture; any number of threads may have decoded them.
 
+mod held;
 mod late;
 mod preparation;
 mod ring;
@@ -255,6 +256,7 @@ pub struct Indexer {
     call_id_count: u64,
     calls_over: u64,
     ring: Option<ring::Ring>,
+    held: held::Held,
     left: Left,
     /// Notes which packets are wanted, when somebody asks for that.
     pub wanted: Option<Box<Wanted>>,
@@ -303,6 +305,7 @@ impl Default for Indexer {
             call_id_count: 0,
             calls_over: 0,
             ring: None,
+            held: held::Held::default(),
             left: Left::default(),
             wanted: None,
         }
@@ -533,7 +536,7 @@ impl Indexer {
     }
 
     /// Ties an ICMP error to the message it quotes, if that is known; says so.
-    pub fn icmp_on_message(&mut self, quote: &Quote, error: IcmpError) -> bool {
+    fn icmp_on_message(&mut self, quote: &Quote, error: IcmpError) -> bool {
         let transport = if quote.sent.is_some() {
             Transport::Udp
         } else {
@@ -561,7 +564,7 @@ impl Indexer {
     }
 
     /// Notes an ICMP error that quotes media between two addresses.
-    pub fn icmp_on_media(&mut self, way: &Addressing, error: IcmpError) {
+    fn icmp_on_media(&mut self, way: &Addressing, error: IcmpError) {
         Arc::make_mut(&mut self.icmp).add_media((way.src, way.dst), error);
     }
 

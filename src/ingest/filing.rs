@@ -44,6 +44,8 @@ pub(super) struct Filing {
     sctp: Associations,
     traces: Traces,
     last_time: i64,
+    /// There is one input, and it does not grow: the order of its packets is kept.
+    pub in_order: bool,
 }
 
 impl Filing {
@@ -107,6 +109,10 @@ impl Filing {
                 };
                 self.packet(place, packet, time);
             }
+        }
+        if self.in_order {
+            let hole = self.tcp.oldest_hole();
+            self.filer.indexer.hole_since(hole);
         }
     }
 
@@ -381,6 +387,7 @@ impl Filing {
     pub fn finish(&mut self) {
         self.expire_sctp(i64::MAX);
         self.tcp.finish(&mut self.filer, self.last_time);
+        self.filer.indexer.hole_since(None);
     }
 
     /// Datagrams that never became whole, given up holes, beginnings of messages.

@@ -32,14 +32,9 @@ pub(super) fn tie(
         sent: quoted.udp.map(|(_, sent)| sent),
         start: data.and_then(start),
     };
-    if indexer.icmp_on_message(&quote, error) {
-        return;
-    }
     // Eight octets of the datagram, all that RFC 792 asks for, tell only the addresses.
     let media = data.is_some_and(|d| d.is_empty() || rtp_header(d).is_some() || is_rtcp(d));
-    if media {
-        indexer.icmp_on_media(&quoted.addressing, error);
-    }
+    indexer.icmp(&quote, error, media);
 }
 
 /// The start of a quoted message; none when the quote is too short to tell.

@@ -500,6 +500,7 @@ impl Work {
         let count = sources.len();
         let following = sources.iter().flatten().any(Source::is_growing);
         let mut filing = Filing::default();
+        filing.in_order = !following && count == 1;
         if let Some(octets) = options.memory_octets {
             filing.filer.indexer.set_ring(octets);
         }

@@ -537,7 +537,7 @@ pub(super) fn push(indexer: &mut Indexer, pool: &Pool, m: &Filed<'_>) {
             hash,
         ))
     });
-    indexer.push(&Incoming {
+    indexer.take(&Incoming {
         bytes: m.bytes,
         scan: &decoded.scan,
         keys: &decoded.keys,

@@ -404,6 +404,21 @@ impl<S: StreamSink> TcpStreams<S> {
         false
     }
 
+    /// Since when the oldest hole has been open.
+    pub fn oldest_hole(&mut self) -> Option<i64> {
+        while let Some((since, key)) = self.holes.front() {
+            let mut at = self.open.get(key).map(Box::as_ref);
+            while let Some(conn) = at {
+                if conn.hole_since == Some(*since) {
+                    return Some(*since);
+                }
+                at = conn.previous.as_deref();
+            }
+            self.holes.pop_front();
+        }
+        None
+    }
+
     /// Gives up holes that are too old at capture time `now`; call it in the order of the packets.
     pub fn expire(&mut self, sink: &mut S, now: i64) {
         while let Some((since, key)) = self.holes.front().copied() {
