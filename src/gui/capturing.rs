@@ -325,6 +325,7 @@ fn save(session: &mut Session, to: PathBuf) {
         for (at, (number, file)) in (0_u16..).zip(&from).enumerate() {
             let target = numbered(&to, at);
             outcome = match &wanted {
+                Some(_) if live::was_thinned(file, &from) => live::save_copy(file, &target),
                 None => live::save_copy(file, &target),
                 Some(wanted) => live::save_thinned(file, number, wanted, &target).map(|thinned| {
                     if let Some(sum) = &mut sum {

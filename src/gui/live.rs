@@ -15,7 +15,9 @@ use arc_swap::ArcSwap;
 
 pub use super::capture_wish::{CaptureWish, HepWish, Kept, Origin, RemoteWish, Secret};
 use super::live_files::{WIDE, make_private};
-pub use super::live_files::{is_wide, live_folder, save_copy, save_thinned, unsaved_captures};
+pub use super::live_files::{
+    are_of_one_ring, is_wide, live_folder, save_copy, save_thinned, unsaved_captures, was_thinned,
+};
 use super::session::Wake;
 use super::thinning::{Closed, Thinning};
 use crate::ingest::thin::Thinned;

@@ -39,6 +39,31 @@ pub fn is_wide(path: &Path) -> bool {
     number.bytes().all(|octet| octet.is_ascii_digit())
 }
 
+/// The name that all files of a ring have, and which of them this is: `live.00002.pcapng` is the second
+/// of `live`.
+fn ring_of(path: &Path) -> Option<(PathBuf, u64)> {
+    let (name, number) = path.file_stem()?.to_str()?.rsplit_once('.')?;
+    let numbered = number.len() >= 5 && number.bytes().all(|octet| octet.is_ascii_digit());
+    let number = number.parse().ok().filter(|_| numbered)?;
+    Some((path.with_file_name(name), number))
+}
+
+/// Whether these two are files of one ring.
+pub fn are_of_one_ring(a: &Path, b: &Path) -> bool {
+    let ring = |path| ring_of(path).map(|(ring, _)| ring);
+    ring(a).is_some_and(|a| ring(b) == Some(a))
+}
+
+/// A later file of its ring is there, so this one was thinned out when it was full. It is not to be
+/// thinned out again: less is known now, for calls may have begun in files that were deleted since.
+pub fn was_thinned(path: &Path, all: &[PathBuf]) -> bool {
+    let later = |ring: &PathBuf, number: u64| {
+        let mut others = all.iter().filter_map(|other| ring_of(other));
+        others.any(|(other, n)| other == *ring && n > number)
+    };
+    is_wide(path) && ring_of(path).is_some_and(|(ring, number)| later(&ring, number))
+}
+
 /// Captures in the private folder that nobody writes any more, the newest first: those of windows
 /// that were killed, and those that were not saved.
 pub fn unsaved_captures() -> Vec<PathBuf> {
@@ -140,5 +165,42 @@ mod tests {
         assert!(!wide("/l/live-1-eth0.pcapng"));
         assert!(!wide("/l/live-1-eth0.widest.pcapng"));
         assert!(!wide("/l.wide/live-1-eth0.pcapng"));
+    }
+
+    #[test]
+    fn files_of_one_ring_belong_together() {
+        let one_ring = |a: &str, b: &str| are_of_one_ring(Path::new(a), Path::new(b));
+        assert!(one_ring(
+            "/l/live-1-eth0.00002.pcapng",
+            "/l/live-1-eth0.00001.pcapng"
+        ));
+        assert!(one_ring(
+            "/l/a.wide.100000.pcapng",
+            "/l/a.wide.99999.pcapng"
+        ));
+        assert!(!one_ring(
+            "/l/live-1-eth0.00002.pcapng",
+            "/l/live-2-eth0.00001.pcapng"
+        ));
+        assert!(!one_ring("/l/live-1-eth0.pcapng", "/l/live-1-eth0.pcapng"));
+        assert!(!one_ring(
+            "/l/live-1-eth0.10.pcapng",
+            "/l/live-1-eth0.20.pcapng"
+        ));
+    }
+
+    #[test]
+    fn only_the_newest_file_of_a_ring_is_still_wide() {
+        let all = [
+            "a.wide.99999",
+            "a.wide.100000",
+            "b.wide.00001",
+            "c.00001",
+            "c.00002",
+            "d.wide",
+        ]
+        .map(|name| PathBuf::from(format!("/l/{name}.pcapng")));
+        let thinned = all.each_ref().map(|path| was_thinned(path, &all));
+        assert_eq!(thinned, [true, false, false, false, false, false]);
     }
 }

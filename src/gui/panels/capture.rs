@@ -1,6 +1,6 @@
 //! The picker of what is captured, and what was left behind by captures of earlier.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use egui::{Align2, Id, Key, RichText, ScrollArea, Sense, Ui};
@@ -10,7 +10,9 @@ use crate::gui::action::Action;
 use crate::gui::capturing::CaptureAction;
 use crate::gui::interface_watch::{Denied, InterfaceWatch, Watched};
 use crate::gui::latest::Latest;
-use crate::gui::live::{CaptureWish, Kept, Origin, Phase, SPARE_MEBIBYTES, Status};
+use crate::gui::live::{
+    CaptureWish, Kept, Origin, Phase, SPARE_MEBIBYTES, Status, are_of_one_ring,
+};
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::theme::Theme;
 use crate::packet::link_names::link_type_name;
@@ -549,43 +551,5 @@ pub fn unsaved_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
     }
     if captures.len() > 8 {
         ui.label(format!("and {} more", captures.len() - 8));
-    }
-}
-
-/// `live.00002.pcapng` and `live.00003.pcapng`.
-fn are_of_one_ring(a: &Path, b: &Path) -> bool {
-    let ring = |path: &Path| -> Option<PathBuf> {
-        let name = path.file_stem()?.to_str()?.to_owned();
-        let (stem, number) = name.rsplit_once('.')?;
-        let numbered = number.len() >= 5 && number.bytes().all(|octet| octet.is_ascii_digit());
-        numbered.then(|| path.with_file_name(stem))
-    };
-    ring(a).is_some_and(|a| ring(b) == Some(a))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_of_one_ring_belong_together() {
-        let one_ring = |a: &str, b: &str| are_of_one_ring(Path::new(a), Path::new(b));
-        assert!(one_ring(
-            "/l/live-1-eth0.00002.pcapng",
-            "/l/live-1-eth0.00001.pcapng"
-        ));
-        assert!(one_ring(
-            "/l/a.wide.100000.pcapng",
-            "/l/a.wide.99999.pcapng"
-        ));
-        assert!(!one_ring(
-            "/l/live-1-eth0.00002.pcapng",
-            "/l/live-2-eth0.00001.pcapng"
-        ));
-        assert!(!one_ring("/l/live-1-eth0.pcapng", "/l/live-1-eth0.pcapng"));
-        assert!(!one_ring(
-            "/l/live-1-eth0.10.pcapng",
-            "/l/live-1-eth0.20.pcapng"
-        ));
     }
 }
