@@ -72,8 +72,14 @@ pub fn shorter(label: &str, is_response: bool) -> Vec<String> {
     };
     let words: Vec<&str> = reason.split(' ').take(KEPT_WORDS + 1).collect();
     for count in (1..words.len()).rev() {
-        let kept = words.get(..count).unwrap_or_default().join(" ");
-        out.push(format!("{code} {kept}… ({method})"));
+        let kept = words.get(..count).unwrap_or_default();
+        // A dash at the end says nothing.
+        if kept
+            .last()
+            .is_some_and(|word| word.contains(char::is_alphanumeric))
+        {
+            out.push(format!("{code} {}… ({method})", kept.join(" ")));
+        }
     }
     if !reason.is_empty() {
         out.push(format!("{code} ({method})"));
@@ -124,7 +130,6 @@ mod tests {
                 "100 trying -- your call (or… (INVITE)",
                 "100 trying -- your call… (INVITE)",
                 "100 trying -- your… (INVITE)",
-                "100 trying --… (INVITE)",
                 "100 trying… (INVITE)",
                 "100 (INVITE)",
                 "100"
