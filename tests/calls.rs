@@ -209,35 +209,58 @@ fn rtp(forward: bool, seq: u16, ssrc: u32) -> Vec<u8> {
     udp_from(src, dst, seq, &data)
 }
 
+/// An INVITE from `A`, or the 200 of `B`, with these media.
+fn described(call: &str, offer: bool, media: &[&str]) -> Vec<u8> {
+    let (src, dst) = if offer { (A, B) } else { (B, A) };
+    let [a, b, c, d] = src;
+    let mut body = format!(
+        "v=0\r\no=- 1 1 IN IP4 {a}.{b}.{c}.{d}\r\ns=-\r\nc=IN IP4 {a}.{b}.{c}.{d}\r\nt=0 0\r\n"
+    );
+    for line in media {
+        body.push_str(&format!("m={line}\r\n"));
+    }
+    let (start, tag) = match offer {
+        true => ("INVITE sip:b@b.example SIP/2.0", ""),
+        false => ("SIP/2.0 200 OK", ";tag=b"),
+    };
+    let text = format!(
+        "{start}\r\nVia: SIP/2.0/UDP a.example;branch=z9hG4bK{call}\r\nFrom: <sip:a@a.example>;tag={call}\r\n\
+         To: <sip:b@b.example>{tag}\r\nCall-ID: {call}\r\nCSeq: 1 INVITE\r\n\
+         Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    udp_from((src, 5060), (dst, 5060), 7, text.as_bytes())
+}
+
+#[test]
+fn media_that_the_answer_refuses_is_not_waited_for() {
+    let offer = ["audio 4000 RTP/AVP 0", "video 4100 RTP/AVP 96"];
+    let expected = |answer: &[&str]| {
+        let loaded = load(&[
+            (0, described("one", true, &offer)),
+            (1000, described("one", false, answer)),
+        ]);
+        let streams = loaded.view.streams();
+        let mut ports: Vec<u16> = streams.iter().map(|stream| stream.dst.port).collect();
+        ports.sort_unstable();
+        ports
+    };
+    let refused = ["audio 5000 RTP/AVP 0", "video 0 RTP/AVP 96"];
+    assert_eq!(expected(&refused), [4000, 5000]);
+    let taken = ["audio 5000 RTP/AVP 0", "video 5100 RTP/AVP 96"];
+    assert_eq!(expected(&taken), [4000, 4100, 5000, 5100]);
+}
+
 #[test]
 fn the_next_call_on_the_same_ports_has_streams_of_its_own() {
-    let sdp = |call: &str, start: &str, number: u32, ip: [u8; 4], port: u16, sender: bool| {
-        let [a, b, c, d] = ip;
-        let body = format!(
-            "v=0\r\no=- 1 1 IN IP4 {a}.{b}.{c}.{d}\r\ns=-\r\nc=IN IP4 {a}.{b}.{c}.{d}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
-        );
-        let tag = if sender { "" } else { ";tag=b" };
-        let text = format!(
-            "{start}\r\nVia: SIP/2.0/UDP a.example;branch=z9hG4bK{call}\r\nFrom: <sip:a@a.example>;tag={call}\r\n\
-             To: <sip:b@b.example>{tag}\r\nCall-ID: {call}\r\nCSeq: {number} INVITE\r\n\
-             Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        let (src, dst) = if sender {
-            ((A, 5060), (B, 5060))
-        } else {
-            ((B, 5060), (A, 5060))
-        };
-        udp_from(src, dst, 7, text.as_bytes())
-    };
     let mut packets = Vec::new();
     let mut seq = 0;
     for (call, begin, count) in [("one", 0_u64, 50_u16), ("two", 4_000_000, 30)] {
+        packets.push((begin, described(call, true, &["audio 4000 RTP/AVP 0"])));
         packets.push((
-            begin,
-            sdp(call, "INVITE sip:b@b.example SIP/2.0", 1, A, 4000, true),
+            begin + 1000,
+            described(call, false, &["audio 5000 RTP/AVP 0"]),
         ));
-        packets.push((begin + 1000, sdp(call, "SIP/2.0 200 OK", 1, B, 5000, false)));
         for n in 0..count {
             seq += 1;
             let at = begin + 2000 + u64::from(n) * 20_000;

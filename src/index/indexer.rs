@@ -16,7 +16,7 @@ use super::icmp::{self, IcmpError, IcmpErrors, Quote};
 use super::ids::{
     AnnouncementId, CallId, DialogId, FlowId, MessageId, PartiesId, TextId, TransactionId,
 };
-use super::media::{self, Announcement, Exchange};
+use super::media::{self, Announcement, Exchange, Refusal};
 use super::message_store::{
     Flow, MessageRow, Parties, Repeat, RetransmissionKind, SdpKind, Transport, flag,
 };
@@ -218,6 +218,7 @@ pub struct Indexer {
     flows: Paged<Flow>,
     extents: Paged<Extent>,
     announcements: Paged<Announcement>,
+    refusals: Paged<Refusal>,
     /// Session intervals that 2xx responses agree, in seconds (RFC 4028).
     session_intervals: Paged<(MessageId, u32)>,
     texts: Texts,
@@ -272,6 +273,7 @@ impl Default for Indexer {
             flows: Paged::default(),
             extents: Paged::default(),
             announcements: Paged::default(),
+            refusals: Paged::default(),
             session_intervals: Paged::default(),
             texts: Texts::default(),
             layer_stacks: Vec::new(),
@@ -475,7 +477,7 @@ impl Indexer {
         // What is able to do something, in an answer to OPTIONS or a 488, announces nothing.
         let able = scan.method == Method::Options || scan.status >= 300;
         if fresh && !m.places.is_empty() && !able {
-            self.announce(m, cid, call, id, time);
+            self.announce(m, cid, call, id, time, sdp);
         }
         self.rows.push(row);
         if let Some(seconds) = scan.session_expires
@@ -1199,13 +1201,32 @@ impl Indexer {
         }
     }
 
-    fn announce(&mut self, m: &Incoming<'_>, cid: usize, call: CallId, id: MessageId, time: i64) {
+    fn announce(
+        &mut self,
+        m: &Incoming<'_>,
+        cid: usize,
+        call: CallId,
+        id: MessageId,
+        time: i64,
+        sdp: SdpKind,
+    ) {
         let response = m.scan.kind == StartKind::Response;
         let caller = self.cids.get(cid).map_or(0, |c| c.invite_from);
         let from_caller = m.keys.from_tag == caller || caller == 0;
         let by_caller = from_caller != response;
         for (index, endpoint) in m.places {
             let endpoint = *endpoint;
+            if endpoint.port == 0 {
+                if sdp == SdpKind::Answer {
+                    self.refusals.push(Refusal {
+                        message: id,
+                        call,
+                        media: *index,
+                        by_caller: !by_caller,
+                    });
+                }
+                continue;
+            }
             let key = media::endpoint_key(endpoint);
             let earlier = self.announced_at.get(&key).copied();
             if earlier
@@ -1399,6 +1420,7 @@ impl Indexer {
             layer_stacks: self.layer_stacks.clone(),
             odd_methods: Arc::clone(&self.odd_methods),
             announcements: self.announcements.publish(),
+            refusals: self.refusals.publish(),
             session_intervals: self.session_intervals.publish(),
             rtp: self.rtp.publish(),
             hep: self.hep.publish(),

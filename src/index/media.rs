@@ -23,6 +23,19 @@ pub struct Announcement {
     pub by_caller: bool,
 }
 
+/// A media section that the answer refuses (RFC 3264, 6): nothing is to be expected of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refusal {
+    /// The answer.
+    pub message: MessageId,
+    /// The call.
+    pub call: CallId,
+    /// Position of the media description.
+    pub media: u16,
+    /// Who offered it.
+    pub by_caller: bool,
+}
+
 /// Hash of a transport address.
 pub fn endpoint_key(endpoint: Endpoint) -> u64 {
     match endpoint.ip {
@@ -120,12 +133,16 @@ pub fn write_summary(sdp: &SdpBrief, body: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// The places where a description asks for RTP: position of the section, address and port.
+/// The places where a description asks for RTP: position of the section, address and port; a section
+/// that is refused has port 0.
 pub fn places(sdp: &SdpBrief) -> impl Iterator<Item = (u16, Endpoint)> + '_ {
     sdp.media().iter().zip(0u16..).filter_map(|(media, index)| {
-        let ip = media.address.filter(|ip| !ip.is_unspecified())?;
         let is_rtp = matches!(media.proto, Proto::Rtp | Proto::SecureRtp | Proto::DtlsRtp);
-        (is_rtp && media.port != 0).then_some((
+        let ip = match media.port {
+            0 => std::net::Ipv4Addr::UNSPECIFIED.into(),
+            _ => media.address.filter(|ip| !ip.is_unspecified())?,
+        };
+        is_rtp.then_some((
             index,
             Endpoint {
                 ip,

@@ -200,6 +200,7 @@ pub struct IndexView {
     pub(crate) layer_stacks: Vec<LayerStack>,
     pub(crate) odd_methods: std::sync::Arc<BTreeMap<MessageId, String>>,
     pub(crate) announcements: PagedView<media::Announcement>,
+    pub(crate) refusals: PagedView<media::Refusal>,
     pub(crate) session_intervals: PagedView<(MessageId, u32)>,
     pub(crate) rtp: std::sync::Arc<Vec<stream::RtpCounts>>,
     pub(crate) hep: PagedView<HepNote>,

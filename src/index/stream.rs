@@ -1,5 +1,6 @@
 //! RTP streams: counted in any UDP flow, tied to calls by what their session descriptions announce.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::IndexView;
@@ -272,7 +273,21 @@ impl IndexView {
                 used.insert(key, ());
             }
         }
+        let mut refused: HashSet<_> = self
+            .refusals
+            .iter()
+            .map(|r| (r.call, r.media, r.by_caller))
+            .collect();
+        // Of a fork another leg may have taken it, and so may a later answer.
+        if !refused.is_empty() {
+            for (_, a) in self.announcements.indexed() {
+                refused.remove(&(a.call, a.media, !a.by_caller));
+            }
+        }
         for (index, a) in self.announcements.indexed() {
+            if refused.contains(&(a.call, a.media, a.by_caller)) {
+                continue;
+            }
             let key = super::mix(endpoint_key(a.endpoint), u64::from(a.call.get()));
             if used.insert(key, ()).is_none() {
                 out.push(Stream {

@@ -37,7 +37,8 @@ impl Wanted {
                 *word |= 1 << (at % 64);
             }
         }
-        self.places.extend(m.places.iter().map(|(_, place)| *place));
+        let places = m.places.iter().map(|(_, place)| *place);
+        self.places.extend(places.filter(|place| place.port != 0));
         if m.transport.has_connections() && m.hep.is_none() {
             let (a, b) = (m.addressing.src, m.addressing.dst);
             self.connections.insert((a.min(b), a.max(b)));

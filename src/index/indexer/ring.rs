@@ -107,6 +107,7 @@ impl Indexer {
             self.extents.octets(),
             self.announcements.octets(),
             self.session_intervals.octets(),
+            self.refusals.octets(),
             self.hep.octets(),
             self.told.octets(),
             self.texts.octets(),
@@ -275,6 +276,8 @@ impl Indexer {
         self.texts.leave(cut.texts, |at| stays.texts.has(at));
         self.session_intervals
             .retain(|(message, _)| rows.has(message.index()));
+        self.refusals
+            .retain(|refusal| rows.has(refusal.message.index()));
         self.told.retain(|row| rows.has(row.message.index()));
         let odd = std::sync::Arc::make_mut(&mut self.odd_methods);
         odd.retain(|message, _| rows.has(message.index()));
