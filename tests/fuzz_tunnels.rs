@@ -201,6 +201,8 @@ fn links_and_tags_without_end_are_refused() {
         [0, 8, 0xaa, 0xaa, 3, 0, 0, 0, 0x81, 0, 0, 1].repeat(1 << 18),
         [0x88, 0xe7, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0].repeat(1 << 18),
         [0x88, 0x47, 0, 0, 0x10, 63].repeat(1 << 20),
+        [0x89, 0x26, 0, 0, 0, 0].repeat(1 << 20),
+        [0x89, 0x03, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0].repeat(1 << 18),
     ];
     for case in cases {
         assert!(!open_all(1, &before(&[0; 12], &case)));

@@ -342,7 +342,7 @@ mod tests {
     #[test]
     fn sources_name_documents_that_exist() {
         let others = [
-            "ITU-T", "3GPP", "ETSI", "draft-", "MS-", "EBU", "NENA", "IANA", "IEEE",
+            "ITU-T", "3GPP", "ETSI", "draft-", "MS-", "EBU", "NENA", "IANA", "IEEE", "IEC ",
         ];
         for entry in catalogue().entries().iter().filter(|e| is_topic(&e.path)) {
             let known = entry.source.contains("RFC ")

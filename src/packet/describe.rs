@@ -404,6 +404,24 @@ fn tunnel_layer(layer: Layer, h: &mut Header<'_>) -> (&'static str, String) {
             ("GTP-U", format!("TEID 0x{:08x}", h.word(4)))
         }
         Layer::Tzsp => ("TZSP", String::new()),
+        Layer::Nsh => {
+            let path = h.word(4) >> 8;
+            h.add("service path", 4, 3, path);
+            ("Network service header", format!("path {path}"))
+        }
+        Layer::Macsec => {
+            h.add("packet number", 2, 4, h.word(2));
+            ("MACsec, not encrypted", String::new())
+        }
+        Layer::CiscoMetadata => ("Cisco metadata", String::new()),
+        Layer::VnTag => ("VN-Tag", String::new()),
+        Layer::Hsr => {
+            h.add("sequence number", 2, 2, h.short(2));
+            ("HSR tag", String::new())
+        }
+        Layer::FabricPath => ("FabricPath", String::new()),
+        Layer::Wlan => ("Wireless LAN, not encrypted", String::new()),
+        Layer::FrameRelay => ("Frame relay", String::new()),
         Layer::Hep => {
             let version = match h.byte(0) {
                 b'H' => 3,

@@ -90,6 +90,22 @@ layers! {
     WebSocket = "websocket",
     /// A line of a text trace: there is no packet.
     Text = "text",
+    /// Network service header (RFC 8300).
+    Nsh = "nsh",
+    /// IEEE 802.1AE, not encrypted.
+    Macsec = "macsec",
+    /// Metadata of Cisco switches: the security group tag.
+    CiscoMetadata = "cmd",
+    /// VN-Tag of Cisco switches (IEEE 802.1Qbh draft).
+    VnTag = "vntag",
+    /// High-availability seamless redundancy (IEC 62439-3).
+    Hsr = "hsr",
+    /// Cisco FabricPath.
+    FabricPath = "fabricpath",
+    /// Wireless LAN (IEEE 802.11), not encrypted.
+    Wlan = "wlan",
+    /// Frame relay (RFC 2427).
+    FrameRelay = "frelay",
 }
 
 /// Most layers that a stack names.
@@ -273,6 +289,22 @@ fn rare_link<'a, R: Record<'a>>(
             };
             ppp(rest, 0, layers)
         }
+        // PPP_WITH_DIR, C_HDLC_WITH_DIR, FRELAY_WITH_DIR: one octet says who sent it.
+        204 => ppp(behind(1)?, 0, layers),
+        205 => rare_link(104, behind(1)?, layers),
+        206 => rare_link(107, behind(1)?, layers),
+        107 => frame_relay(frame, layers),
+        // ATM_RFC1483, and the number it has on some systems.
+        11 | 100 => llc(frame, 0, layers),
+        105 => wlan(frame, 0, layers),
+        // Radiotap: its length stands in little-endian order.
+        127 => {
+            let [low, high] = *frame
+                .get(2..)
+                .and_then(|f| f.first_chunk())
+                .ok_or(Skip::Short)?;
+            wlan(frame, usize::from(u16::from_le_bytes([low, high])), layers)
+        }
         // PPP_ETHER: PPPoE without Ethernet.
         51 => ether_type(0x8864, frame, 0, layers),
         104 => {
@@ -290,6 +322,102 @@ fn rare_link<'a, R: Record<'a>>(
         }
         239 => nflog(frame, layers),
         other => Err(Skip::LinkType(other)),
+    }
+}
+
+/// Frame relay: an address of two octets, or up to the one whose last bit is set; then a protocol.
+fn frame_relay<'a, R: Record<'a>>(frame: &'a [u8], layers: &mut R) -> Result<Network<'a>, Skip> {
+    let last = frame.iter().take(4).position(|octet| octet & 1 == 1);
+    let at = last.ok_or(Skip::Malformed)? + 1;
+    // Cisco writes an EtherType there, RFC 2427 a control octet, perhaps padding, and an NLPID.
+    let rest = frame.get(at..).unwrap_or_default();
+    let (used, kind) = match rest {
+        [0x03, 0xcc, ..] => (2, 0x0800),
+        [0x03, 0x8e, ..] => (2, 0x86dd),
+        [0x03, 0x00, 0x80, 0, 0, 0, high, low, ..] | [0x03, 0x80, 0, 0, 0, high, low, ..] => {
+            let used = if rest.get(1) == Some(&0) { 8 } else { 7 };
+            (used, u16::from_be_bytes([*high, *low]))
+        }
+        [high, low, ..] => (2, u16::from_be_bytes([*high, *low])),
+        _ => return Err(Skip::Short),
+    };
+    layers.passed(Layer::FrameRelay, frame, at + used);
+    layers.enter_tunnel()?;
+    ether_type(kind, rest.get(used..).unwrap_or_default(), 0, layers)
+}
+
+/// A data frame of IEEE 802.11 that is not encrypted, behind `head` octets of the receiver's own.
+fn wlan<'a, R: Record<'a>>(
+    frame: &'a [u8],
+    head: usize,
+    layers: &mut R,
+) -> Result<Network<'a>, Skip> {
+    let (Some(&kind), Some(&flags)) = (frame.get(head), frame.get(head + 1)) else {
+        return Err(Skip::Short);
+    };
+    // Type 2 is data; subtypes with this bit carry none.
+    if kind & 0x0c != 0x08 || kind & 0x40 != 0 || flags & 0x40 != 0 {
+        return Err(Skip::Payload(Layer::Wlan));
+    }
+    let relayed = if flags & 3 == 3 { 6 } else { 0 };
+    let qos = match (kind & 0x80 != 0, flags & 0x80 != 0) {
+        (true, true) => 6,
+        (true, false) => 2,
+        (false, _) => 0,
+    };
+    let len: usize = 24 + relayed + qos;
+    // Some receivers fill up to a multiple of four.
+    let snap = [0xaa, 0xaa, 0x03];
+    let starts = |len: usize| {
+        frame
+            .get(head + len..)
+            .filter(|rest| rest.starts_with(&snap))
+    };
+    let padded = len.next_multiple_of(4);
+    let (len, rest) = match (starts(len), starts(padded)) {
+        (Some(rest), _) => (len, rest),
+        (None, Some(rest)) => (padded, rest),
+        (None, None) => return Err(Skip::Payload(Layer::Wlan)),
+    };
+    layers.passed(Layer::Wlan, frame, head + len);
+    llc(rest, 0, layers)
+}
+
+/// Tags of switches other than 802.1Q: what is behind them, with its EtherType. Each is counted as a
+/// tunnel, as one may follow the other.
+fn tag<'a, R: Record<'a>>(
+    layer: Layer,
+    rest: &'a [u8],
+    len: usize,
+    realm: u32,
+    layers: &mut R,
+) -> Result<Network<'a>, Skip> {
+    layers.enter_tunnel()?;
+    layers.passed(layer, rest, len + 2);
+    let kind = be16(rest, len).ok_or(Skip::Short)?;
+    ether_type(kind, rest.get(len + 2..).unwrap_or_default(), realm, layers)
+}
+
+/// Network service header (RFC 8300, 2.2): its length in words of four octets, and what follows.
+pub(super) fn nsh<'a, R: Record<'a>>(
+    rest: &'a [u8],
+    realm: u32,
+    layers: &mut R,
+) -> Result<Network<'a>, Skip> {
+    let len = usize::from(be16(rest, 0).ok_or(Skip::Short)? & 0x3f) * 4;
+    let next = *rest.get(3).ok_or(Skip::Short)?;
+    if len < 8 {
+        return Err(Skip::Malformed);
+    }
+    layers.enter_tunnel()?;
+    layers.passed(Layer::Nsh, rest, len);
+    let inner = rest.get(len..).ok_or(Skip::Short)?;
+    match next {
+        1 => Ok((inner, false, realm)),
+        2 => Ok((inner, true, realm)),
+        3 => ethernet(inner, realm, layers),
+        5 => super::tunnel::mpls(inner, realm, layers),
+        _ => Err(Skip::Payload(Layer::Nsh)),
     }
 }
 
@@ -462,6 +590,24 @@ fn rare_ether_type<'a, R: Record<'a>>(
             let service = be32(rest, 0).ok_or(Skip::Short)? & 0x00ff_ffff;
             let inner = rest.get(4..).unwrap_or_default();
             ethernet(inner, join(realm, service), layers)
+        }
+        0x894f => nsh(rest, realm, layers),
+        0x8909 => {
+            let words = usize::from(*rest.get(1).ok_or(Skip::Short)?);
+            tag(Layer::CiscoMetadata, rest, 2 + 4 * words, realm, layers)
+        }
+        0x8926 => tag(Layer::VnTag, rest, 4, realm, layers),
+        0x892f => tag(Layer::Hsr, rest, 4, realm, layers),
+        0x88e5 => match *rest.first().ok_or(Skip::Short)? {
+            // Encrypted, or changed in another way.
+            flags if flags & 0x8c != 0 => Err(Skip::Payload(Layer::Macsec)),
+            flags if flags & 0x20 != 0 => tag(Layer::Macsec, rest, 14, realm, layers),
+            _ => tag(Layer::Macsec, rest, 6, realm, layers),
+        },
+        0x8903 => {
+            layers.enter_tunnel()?;
+            layers.passed(Layer::FabricPath, rest, 2);
+            ethernet(rest.get(2..).ok_or(Skip::Short)?, realm, layers)
         }
         // Linux cooked capture says 1 for Novell frames and 4 for 802.2.
         1 => Err(Skip::Llc(0xff)),

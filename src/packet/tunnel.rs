@@ -123,6 +123,13 @@ pub(super) fn open_udp_with<'a, R: Record<'a>>(
     } else if ports.contains(&9899) {
         layers.passed(Layer::Sctp, data, 12);
         return Some(sctp::packet(data, *way, layers.stack()));
+    } else if ports.contains(&4754) && gre_inside(data) {
+        gre(body, way, layers)
+    } else if ports.contains(&3544) {
+        let packet = teredo(data)?;
+        layers
+            .enter_tunnel()
+            .and_then(|()| ip(packet, true, way.realm, layers))
     } else if ports.contains(&37008) && first == 1 {
         tzsp(body, way, layers)?
     } else {
@@ -327,6 +334,7 @@ fn vxlan<'a, R: Record<'a>>(
         1 => ip(rest, false, realm, layers),
         2 => ip(rest, true, realm, layers),
         3 => frame(rest, realm, layers),
+        4 => inner(link::nsh(rest, realm, layers)?, layers),
         _ => Err(Skip::Payload(Layer::Vxlan)),
     }
 }
@@ -468,6 +476,23 @@ fn l2tp_session<'a, R: Record<'a>>(
     Err(Skip::Payload(Layer::L2tp))
 }
 
+/// GRE in UDP (RFC 8086): version 0, and an EtherType that it carries.
+fn gre_inside(data: &[u8]) -> bool {
+    let flags = be16(data, 0).unwrap_or(7);
+    let kind = be16(data, 2);
+    flags & 0x4fff == 0 && matches!(kind, Some(0x0800 | 0x86dd | 0x6558 | 0x8847))
+}
+
+/// Teredo (RFC 4380, 5.1.1): IPv6, perhaps behind an origin indication, as long as the datagram.
+fn teredo(data: &[u8]) -> Option<&[u8]> {
+    let packet = match data {
+        [0, 0, _, _, _, _, _, _, packet @ ..] => packet,
+        packet => packet,
+    };
+    let whole = usize::from(be16(packet, 4)?) + 40 == packet.len();
+    (whole && looks_like_ip(packet) == Some(true)).then_some(packet)
+}
+
 /// TZSP: version, type, protocol, then tags up to the one that ends them.
 fn tzsp<'a, R: Record<'a>>(
     body: Body<'a>,
@@ -511,7 +536,12 @@ fn esp<'a, R: Record<'a>>(
     let payload = data.get(8..).ok_or(Skip::Short)?;
     // Behind the part that was captured nothing can be checked; a datagram still tells its length.
     let whole = body.sent <= data.len();
-    for check in CHECK_VALUES {
+    // ENCR_NULL_AUTH_AES_GMAC has an initialisation vector of eight octets in front (RFC 4543, 3.1).
+    let forms = CHECK_VALUES.map(|check| (0, check));
+    for (iv, check) in forms.into_iter().chain([(8, 16)]) {
+        let Some(payload) = payload.get(iv..).filter(|_| whole || iv == 0) else {
+            continue;
+        };
         let Some((next, len)) = esp_trailer(payload, check, whole) else {
             continue;
         };
@@ -521,7 +551,7 @@ fn esp<'a, R: Record<'a>>(
             continue;
         }
         layers.enter_tunnel()?;
-        layers.passed(Layer::Esp, data, 8);
+        layers.passed(Layer::Esp, data, 8 + iv);
         return match next {
             4 | 41 => ip(inside, next == 41, pair(way), layers),
             // Keys are changed while a connection goes on: they make no network of their own.

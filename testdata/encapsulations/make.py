@@ -264,6 +264,48 @@ def sctp_in_udp(i, p):
     ip, head = ends(p)
     return Ether(**ETH) / ip / UDP(sport=9899, dport=9899) / head / SCTPChunkData(tsn=i, beginning=1, ending=1, stream_id=0, stream_seq=i, data=bytes(p[UDP].payload))
 
+# Tags of switches, other links, other tunnels in UDP ------------------------------------------------
+def tagged(kind, head, p): return Ether(**ETH, type=kind) / Raw(head + b"\x08\x00" + bytes(p))
+@case()
+def cisco_metadata(i, p): return tagged(0x8909, bytes([1, 1, 0, 1, 0, 5]), p)
+@case()
+def vntag(i, p): return tagged(0x8926, struct.pack("!I", 0x80010002), p)
+@case()
+def hsr(i, p): return tagged(0x892f, struct.pack("!HH", len(p) + 6, i), p)
+@case()
+def macsec_sci(i, p): return tagged(0x88e5, bytes([0x20, 0]) + struct.pack("!I", i) + bytes(8), p) / Raw(bytes(16))
+@case()
+def fabricpath(i, p): return Ether(**ETH, type=0x8903) / Raw(struct.pack("!H", 0x0401)) / Ether(**ETH) / p
+@case()
+def nsh(i, p): return Ether(**ETH, type=0x894f) / Raw(bytes([0x0f, 0xc6, 1, 3]) + struct.pack("!I", 9 << 8 | 255) + bytes(16)) / Ether(**ETH) / p
+@case(linktype=105)
+def wlan(i, p): return Raw(b"\x08\x01\0\0" + b"\0\0\x5e\0\x53\1" * 3 + b"\0\0" + bytes.fromhex("aaaa030000000800") + bytes(p))
+@case(linktype=127)
+def radiotap_qos(i, p):
+    return Raw(struct.pack("<BBHI", 0, 0, 8, 0) + b"\x88\x01\0\0" + b"\0\0\x5e\0\x53\1" * 3 + b"\0\0\0\0" + bytes.fromhex("aaaa030000000800") + bytes(p))
+@case(linktype=107)
+def frame_relay(i, p): return Raw(bytes.fromhex("184103cc") + bytes(p))
+@case(linktype=204)
+def ppp_with_direction(i, p): return Raw(bytes([i & 1]) + b"\xff\x03\x00\x21" + bytes(p))
+@case(linktype=100)
+def atm_llc(i, p): return Raw(bytes.fromhex("aaaa030000000800") + bytes(p))
+@case()
+def gre_in_udp(i, p): return outer() / UDP(sport=40000, dport=4754) / GRE(proto=0x0800) / p
+@case(from_="ipv6")
+def teredo(i, p): return outer() / UDP(sport=51413, dport=3544) / p
+@case()
+def esp_null_gmac(i, p):
+    sa = SecurityAssociation(ESP, spi=0x1001, crypt_algo="AES-NULL-GMAC", crypt_key=b"k" * 16 + b"salt")
+    return Ether(**ETH) / sa.encrypt(p)
+@case()
+def erspan1(i, p): return outer() / GRE(proto=0x88be) / Ether(**ETH) / p
+@case()
+def vlan_pppoe(i, p): return Ether(**ETH) / Dot1Q(vlan=7) / PPPoE(sessionid=3) / PPP(proto=0x21) / p
+@case()
+def vxlan_gre_ipip(i, p):
+    return (outer() / UDP(sport=5555, dport=4789) / VXLAN(vni=5, flags=8) / Ether(**ETH) / IP(src="198.51.100.11", dst="198.51.100.12")
+            / GRE(proto=0x0800, key_present=1, key=1) / IP(src="198.51.100.13", dst="198.51.100.14") / p)
+
 # HEP, written from its description ----------------------------------------------------------------
 def chunk(kind, data, vendor=0): return struct.pack("!HHH", vendor, kind, 6 + len(data)) + data
 def hep3(p, payload, kind=15, protocol=17):
@@ -304,6 +346,7 @@ HEP_OVER_TCP = ("hep3-tcp", "hep3-tcp-split")
 for name in [*CASES, *HEP_OVER_TCP]:
     if name.startswith("hep"):
         TSHARK_CANNOT[name] = "tshark 4.0.17 has no dissector for HEP"
+TSHARK_CANNOT["esp-null-gmac"] = "tshark does not look behind the initialisation vector"
 TSHARK_CANNOT["mpls-link"] = "tshark does not know this link type"
 for name in ("l2tp3-ip", "l2tp3-ip-cookie8", "l2tp3-udp"):
     TSHARK_CANNOT[name] = "tshark learns from control messages what the pseudowire carries"
