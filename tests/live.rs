@@ -57,6 +57,30 @@ for i in range(100):
     send("SIP/2.0 200 OK", call, 2, "BYE", tag)
 "#;
 
+/// Makes so many calls, so many a second; each one lasts two seconds.
+const CALLS: &str = r#"
+import socket, sys, time
+calls, rate = int(sys.argv[1]), float(sys.argv[2])
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+def send(start, i, number, method, tag):
+    text = ("%s\r\nVia: SIP/2.0/UDP 127.0.0.1:6000;branch=z9hG4bK%d%s\r\n"
+        "From: <sip:a%d@127.0.0.1>;tag=a%d\r\nTo: <sip:bob@127.0.0.1>%s\r\nCall-ID: call-%d@127.0.0.1\r\n"
+        "CSeq: %d %s\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+        % (start, i, method, i, i, tag, i, number, method))
+    s.sendto(text.encode(), ("127.0.0.1", 5062))
+begin, behind = time.time(), int(2 * rate)
+for i in range(calls + behind):
+    if i < calls:
+        send("INVITE sip:bob@127.0.0.1 SIP/2.0", i, 1, "INVITE", "")
+        send("SIP/2.0 180 Ringing", i, 1, "INVITE", ";tag=b")
+        send("SIP/2.0 200 OK", i, 1, "INVITE", ";tag=b")
+        send("ACK sip:bob@127.0.0.1 SIP/2.0", i, 1, "ACK", ";tag=b")
+    if i >= behind:
+        send("BYE sip:bob@127.0.0.1 SIP/2.0", i - behind, 2, "BYE", ";tag=b")
+        send("SIP/2.0 200 OK", i - behind, 2, "BYE", ";tag=b")
+    time.sleep(max(0, begin + (i + 1) / rate - time.time()))
+"#;
+
 /// A folder for one test, with the sender in it.
 struct Place(tempfile::TempDir);
 
@@ -453,6 +477,36 @@ fn messages_are_printed_as_they_come_and_equal_those_of_the_file() {
     let (live, file) = (read("live.json"), read("file.json"));
     assert_eq!(live.lines().count(), 3200);
     assert!(live == file);
+}
+
+#[test]
+fn two_minutes_of_calls_stay_within_the_bound_of_memory() {
+    let Some(place) = Place::new(&[]) else { return };
+    std::fs::write(place.path("calls.py"), CALLS).unwrap();
+    // The bound is reached after some twenty seconds.
+    place.run(&format!(
+        "$S messages -i lo --allow-root --memory 3M --format csv -o live.csv -w out.pcapng --capture-filter 'udp port 5062' 2>log & c=$!
+        {READY}
+        python3 calls.py 12000 100 & p=$!
+        while kill -0 $p 2>&-; do grep RssAnon /proc/$c/status >>memory; sleep 2; done
+        sleep 0.5
+        kill -INT $c; wait $c
+        $S calls out.pcapng --format csv | wc -l >calls"
+    ));
+    let read = |name| std::fs::read_to_string(place.path(name)).unwrap();
+    assert_eq!(read("live.csv").lines().count(), 72_000 + 1);
+    assert_eq!(read("calls").trim(), "12001");
+    let log = read("log");
+    assert!(!log.contains("left memory before"), "{log}");
+    let kibibytes: Vec<u64> = read("memory")
+        .lines()
+        .filter_map(|line| line.split_ascii_whitespace().nth(1)?.parse().ok())
+        .collect();
+    assert!(kibibytes.len() > 30, "{kibibytes:?}");
+    let (early, late) = kibibytes.split_at(kibibytes.len() / 2);
+    let most = |list: &[u64]| list.iter().copied().max().unwrap_or(0);
+    // No growth: what one epoch more or less takes.
+    assert!(most(late) < most(early) + 2048, "{kibibytes:?}");
 }
 
 #[test]

@@ -436,3 +436,24 @@ impl Drop for Follower {
         self.leave();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_have_numbers_of_16_bits_and_no_more() {
+        let table = FileTable::default();
+        let report = || FileReport {
+            path: PathBuf::new(),
+            info: FileInfo::default(),
+            skipped: Vec::new(),
+            error: None,
+        };
+        let numbers: Vec<_> = (0..=u16::MAX).map(|_| table.add(report(), None)).collect();
+        assert_eq!(numbers.first(), Some(&Some(0)));
+        assert_eq!(numbers.last(), Some(&Some(u16::MAX)));
+        assert_eq!(table.add(report(), None), None);
+        assert_eq!(table.reports().len(), 65_536);
+    }
+}
