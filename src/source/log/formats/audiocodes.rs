@@ -17,7 +17,9 @@ patterns! {
 }
 
 pub(super) fn read(line: &[u8], context: &mut Context) -> Option<Mark> {
-    let datagram = find(&DATAGRAM, line);
+    // Most lines of other logs are sorted out by a look.
+    let numbered = memchr::memmem::find(line, b"[S=").is_some();
+    let datagram = numbered.then(|| find(&DATAGRAM, line)).flatten();
     let before = context.datagram;
     if let Some(number) = datagram.as_ref().and_then(|found| group(found, 1)) {
         context.datagram = std::str::from_utf8(number)
