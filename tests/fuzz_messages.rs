@@ -9,8 +9,10 @@
 )]
 
 mod common;
+mod random;
 
 use proptest::prelude::*;
+use random::Random;
 use sipscope::present::header_tree::{Node, header_tree};
 use sipscope::sdp;
 use sipscope::sip::framing::{Framer, StreamItem, datagram_start, looks_like_sip};
@@ -26,22 +28,6 @@ const OWN: [&str; 2] = [
      v=0\r\no=- 1 1 IN IP4 h\r\ns=-\r\nc=IN IP4 1.2.3.4\r\nt=0 0\r\nm=audio 9 RTP/AVP 0\r\n",
     "SIP/2.0 401 No\r\nv: SIP/2.0/UDP h\r\nWWW-Authenticate: Digest realm=\"a, b\", nonce=\"c\"\r\nCSeq: 1\r\n REGISTER\r\n\r\n",
 ];
-
-/// Xorshift: small, and the same on every machine.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit.max(1) as u64) as usize
-    }
-}
 
 /// Octets that matter to the grammar.
 const ODD: &[u8] = b"\r\n\t \"\\<>;,:=?@/[]()%&+-.*\0\x7f\xff\xc3z90SIPsip";

@@ -2,9 +2,12 @@
 //! panic, hang or grow; the seeds are fixed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod random;
+
 use std::io::Write as _;
 use std::path::Path;
 
+use random::Random;
 use sipscope::bytes::Extent;
 use sipscope::packet::tls::{Connection, Secrets};
 use sipscope::packet::websocket::{self, Fault, Half};
@@ -13,20 +16,7 @@ use sipscope::source::{CaptureFile, Chunk, OpenOptions};
 
 const INPUTS: usize = 50_000;
 
-struct Random(u64);
-
 impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-
     fn mutate(&mut self, bytes: &mut Vec<u8>) {
         for _ in 0..self.below(5) {
             if bytes.is_empty() {

@@ -9,31 +9,18 @@
 )]
 
 mod compose;
+mod random;
 
 use std::io::Write as _;
 use std::time::Instant;
 
 use compose::Capture;
+use random::Random;
 use sipscope::bytes::Extent;
 use sipscope::ingest::{Loaded, Options, load_open};
 use sipscope::packet::sctp::{Associations, MAX_HELD_OCTETS};
 use sipscope::packet::{self, Payload, hep, icmp};
 use sipscope::source::CaptureFile;
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        (self.next() % n.max(1) as u64) as usize
-    }
-}
 
 const OPTIONS: &[u8] =
     b"OPTIONS sip:b@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKa\r\n\
