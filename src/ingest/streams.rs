@@ -21,6 +21,8 @@ const MAX_JUNK: usize = 256 << 10;
 const MAX_MESSAGE_OCTETS: usize = 64 << 20;
 /// Octets kept behind a hole while no line end was seen.
 const MAX_FIRST_LINE: usize = 8 << 10;
+/// Octets of something else before the first message of a stream.
+const MAX_FIRST_JUNK: usize = 64;
 /// Taken octets are moved out of a buffer when there are this many of them.
 const COMPACT: usize = 64 << 10;
 
@@ -254,6 +256,17 @@ impl Filer {
                     state.junk = 0;
                     state.skip(len);
                 }
+                StreamItem::Junk(_) | StreamItem::NotSip
+                    if state.messages == 0
+                        && !state.after_hole
+                        && state.junk == 0
+                        && behind_binary(rest).is_some() =>
+                {
+                    let count = behind_binary(rest).unwrap_or(rest.len());
+                    self.pass_over(state.extents.front(), false);
+                    state.junk += count;
+                    state.skip(count);
+                }
                 StreamItem::Junk(count) => {
                     let count = count.max(1);
                     // Another protocol that happens to quote SIP; a PROXY line may stand first.
@@ -370,6 +383,15 @@ fn begins_like_known(data: &[u8]) -> bool {
     word == b"SIP/2.0" || Method::from_bytes(word) != Method::Other
 }
 
+/// Where a message begins behind a few octets of something else that is no text, such as STUN.
+fn behind_binary(data: &[u8]) -> Option<usize> {
+    let head = data.get(..MAX_FIRST_JUNK + MAX_FIRST_LINE).unwrap_or(data);
+    let (at, found) = find_after_hole(head);
+    let is_text = |b: &u8| matches!(b, b'\t' | b'\n' | b'\r' | b' '..=b'~');
+    let binary = data.get(..at).is_some_and(|junk| !junk.iter().all(is_text));
+    (found && at <= MAX_FIRST_JUNK && binary).then_some(at)
+}
+
 /// Where a message begins behind missing octets, also in the middle of a line: a body need not end
 /// with one. Gives the octets to drop, and whether a message begins behind them.
 fn find_after_hole(data: &[u8]) -> (usize, bool) {
@@ -469,9 +491,11 @@ impl StreamSink for Filer {
             self.settle(state, way, before);
             return verdict;
         }
-        if state.is_undecided() {
+        while state.is_undecided() {
             match wrapped::wrapping(state.rest()) {
                 Wrapping::None => state.decide(),
+                // No message is lost with it: what stands behind it is looked at anew.
+                Wrapping::Proxied(header) => state.skip(header),
                 Wrapping::NeedMore => {
                     self.settle(state, way, before);
                     return Verdict::Wanted;

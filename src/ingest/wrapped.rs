@@ -384,6 +384,8 @@ pub(super) enum Wrapping {
     None,
     /// TLS, seen from one side, behind so many octets.
     Tls(usize, usize),
+    /// A header of so many octets, in which a load balancer says for whom it speaks.
+    Proxied(usize),
     /// WebSocket, by its upgrade.
     Upgrade,
     /// WebSocket, from its middle, seen from one side.
@@ -405,6 +407,7 @@ pub(super) fn wrapping(data: &[u8]) -> Wrapping {
             Upgrade::Yes { .. } => Wrapping::Upgrade,
         },
         Some(b'P') => behind_proxy_line(data),
+        Some(b'\r') => proxy_header(data),
         Some(0x81 | 0x82 | 0x01 | 0x02 | 0xc1 | 0xc2) => match frames_side(data) {
             Some(side) => Wrapping::Frames(side),
             None => Wrapping::None,
@@ -444,6 +447,27 @@ fn behind_proxy_line(data: &[u8]) -> Wrapping {
     }
 }
 
+/// The header of version 2 of the PROXY protocol: signature, command, family, length, addresses.
+fn proxy_header(data: &[u8]) -> Wrapping {
+    const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+    const FIXED: usize = SIGNATURE.len() + 4;
+    match data.get(..FIXED) {
+        Some([head @ .., _, _, high, low]) if head == SIGNATURE => {
+            let addresses = usize::from(u16::from_be_bytes([*high, *low]));
+            match data.len() < FIXED + addresses {
+                true => Wrapping::NeedMore,
+                false => Wrapping::Proxied(FIXED + addresses),
+            }
+        }
+        None if data.len() > 4
+            && SIGNATURE.starts_with(data.get(..SIGNATURE.len()).unwrap_or(data)) =>
+        {
+            Wrapping::NeedMore
+        }
+        _ => Wrapping::None,
+    }
+}
+
 /// The sender of WebSocket frames that begin here and carry SIP.
 fn frames_side(data: &[u8]) -> Option<usize> {
     let frame = websocket::frame_header(data)??;
@@ -473,7 +497,7 @@ pub(super) fn begins(data: &[u8]) -> bool {
     };
     matches!(
         first,
-        0x16 | b'G' | b'H' | 0x81 | 0x82 | 0x01 | 0x02 | 0xc1 | 0xc2
+        0x16 | b'\r' | b'G' | b'H' | 0x81 | 0x82 | 0x01 | 0x02 | 0xc1 | 0xc2
     ) && !matches!(wrapping(data), Wrapping::None | Wrapping::NeedMore)
 }
 
