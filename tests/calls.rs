@@ -252,6 +252,29 @@ fn media_that_the_answer_refuses_is_not_waited_for() {
 }
 
 #[test]
+fn media_that_two_legs_announce_is_of_both() {
+    let (a, b) = (["audio 4000 RTP/AVP 0"], ["audio 5000 RTP/AVP 0"]);
+    let mut packets = vec![
+        (0, described("one", true, &a)),
+        (1000, described("two", true, &a)),
+        (2000, described("two", false, &b)),
+        (3000, described("one", false, &b)),
+    ];
+    for n in 0..20_u16 {
+        let at = 10_000 + u64::from(n) * 20_000;
+        packets.push((at, rtp(true, n, 11)));
+        packets.push((at + 1, rtp(false, n, 22)));
+    }
+    let streams = load(&packets).view.streams();
+    let found: Vec<_> = streams
+        .iter()
+        .map(|s| (s.packets(), s.calls().collect::<Vec<_>>()))
+        .collect();
+    let calls = |forward| vec![(CallId::at(0), forward), (CallId::at(1), forward)];
+    assert_eq!(found, [(20, calls(true)), (20, calls(false))]);
+}
+
+#[test]
 fn the_next_call_on_the_same_ports_has_streams_of_its_own() {
     let mut packets = Vec::new();
     let mut seq = 0;

@@ -261,6 +261,26 @@ fn what_waits_behind_a_hole_keeps_its_place_among_the_others() {
 }
 
 #[test]
+fn the_first_messages_of_a_stream_may_stand_behind_something_else() {
+    let message = message(1, 20, false);
+    let behind = |head: &[u8]| {
+        let mut stream = head.to_vec();
+        stream.extend_from_slice(&message);
+        skipped([tcp(99, 2, b""), tcp(100, 0x18, &stream)].into_iter())
+    };
+    let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
+    header.extend([10, 0, 0, 1, 10, 0, 0, 2, 0x9c, 0x41, 0x13, 0xc4]);
+    assert_eq!(behind(&header), (1, Vec::new()), "a header says for whom");
+    let mut stun = vec![1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+    stun.extend([7; 12]);
+    let (messages, words) = behind(&stun);
+    assert_eq!(messages, 1);
+    assert_eq!(words, ["octets between SIP messages"]);
+    // What quotes SIP in a text is no SIP.
+    assert_eq!(behind(b"GET / HTTP/1.1\r\n\r\n").0, 0);
+}
+
+#[test]
 fn a_hole_in_the_body_shows_the_message_as_cut() {
     let (stream, messages) = stream(&[(900, false, false), (10, false, false)]);
     let mut capture = Capture::default();

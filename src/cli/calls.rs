@@ -104,15 +104,16 @@ pub(super) fn list(capture: &Capture, args: &List, out: &mut Output) -> Outcome 
 fn media_by_call(streams: &[Stream]) -> HashMap<CallId, Media> {
     let mut out: HashMap<CallId, Media> = HashMap::new();
     for stream in streams {
-        let Some(call) = stream.call else { continue };
-        let media = out.entry(call).or_default();
-        media.streams.push(stream.id.get());
-        let side = if stream.forward {
-            &mut media.forward
-        } else {
-            &mut media.backward
-        };
-        *side = side.saturating_add(stream.packets());
+        for (call, forward) in stream.calls() {
+            let media = out.entry(call).or_default();
+            media.streams.push(stream.id.get());
+            let side = if forward {
+                &mut media.forward
+            } else {
+                &mut media.backward
+            };
+            *side = side.saturating_add(stream.packets());
+        }
     }
     out
 }

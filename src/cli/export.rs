@@ -214,7 +214,7 @@ impl Media {
             let (Some(src), Some(tally)) = (stream.src, stream.tally) else {
                 continue;
             };
-            if all || stream.call.is_some_and(|call| calls.contains(&call)) {
+            if all || stream.calls().any(|(call, _)| calls.contains(&call)) {
                 let span = Span {
                     ssrc: tally.ssrc,
                     first: tally.first,

@@ -57,8 +57,8 @@ pub(super) fn list(capture: &Capture, args: &List, out: &mut Output) -> Outcome 
     let mut streams = view.streams();
     if let Some(calls) = &chosen {
         streams.retain(|s| {
-            s.call
-                .is_some_and(|call| calls.binary_search(&call).is_ok())
+            s.calls()
+                .any(|(call, _)| calls.binary_search(&call).is_ok())
         });
     }
     streams.truncate(args.limit.unwrap_or(usize::MAX));

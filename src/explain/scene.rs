@@ -233,7 +233,7 @@ impl<'a> Scene<'a> {
     pub fn streams(&self) -> &[Stream] {
         self.streams.get_or_init(|| {
             let mut all = self.view.streams();
-            all.retain(|stream| stream.call == Some(self.row.call));
+            all.retain(|stream| stream.calls().any(|(call, _)| call == self.row.call));
             all
         })
     }

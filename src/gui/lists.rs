@@ -493,14 +493,11 @@ impl RtpByCall {
         self.stamp = stamp;
         self.packets.clear();
         for stream in view.streams() {
-            let Some(call) = stream.call else { continue };
-            let entry = self.packets.entry(call).or_default();
-            let way = if stream.forward {
-                &mut entry.0
-            } else {
-                &mut entry.1
-            };
-            *way = way.saturating_add(stream.packets());
+            for (call, forward) in stream.calls() {
+                let entry = self.packets.entry(call).or_default();
+                let way = if forward { &mut entry.0 } else { &mut entry.1 };
+                *way = way.saturating_add(stream.packets());
+            }
         }
         true
     }

@@ -15,6 +15,8 @@ use crate::sip::method::Method;
 const MAX_STREAMS: usize = 4 << 20;
 /// Media may come this much earlier than the description that announces its place was seen.
 const EARLY_NANOS: i64 = 5_000_000_000;
+/// Announcements of one place that are looked at for calls that share its media.
+const MOST_SHARING: usize = 8;
 
 /// What is known of one stream without its call.
 #[derive(Clone, Copy, Debug)]
@@ -143,9 +145,18 @@ pub struct Stream {
     pub matched_by: MatchedBy,
     /// True when it flows towards the callee.
     pub forward: bool,
+    /// Other calls that announced the same two places at the same time, as both legs of a B2BUA do that
+    /// lets media pass by; and whether it flows towards their callee.
+    pub shared: Vec<(CallId, bool)>,
 }
 
 impl Stream {
+    /// The calls that it is of, and whether it flows towards the callee of each.
+    pub fn calls(&self) -> impl Iterator<Item = (CallId, bool)> + '_ {
+        let own = self.call.map(|call| (call, self.forward));
+        own.into_iter().chain(self.shared.iter().copied())
+    }
+
     /// Number of packets.
     pub fn packets(&self) -> u64 {
         self.tally.map_or(0, |t| t.packets)
@@ -190,6 +201,15 @@ impl Places {
         }
         (time <= last.saturating_add(EARLY_NANOS)).then_some(id)
     }
+
+    /// What the newest announcements of a place say that may hold at a time, the oldest first.
+    fn lately(&self, endpoint: Endpoint, first: i64) -> &[(i64, AnnouncementId)] {
+        let list = self.0.get(&endpoint_key(endpoint));
+        let list = list.map(Vec::as_slice).unwrap_or_default();
+        let soon = list.partition_point(|(time, _)| *time <= first.saturating_add(EARLY_NANOS));
+        list.get(soon.saturating_sub(MOST_SHARING)..soon)
+            .unwrap_or_default()
+    }
 }
 
 impl IndexView {
@@ -202,6 +222,44 @@ impl IndexView {
         let call = self.announcement(id).and_then(|a| self.call(a.call));
         let last = call.and_then(|call| self.message(call.last));
         !last.is_some_and(|last| last.cseq_method == Method::Bye && last.time < time)
+    }
+
+    /// The announcements of `dst` in calls that announce both places, the oldest call first, when
+    /// several calls that go on at the same time do so.
+    fn sharing(
+        &self,
+        places: &Places,
+        src: Endpoint,
+        dst: Endpoint,
+        first: i64,
+    ) -> Vec<(AnnouncementId, &Announcement)> {
+        let to = places.lately(dst, first);
+        if to.len() < 2 {
+            return Vec::new();
+        }
+        let from = places.lately(src, first);
+        let call_of = |id: AnnouncementId| self.announcement(id).map(|a| a.call);
+        let mut both: Vec<(AnnouncementId, &Announcement)> = to
+            .iter()
+            .filter_map(|(_, id)| Some((*id, self.announcement(*id)?)))
+            .filter(|(id, a)| {
+                from.iter()
+                    .any(|(_, other)| call_of(*other) == Some(a.call))
+                    && self.is_used(*id, first)
+            })
+            .collect();
+        both.sort_by_key(|(_, a)| a.call);
+        both.dedup_by_key(|(_, a)| a.call);
+        let Some(newest) = both.last().and_then(|(_, a)| self.call(a.call)) else {
+            return Vec::new();
+        };
+        // A call that was over before the newest one began has left its places to that.
+        let begin = self.message(newest.first).map_or(i64::MAX, |row| row.time);
+        both.retain(|(_, a)| {
+            let last = self.call(a.call).and_then(|call| self.message(call.last));
+            last.is_some_and(|last| last.time >= begin)
+        });
+        if both.len() < 2 { Vec::new() } else { both }
     }
 
     /// All streams: those seen, then the places where media was announced and none came.
@@ -218,6 +276,8 @@ impl IndexView {
             let t = &counts.tally;
             let to = places.announced(self, counts.dst, t.first, t.last);
             let from = places.announced(self, counts.src, t.first, t.last);
+            let sharing = self.sharing(&places, counts.src, counts.dst, t.first);
+            let to = sharing.first().map(|(id, _)| *id).or(to);
             let (matched_by, announcement) = match (to, from) {
                 (Some(id), _) => (MatchedBy::Sdp, Some(id)),
                 (None, Some(id)) => (MatchedBy::Symmetric, Some(id)),
@@ -253,6 +313,11 @@ impl IndexView {
                 announcement,
                 matched_by,
                 forward,
+                shared: sharing
+                    .iter()
+                    .skip(1)
+                    .map(|(_, a)| (a.call, !a.by_caller))
+                    .collect(),
             });
         }
         // Noise has no sequence: three of four packets must follow each other, and the numbers must
@@ -269,8 +334,10 @@ impl IndexView {
         for (at, stream) in out.iter_mut().enumerate() {
             stream.id = StreamId::at(before + at);
             if let Some(a) = stream.announcement.and_then(|id| self.announcement(id)) {
-                let key = super::mix(endpoint_key(a.endpoint), u64::from(a.call.get()));
-                used.insert(key, ());
+                for (call, _) in stream.calls() {
+                    let key = super::mix(endpoint_key(a.endpoint), u64::from(call.get()));
+                    used.insert(key, ());
+                }
             }
         }
         let mut refused: HashSet<_> = self
@@ -299,6 +366,7 @@ impl IndexView {
                     announcement: Some(AnnouncementId::at(index)),
                     matched_by: MatchedBy::Sdp,
                     forward: !a.by_caller,
+                    shared: Vec::new(),
                 });
             }
         }

@@ -113,10 +113,14 @@ pub(super) fn bars(
     ladder: &Ladder,
     lanes: &Lanes,
 ) -> Vec<Bar> {
-    let mine: Vec<(CallId, &Stream)> = streams
+    let shown = |(call, _): &(CallId, bool)| calls.binary_search(call).is_ok();
+    let mine: Vec<(CallId, bool, &Stream)> = streams
         .iter()
-        .filter_map(|s| s.call.map(|call| (call, s)))
-        .filter(|(call, _)| calls.binary_search(call).is_ok())
+        .filter_map(|s| {
+            s.calls()
+                .find(shown)
+                .map(|(call, forward)| (call, forward, s))
+        })
         .collect();
     if mine.is_empty() {
         return Vec::new();
@@ -124,11 +128,13 @@ pub(super) fn bars(
     let mut sides = sides(view, ladder);
     // Who announced a place for media is at its end, wherever the media goes.
     let mut announced = HashSet::new();
-    for (call, stream) in &mine {
+    for (call, _, stream) in &mine {
         let announcement = stream
             .announcement
             .and_then(|id| view.announcements.get(id.index()));
-        let Some(a) = announcement else { continue };
+        let Some(a) = announcement.filter(|a| a.call == *call) else {
+            continue;
+        };
         let lane = view
             .message(a.message)
             .and_then(|row| view.ends(row))
@@ -146,11 +152,11 @@ pub(super) fn bars(
     }
     let mut order: Vec<(CallId, usize, usize)> = Vec::new();
     let mut found: HashMap<(CallId, usize, usize), (Bar, Vec<String>)> = HashMap::new();
-    for (call, stream) in mine {
+    for (call, forward, stream) in mine {
         let Some(side) = sides.get(&call).copied() else {
             continue;
         };
-        let (near, far) = if stream.forward {
+        let (near, far) = if forward {
             (side.caller, side.callee)
         } else {
             (side.callee, side.caller)
@@ -180,7 +186,7 @@ pub(super) fn bars(
                 packets: 0,
                 codec: String::new(),
                 label: String::new(),
-                forward: stream.forward,
+                forward,
             };
             (bar, Vec::new())
         });
