@@ -64,9 +64,14 @@ pub(super) fn payload_formats(capture: &Capture, stream: &Stream) -> Vec<Payload
     let Some(media) = brief.media().get(usize::from(announcement.media)) else {
         return Vec::new();
     };
-    brief
-        .payloads(media)
+    // Bundled sections share a port (RFC 9143, 7.2), and no number of theirs means two things.
+    let bundled = brief
+        .media()
         .iter()
+        .filter(|other| other.port == media.port && other.address == media.address);
+    std::iter::once(media)
+        .chain(bundled)
+        .flat_map(|media| brief.payloads(media))
         .filter_map(|payload| {
             let name = payload.codec.of(body);
             let name = match sdp::static_payload(payload.number) {
