@@ -551,6 +551,50 @@ fn options_between_two_hosts_are_one_row() {
     w.get_by_label("503 Service Unavailable (OPTIONS) #6");
 }
 
+#[test]
+fn every_chip_lists_what_it_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut pcap = Pcap::new();
+    let kinds = [
+        ("INVITE", "486 Busy Here", 1, CallKind::Call, "Calls"),
+        (
+            "SUBSCRIBE",
+            "489 Bad Event",
+            2,
+            CallKind::Subscription,
+            "Subscriptions",
+        ),
+        ("MESSAGE", "404 Not Found", 3, CallKind::Message, "Messages"),
+        ("PUBLISH", "403 Forbidden", 4, CallKind::Other, "Other"),
+    ];
+    let mut n = 0;
+    for (method, answer, count, ..) in kinds {
+        for _ in 0..count {
+            n += 1;
+            let start = format!("{method} sip:bob{n}@example.com SIP/2.0");
+            let cseq = format!("1 {method}");
+            let request = sip(n, &start, false, &cseq, "Event: presence\r\n");
+            let start = format!("SIP/2.0 {answer}");
+            let response = sip(n, &start, true, &cseq, "");
+            pcap =
+                pcap.udp(n * 1000, ALICE, BOB, &request)
+                    .udp(n * 1000 + 5, BOB, ALICE, &response);
+        }
+    }
+    let mut w = window(vec![pcap.write(folder.path())]);
+    // The first one is shown already.
+    for (_, answer, count, kind, words) in kinds.into_iter().rev() {
+        let chip = format!("{words} {count}");
+        assert_eq!(click(&mut w, &chip), [Action::ShowKind(kind)]);
+        for (_, other, many, ..) in kinds {
+            let row = format!("example.com, {other}");
+            let rows = w.query_all_by_label_contains(&row).count();
+            let wanted = if other == answer { many } else { 0 };
+            assert_eq!(rows, wanted, "{other} with {chip}");
+        }
+    }
+}
+
 /// Types into the box and carries it out.
 fn ask(w: &mut Window, text: &str) {
     press(w, Modifiers::CTRL, Key::Slash);

@@ -67,6 +67,25 @@ fn each_call_has_a_chip_of_its_own() {
 }
 
 #[test]
+fn very_short_times_are_not_shown_as_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let message = |start: &str, tag| sip(1, start, tag, "1 INVITE", "");
+    let invite = message("INVITE sip:bob1@example.com SIP/2.0", false);
+    let pcap = Pcap::new()
+        .udp_at(1_000_000, ALICE, BOB, &invite)
+        .udp_at(1_000_042, BOB, ALICE, &message("SIP/2.0 180 Ringing", true))
+        .udp_at(1_000_142, BOB, ALICE, &message("SIP/2.0 200 OK", true));
+    let files = vec![pcap.write(folder.path())];
+    let mut w = window_of([3400.0, 900.0], files);
+    let call = "Answered alice@example.com to bob1@example.com, 200 OK";
+    assert_eq!(painted(&w, call, "Sort by PDD").0, "42 µs");
+    click(&mut w, "All messages");
+    let delta = |row: &str| painted(&w, row, "Δ in call").0;
+    assert_eq!(delta("2 180 Ringing (INVITE)"), "42 µs");
+    assert_eq!(delta("3 200 OK (INVITE)"), "0.1 ms");
+}
+
+#[test]
 fn columns_of_messages_are_chosen_in_their_menu() {
     let (_folder, mut w) = all_messages();
     assert!(w.query_by_label("Call-ID").is_none());

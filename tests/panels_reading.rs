@@ -5,7 +5,7 @@
 
 mod panel_kit;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use egui::{Key, Modifiers, vec2};
 use egui_kittest::kittest::Queryable as _;
@@ -185,6 +185,44 @@ fn lanes_are_merged_and_taken_apart_again() {
     assert_eq!(heads(&w), 2);
 }
 
+/// Asked for at `port` of a host that speaks from another one as well.
+fn two_ports(folder: &Path) -> PathBuf {
+    let invite = sip(
+        1,
+        "INVITE sip:bob1@example.com SIP/2.0",
+        false,
+        "1 INVITE",
+        "",
+    );
+    let busy = sip(1, "SIP/2.0 486 Busy Here", true, "1 INVITE", "");
+    let ack = sip(1, "ACK sip:bob1@example.com SIP/2.0", true, "1 ACK", "");
+    Pcap::new()
+        .udp(0, ALICE, BOB, &invite)
+        .udp_from(20, (BOB, 5070), ALICE, &busy)
+        .udp(30, ALICE, BOB, &ack)
+        .write(folder)
+}
+
+#[test]
+fn a_lane_is_split_by_its_ports() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_ports(folder.path())]);
+    let heads = |w: &Window| w.query_all_by_label_contains("Lane ").count();
+    assert_eq!(heads(&w), 2, "one lane for each host");
+    w.get_by_label("Lane 192.0.2.2").click_secondary();
+    w.run_steps(3);
+    let split = Action::Arrange(Change::Split(BOB.into()));
+    assert_eq!(click(&mut w, "Split by port"), [split]);
+    assert_eq!(heads(&w), 3);
+    let x = |w: &Window, label: &str| w.get_by_label(label).rect().center().x;
+    let (asked, answers) = (x(&w, "Lane 192.0.2.2:5060"), x(&w, "Lane 192.0.2.2:5070"));
+    assert!((asked - answers).abs() > 20.0, "{asked} and {answers}");
+    w.get_by_label("Lane 192.0.2.2:5070").click_secondary();
+    w.run_steps(3);
+    click(&mut w, "Lanes of this address as captured");
+    assert_eq!(heads(&w), 2);
+}
+
 #[test]
 fn parts_are_resized_by_their_edges_and_put_back() {
     let folder = tempfile::tempdir().unwrap();
@@ -224,6 +262,14 @@ fn themes_change_at_once_and_are_remembered() {
         assert_eq!(click(&mut w, words), [Action::SetTheme(choice)]);
         assert!(w.ctx.theme() == theme);
         assert_eq!(w.state().session.prefs.theme, choice);
+    }
+    for system in [egui::Theme::Light, egui::Theme::Dark] {
+        w.input_mut().system_theme = Some(system);
+        click(&mut w, "View");
+        let chosen = click(&mut w, "Theme as the system");
+        assert_eq!(chosen, [Action::SetTheme(ThemeChoice::System)]);
+        assert!(w.ctx.theme() == system, "{system:?}");
+        assert_eq!(w.state().session.prefs.theme, ThemeChoice::System);
     }
 }
 

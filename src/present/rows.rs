@@ -540,12 +540,15 @@ pub fn seconds_words(nanos: i64) -> String {
     format!("{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 
-/// A duration as people say it: `0.4 ms`, `182 ms`, `12.3 s`, `4:05`, `1:02:03`.
+/// A duration as people say it: `42 µs`, `0.4 ms`, `182 ms`, `12.3 s`, `4:05`, `1:02:03`.
 pub fn duration_words(nanos: i64) -> String {
     let ms = nanos / 1_000_000;
     match ms {
-        ..0 => seconds_words(nanos) + " s",
-        0..10 => format!("{}.{} ms", ms, nanos / 100_000 % 10),
+        // Between -1 ms and 0 the quotient is 0.
+        _ if nanos < 0 => seconds_words(nanos) + " s",
+        0 if (1..1000).contains(&nanos) => format!("{nanos} ns"),
+        0 if (1000..100_000).contains(&nanos) => format!("{} µs", nanos / 1000),
+        ..10 => format!("{}.{} ms", ms, nanos / 100_000 % 10),
         10..1000 => format!("{ms} ms"),
         1000..60_000 => format!("{}.{} s", ms / 1000, ms / 100 % 10),
         60_000..3_600_000 => format!("{}:{:02}", ms / 60_000, ms / 1000 % 60),
@@ -607,6 +610,12 @@ mod tests {
         assert_eq!(clock_words(-1), "23:59:59.999999");
         assert_eq!(seconds_words(-1000), "-0.000001");
         for (nanos, words) in [
+            (0, "0.0 ms"),
+            (999, "999 ns"),
+            (42_999, "42 µs"),
+            (99_999, "99 µs"),
+            (100_000, "0.1 ms"),
+            (-42_000, "-0.000042 s"),
             (420_000, "0.4 ms"),
             (182_999_999, "182 ms"),
             (12_345_000_000, "12.3 s"),

@@ -163,12 +163,19 @@ fn rounded(nanos: i64, unit: u64) -> u64 {
     (nanos.unsigned_abs() + unit / 2) / unit
 }
 
-/// Length of time as people say it, rounded: `0.4 ms`, `182 ms`, `12.3 s`, `4 min 05 s`, `1 h 02 min`.
+/// Length of time as people say it, rounded: `42 µs`, `0.4 ms`, `182 ms`, `12.3 s`, `4 min 05 s`, `1 h 02 min`.
 pub fn length(nanos: i64) -> String {
     let sign = if nanos < 0 { "-" } else { "" };
     let (tenths, ms) = (rounded(nanos, 100_000), rounded(nanos, 1_000_000));
     let (ds, s) = (rounded(nanos, 100_000_000), rounded(nanos, 1_000_000_000));
     let words = match (tenths, ms, ds, s) {
+        // A length that is not zero never reads as zero.
+        (..=1, ..) if (1..1000).contains(&nanos.unsigned_abs()) => {
+            format!("{} ns", nanos.unsigned_abs())
+        }
+        (..=1, ..) if (1..100).contains(&rounded(nanos, 1000)) => {
+            format!("{} µs", rounded(nanos, 1000))
+        }
         (..100, ..) => format!("{}.{} ms", tenths / 10, tenths % 10),
         (_, ..1000, ..) => format!("{ms} ms"),
         (_, _, ..600, _) => format!("{}.{} s", ds / 10, ds % 10),
@@ -235,6 +242,10 @@ mod tests {
     fn lengths_are_rounded_and_say_their_unit() {
         for (nanos, words) in [
             (0, "0.0 ms"),
+            (-999, "-999 ns"),
+            (42_400, "42 µs"),
+            (99_400, "99 µs"),
+            (99_600, "0.1 ms"),
             (420_000, "0.4 ms"),
             (9_960_000, "10 ms"),
             (182_999_999, "183 ms"),

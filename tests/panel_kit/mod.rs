@@ -40,6 +40,22 @@ impl Pcap {
         self.packet(ms, Self::datagram(ms, from, to, payload))
     }
 
+    /// The same from another port than 5060.
+    pub fn udp_from(self, ms: u32, from: ([u8; 4], u16), to: [u8; 4], payload: &str) -> Self {
+        let mut datagram = Self::datagram(ms, from.0, to, payload);
+        datagram[20..22].copy_from_slice(&from.1.to_be_bytes());
+        self.packet(ms, datagram)
+    }
+
+    /// Like [`Self::udp`], with the time in microseconds.
+    pub fn udp_at(mut self, micros: u32, from: [u8; 4], to: [u8; 4], payload: &str) -> Self {
+        let record = self.0.len();
+        self = self.udp(micros / 1000, from, to, payload);
+        let fraction = (micros % 1_000_000).to_le_bytes();
+        self.0[record + 4..record + 8].copy_from_slice(&fraction);
+        self
+    }
+
     /// The receiver of a datagram says that nobody listens at its port.
     pub fn unreachable(self, ms: u32, from: [u8; 4], to: [u8; 4], payload: &str) -> Self {
         let quoted = Self::datagram(ms, from, to, payload);
