@@ -1,33 +1,100 @@
 //! How long the view of a live capture stands still when the oldest messages leave memory.
 //!
 //! ```text
-//! cargo run --release --no-default-features --example ring_pauses -- CAPTURE MEBIBYTES
+//! cargo run --release --no-default-features --example ring_pauses -- CAPTURE MEBIBYTES [PACE]
 //! ```
 //!
 //! Follows a pcap or pcapng as if somebody wrote it just now, within so much memory, and prints the
-//! longest times between two views while messages left, and while none did.
+//! longest times between two views while messages left, and while none did. With a pace, the packets
+//! of a pcap (each a message) are written to `CAPTURE.paced` at so many a second, and it prints also how
+//! long the last of each 5 ms took to be in a view.
 
 #![allow(clippy::print_stdout)]
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::io::{self, BufReader, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Sender};
 use std::time::{Duration, Instant};
 
 use sipscope::ingest::{self, Feed, GrowingFile, Options};
 use sipscope::source::Growth;
 
-fn main() -> std::io::Result<()> {
+/// Writes so many packets a second, and tells when how many were there.
+fn write_paced(
+    from: &Path,
+    mut to: File,
+    pace: f64,
+    written: &Sender<(Instant, u64)>,
+) -> io::Result<()> {
+    let mut from = BufReader::new(File::open(from)?);
+    let mut head = [0; 24];
+    from.read_exact(&mut head)?;
+    to.write_all(&head)?;
+    let (begun, mut packets, mut out) = (Instant::now(), 0_u64, Vec::new());
+    loop {
+        std::thread::sleep(Duration::from_millis(5));
+        let due = (begun.elapsed().as_secs_f64() * pace) as u64;
+        let mut over = false;
+        while packets < due && !over {
+            let mut head = [0; 16];
+            over = from.read_exact(&mut head).is_err();
+            if !over {
+                let [.., a, b, c, d, _, _, _, _] = head;
+                let begin = out.len() + head.len();
+                out.extend(head);
+                out.resize(begin + u32::from_le_bytes([a, b, c, d]) as usize, 0);
+                from.read_exact(out.get_mut(begin..).unwrap_or_default())?;
+                packets += 1;
+            }
+        }
+        to.write_all(&out)?;
+        out.clear();
+        // Nobody listens any more when the other side ended.
+        let _ = written.send((Instant::now(), packets));
+        if over {
+            return Ok(());
+        }
+    }
+}
+
+fn longest(mut times: Vec<Duration>) -> String {
+    times.sort_unstable();
+    times.reverse();
+    let shown: Vec<String> = times
+        .iter()
+        .take(8)
+        .map(|time| format!("{:.0}", time.as_secs_f64() * 1000.0))
+        .collect();
+    format!("{} times, the longest {} ms", times.len(), shown.join(" "))
+}
+
+fn main() -> io::Result<()> {
     let mut args = std::env::args().skip(1);
     let (Some(path), Some(mebibytes)) = (args.next(), args.next().and_then(|n| n.parse().ok()))
     else {
-        eprintln!("usage: ring_pauses CAPTURE MEBIBYTES");
+        eprintln!("usage: ring_pauses CAPTURE MEBIBYTES [PACE]");
         std::process::exit(2);
     };
     let mebibytes: usize = mebibytes;
+    let pace: Option<f64> = args.next().and_then(|n| n.parse().ok());
     let growth = Growth::default();
-    // It ends at its end.
-    growth.finish();
-    let path = PathBuf::from(path);
+    let mut path = PathBuf::from(path);
+    let (send, written) = mpsc::channel();
+    if let Some(pace) = pace {
+        let from = path.clone();
+        path.as_mut_os_string().push(".paced");
+        let (to, growth) = (File::create(&path)?, growth.clone());
+        std::thread::spawn(move || {
+            if let Err(error) = write_paced(&from, to, pace, &send) {
+                eprintln!("{error}");
+            }
+            growth.finish();
+        });
+    } else {
+        // It ends at its end.
+        growth.finish();
+    }
     let feed = Feed::of(GrowingFile {
         file: File::open(&path)?,
         path,
@@ -51,6 +118,7 @@ fn main() -> std::io::Result<()> {
     let loading = ingest::follow(vec![feed], options, Box::new(pace), wake);
     let mut last = (Instant::now(), 0, 0);
     let (mut while_leaving, mut otherwise) = (Vec::new(), Vec::new());
+    let (mut behind, mut next) = (Vec::new(), None);
     loop {
         let over = loading.loaded().is_some();
         let view = loading.view();
@@ -64,6 +132,13 @@ fn main() -> std::io::Result<()> {
             list.push(pause);
             last = (Instant::now(), now.0, now.1);
         }
+        while let Some((when, count)) = next.take().or_else(|| written.try_recv().ok()) {
+            if count > now.0 as u64 {
+                next = Some((when, count));
+                break;
+            }
+            behind.push(Instant::now() - when);
+        }
         if over {
             break;
         }
@@ -75,22 +150,12 @@ fn main() -> std::io::Result<()> {
         begun.elapsed().as_secs_f64(),
         last.2
     );
-    for (what, mut pauses) in [
-        ("while messages left", while_leaving),
-        ("otherwise", otherwise),
+    for (what, times) in [
+        ("between two views while messages left", while_leaving),
+        ("between two views otherwise", otherwise),
+        ("from written to seen", behind),
     ] {
-        pauses.sort_unstable();
-        pauses.reverse();
-        let shown: Vec<String> = pauses
-            .iter()
-            .take(8)
-            .map(|pause| format!("{:.0}", pause.as_secs_f64() * 1000.0))
-            .collect();
-        println!(
-            "{what}: {} views, the longest waits {} ms",
-            pauses.len(),
-            shown.join(" ")
-        );
+        println!("{what}: {}", longest(times));
     }
     Ok(())
 }

@@ -445,11 +445,27 @@ fn content(ctx: &PanelCtx<'_>, state: &CallListState, infos: &[&ColumnInfo], row
     }
 }
 
+/// Calls of a live capture with no more messages than this are added up while they are painted.
+const FEW_MESSAGES: u32 = 32;
+
+/// A row that nobody has made yet. Where many calls begin each second, their rows would have left the
+/// screen again before a worker has made them; most calls are short.
+fn new_line(ctx: &PanelCtx<'_>, call: CallId) -> Option<CallLine> {
+    let entry = ctx.view.call(call)?;
+    let at_once = ctx.capture.grows()
+        && entry.messages <= FEW_MESSAGES
+        && entry.kind != CallKind::Registration;
+    match at_once {
+        true => CallLine::of(ctx.view, call),
+        false => CallLine::brief(ctx.view, call),
+    }
+}
+
 fn call_row(ctx: &PanelCtx<'_>, infos: &[&ColumnInfo], call: CallId, open: bool) -> Row {
     let line = match ctx.rows.get(&call) {
         Some(line) => line,
         None => {
-            let Some(call) = CallLine::brief(ctx.view, call) else {
+            let Some(call) = new_line(ctx, call) else {
                 return Row::default();
             };
             &Line {

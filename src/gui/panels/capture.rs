@@ -138,8 +138,11 @@ pub fn capture_picker_ui(
         .show(ui.ctx(), |ui| {
             let denied = state.watch.as_ref().and_then(InterfaceWatch::denied);
             refusal_ui(ctx, ui, (state.wish.origin, denied), actions);
+            // The buttons stay in sight, however much stands above them.
+            let buttons = ui.spacing().interact_size.y + 4.0 * ui.spacing().item_spacing.y;
+            let left = room.y * 0.78 - ui.min_rect().height() - buttons;
             ScrollArea::vertical()
-                .max_height(room.y * 0.78)
+                .max_height(left.max(60.0))
                 .show(ui, |ui| {
                     origin_ui(ui, &mut state.wish);
                     match state.wish.origin {
@@ -153,10 +156,10 @@ pub fn capture_picker_ui(
                         ui.separator();
                     }
                     limits_ui(ctx, ui, state);
-                    ui.separator();
-                    buttons_ui(ctx, ui, state, actions);
                     unsaved_ui(ctx, ui, actions);
                 });
+            ui.separator();
+            buttons_ui(ctx, ui, state, actions);
         });
     if !open || ui.input(|input| input.key_pressed(Key::Escape)) {
         actions.push(Action::Capture(CaptureAction::Pick(false)));
