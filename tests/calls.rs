@@ -275,6 +275,37 @@ fn media_that_two_legs_announce_is_of_both() {
 }
 
 #[test]
+fn media_may_come_at_a_candidate_or_at_a_further_port() {
+    let streams = |offer: &str, answer: &str| {
+        let mut packets = vec![
+            (0, described("one", true, &[offer])),
+            (1000, described("one", false, &[answer])),
+        ];
+        for n in 0..20_u16 {
+            packets.push((10_000 + u64::from(n) * 20_000, rtp(true, n, 11)));
+        }
+        let loaded = load(&packets);
+        let streams = loaded.view.streams().into_iter();
+        streams
+            .map(|s| (s.call.is_some(), s.dst.port, s.packets()))
+            .collect::<Vec<_>>()
+    };
+    let offer = "audio 30000 RTP/AVP 0\r\na=candidate:1 1 UDP 2130706431 192.0.2.1 4000 typ host";
+    let answer = "audio 30002 RTP/AVP 0\r\na=candidate:1 1 udp 2130706431 192.0.2.2 5000 typ host\r\n\
+                  a=candidate:1 2 udp 2130706430 192.0.2.2 5001 typ host";
+    // Nothing came to the caller: said once, for the place that its description names first.
+    assert_eq!(
+        streams(offer, answer),
+        [(true, 5000, 20), (true, 30_000, 0)]
+    );
+    let answer = "audio 4998/2 RTP/AVP 0";
+    assert_eq!(
+        streams("audio 4000 RTP/AVP 0", answer),
+        [(true, 5000, 20), (true, 4000, 0)]
+    );
+}
+
+#[test]
 fn the_next_call_on_the_same_ports_has_streams_of_its_own() {
     let mut packets = Vec::new();
     let mut seq = 0;

@@ -1240,8 +1240,9 @@ impl Indexer {
                 call,
                 message: id,
                 time,
-                media: *index,
+                media: *index & !media::POSSIBLE,
                 by_caller,
+                possible: *index & media::POSSIBLE != 0,
             }));
             self.announced_at.insert(key, at);
         }

@@ -3,7 +3,7 @@
 use super::ids::{CallId, MessageId};
 use super::message_store::SdpKind;
 use crate::packet::Endpoint;
-use crate::sdp::{MediaKind, Proto, SdpBrief, static_payload};
+use crate::sdp::{self, MediaBrief, MediaKind, Proto, SdpBrief, static_payload};
 use crate::sip::method::Method;
 
 /// A place where somebody said to expect media.
@@ -21,7 +21,14 @@ pub struct Announcement {
     pub media: u16,
     /// True when the sender of the description called: its tag is that of the caller.
     pub by_caller: bool,
+    /// One of several places, of which not all will be used.
+    pub possible: bool,
 }
+
+/// Bit in the position of a section: a place that may be used instead of, or beside, its own.
+pub(super) const POSSIBLE: u16 = 1 << 15;
+/// Such places of one description.
+const MOST_POSSIBLE: usize = 64;
 
 /// A media section that the answer refuses (RFC 3264, 6): nothing is to be expected of it.
 #[derive(Clone, Copy, Debug)]
@@ -150,4 +157,31 @@ pub fn places(sdp: &SdpBrief) -> impl Iterator<Item = (u16, Endpoint)> + '_ {
             },
         ))
     })
+}
+
+/// Where else RTP may come: at the candidates of ICE (RFC 8839, 5.1), and at the further ports of a
+/// section that names several (RFC 8866, 5.14). Their positions carry the bit [`POSSIBLE`].
+pub fn other_places<'a>(
+    sdp: &'a SdpBrief,
+    body: &'a [u8],
+) -> impl Iterator<Item = (u16, Endpoint)> + 'a {
+    let is_rtp =
+        |media: &MediaBrief| matches!(media.proto, Proto::Rtp | Proto::SecureRtp | Proto::DtlsRtp);
+    let several = sdp.media().iter().zip(0u16..);
+    let several = several.filter(move |(media, _)| is_rtp(media) && media.port_count > 1);
+    let ports = several.flat_map(|(media, index)| {
+        let ip = media.address.filter(|ip| !ip.is_unspecified());
+        let pairs = 1..media.port_count.min(MOST_POSSIBLE as u16);
+        pairs.filter_map(move |pair| {
+            let port = media.port.checked_add(pair.checked_mul(2)?)?;
+            Some((index | POSSIBLE, Endpoint { ip: ip?, port }))
+        })
+    });
+    let body = if sdp.has_candidates { body } else { &[] };
+    let candidates = sdp::candidates(body).filter_map(move |(index, ip, port)| {
+        let media = sdp.media().get(usize::from(index)).filter(|m| is_rtp(m))?;
+        let other = media.address != Some(ip) || media.port != port;
+        other.then_some((index | POSSIBLE, Endpoint { ip, port }))
+    });
+    ports.chain(candidates).take(MOST_POSSIBLE)
 }

@@ -351,8 +351,17 @@ impl IndexView {
                 refused.remove(&(a.call, a.media, !a.by_caller));
             }
         }
+        // Media that came to one of several places is not missing at the others.
+        let elsewhere: HashSet<_> = out
+            .iter()
+            .filter(|stream| stream.packets() > 0)
+            .filter_map(|stream| self.announcement(stream.announcement?))
+            .filter(|a| a.possible)
+            .map(|a| (a.call, a.media, a.by_caller))
+            .collect();
         for (index, a) in self.announcements.indexed() {
-            if refused.contains(&(a.call, a.media, a.by_caller)) {
+            let section = (a.call, a.media, a.by_caller);
+            if a.possible || refused.contains(&section) || elsewhere.contains(&section) {
                 continue;
             }
             let key = super::mix(endpoint_key(a.endpoint), u64::from(a.call.get()));

@@ -389,6 +389,7 @@ pub(super) fn decode(
         let sdp = sdp::brief(body);
         media::write_summary(&sdp, body, &mut pool.text);
         pool.places.extend(media::places(&sdp));
+        pool.places.extend(media::other_places(&sdp, body));
     } else if !scan.content_type.is_empty() && !scan.body.is_empty() {
         let kind = scan.content_type.of(bytes);
         let end = memchr::memchr(b';', kind).unwrap_or(kind.len());

@@ -116,6 +116,8 @@ pub struct SdpBrief {
     pub address: Option<IpAddr>,
     /// Direction at session level.
     pub direction: Direction,
+    /// There are lines `a=candidate`; see [`candidates`].
+    pub has_candidates: bool,
 }
 
 impl Default for SdpBrief {
@@ -150,6 +152,7 @@ impl Default for SdpBrief {
             session_version: NONE,
             address: None,
             direction: Direction::SendRecv,
+            has_candidates: false,
         }
     }
 }
@@ -202,6 +205,31 @@ pub fn brief(body: &[u8]) -> SdpBrief {
         }
     }
     brief
+}
+
+/// Where else media may be sent to (RFC 8839, 5.1): position of the section, address and port of each
+/// candidate for RTP over UDP.
+pub fn candidates(body: &[u8]) -> impl Iterator<Item = (u16, IpAddr, u16)> + '_ {
+    let mut sections = 0_u16;
+    lines(Piece::whole(body)).filter_map(move |line| {
+        if line.bytes().starts_with(b"m=") {
+            sections = sections.saturating_add(1);
+        }
+        if !line.bytes().starts_with(b"a=candidate:") {
+            return None;
+        }
+        let mut rest = line.skip(b"a=candidate:".len());
+        word(&mut rest);
+        let component = word(&mut rest);
+        let transport = word(&mut rest);
+        word(&mut rest);
+        let ip = address(word(&mut rest))?;
+        let port = word(&mut rest).number();
+        let port = port.and_then(|port| u16::try_from(port).ok())?;
+        // Component 2 is RTCP.
+        let of_rtp = component.bytes() == b"1" && transport.bytes().eq_ignore_ascii_case(b"udp");
+        Some((sections.checked_sub(1)?, ip, port)).filter(|_| of_rtp && port != 0)
+    })
 }
 
 fn connection(brief: &mut SdpBrief, value: Piece<'_>) {
@@ -284,6 +312,21 @@ fn attribute(brief: &mut SdpBrief, value: Piece<'_>) {
             if let Some(media) = brief.current() {
                 media.rtcp_mux = true;
             }
+        }
+        [
+            b'c',
+            b'a',
+            b'n',
+            b'd',
+            b'i',
+            b'd',
+            b'a',
+            b't',
+            b'e',
+            b':',
+            ..,
+        ] => {
+            brief.has_candidates = true;
         }
         [b's' | b'r' | b'i', ..] => {
             let Some(direction) = Direction::from_bytes(value.trim_end().bytes()) else {

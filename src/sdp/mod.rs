@@ -11,7 +11,7 @@ pub mod session;
 mod lines;
 
 pub use attribute::Direction;
-pub use brief::{MediaBrief, MediaKind, Payload, Proto, SdpBrief, brief};
+pub use brief::{MediaBrief, MediaKind, Payload, Proto, SdpBrief, brief, candidates};
 pub use session::{MediaDescription, SessionDescription};
 
 /// Name and clock rate of a payload type that needs no `a=rtpmap` (RFC 3551, 6).
