@@ -306,6 +306,24 @@ fn media_may_come_at_a_candidate_or_at_a_further_port() {
 }
 
 #[test]
+fn the_place_that_media_comes_from_tells_calls_to_one_port_apart() {
+    let answer = ["audio 5000 RTP/AVP 0"];
+    let mut packets = vec![
+        (0, described("one", true, &["audio 4000 RTP/AVP 0"])),
+        (1000, described("one", false, &answer)),
+        (2000, described("two", true, &["audio 4002 RTP/AVP 0"])),
+        (3000, described("two", false, &answer)),
+    ];
+    for n in 0..20_u16 {
+        packets.push((10_000 + u64::from(n) * 20_000, rtp(true, n, 11)));
+    }
+    let streams = load(&packets).view.streams();
+    let first = streams.first().expect("a stream");
+    assert_eq!((first.packets(), first.call), (20, Some(CallId::at(0))));
+    assert!(first.shared.is_empty());
+}
+
+#[test]
 fn the_next_call_on_the_same_ports_has_streams_of_its_own() {
     let mut packets = Vec::new();
     let mut seq = 0;

@@ -163,20 +163,31 @@ impl Stream {
     }
 }
 
-/// The announcements of each place, by time.
-struct Places(HashedMap<Vec<(i64, AnnouncementId)>>);
+/// The announcements of each place.
+struct Places {
+    by_time: HashedMap<Vec<(i64, AnnouncementId)>>,
+    /// The first one of each call.
+    by_call: HashedMap<AnnouncementId>,
+}
+
+fn in_call(endpoint: Endpoint, call: CallId) -> u64 {
+    super::mix(endpoint_key(endpoint), u64::from(call.get()))
+}
 
 impl Places {
     fn of(view: &IndexView) -> Self {
-        let mut places: HashedMap<Vec<(i64, AnnouncementId)>> = HashedMap::default();
+        let mut by_time: HashedMap<Vec<(i64, AnnouncementId)>> = HashedMap::default();
+        let mut by_call = HashedMap::default();
         for (index, a) in view.announcements.indexed() {
-            let list = places.entry(endpoint_key(a.endpoint)).or_default();
-            list.push((a.time, AnnouncementId::at(index)));
+            let id = AnnouncementId::at(index);
+            let list = by_time.entry(endpoint_key(a.endpoint)).or_default();
+            list.push((a.time, id));
+            by_call.entry(in_call(a.endpoint, a.call)).or_insert(id);
         }
-        for list in places.values_mut() {
+        for list in by_time.values_mut() {
             list.sort();
         }
-        Self(places)
+        Self { by_time, by_call }
     }
 
     /// The announcement that holds for a stretch of a stream between two times: the newest one
@@ -189,7 +200,7 @@ impl Places {
         first: i64,
         last: i64,
     ) -> Option<AnnouncementId> {
-        let list = self.0.get(&endpoint_key(endpoint))?;
+        let list = self.by_time.get(&endpoint_key(endpoint))?;
         let soon = list.partition_point(|(time, _)| *time <= first.saturating_add(EARLY_NANOS));
         let (time, id) = *list.get(soon.saturating_sub(1))?;
         if time > first
@@ -204,7 +215,7 @@ impl Places {
 
     /// What the newest announcements of a place say that may hold at a time, the oldest first.
     fn lately(&self, endpoint: Endpoint, first: i64) -> &[(i64, AnnouncementId)] {
-        let list = self.0.get(&endpoint_key(endpoint));
+        let list = self.by_time.get(&endpoint_key(endpoint));
         let list = list.map(Vec::as_slice).unwrap_or_default();
         let soon = list.partition_point(|(time, _)| *time <= first.saturating_add(EARLY_NANOS));
         list.get(soon.saturating_sub(MOST_SHARING)..soon)
@@ -224,42 +235,44 @@ impl IndexView {
         !last.is_some_and(|last| last.cseq_method == Method::Bye && last.time < time)
     }
 
-    /// The announcements of `dst` in calls that announce both places, the oldest call first, when
-    /// several calls that go on at the same time do so.
-    fn sharing(
+    /// The announcements of `dst` in the calls that announce both places and go on at that time, the
+    /// oldest call first. Several phones may send to one port of a bridge: their own places tell which
+    /// call a stream is of. Several calls may announce the same two places.
+    fn of_both(
         &self,
         places: &Places,
-        src: Endpoint,
-        dst: Endpoint,
+        (src, dst): (Endpoint, Endpoint),
         first: i64,
     ) -> Vec<(AnnouncementId, &Announcement)> {
-        let to = places.lately(dst, first);
-        if to.len() < 2 {
-            return Vec::new();
-        }
-        let from = places.lately(src, first);
-        let call_of = |id: AnnouncementId| self.announcement(id).map(|a| a.call);
-        let mut both: Vec<(AnnouncementId, &Announcement)> = to
-            .iter()
-            .filter_map(|(_, id)| Some((*id, self.announcement(*id)?)))
+        let begin = |call: CallId| {
+            let first = self.call(call).and_then(|call| self.message(call.first));
+            first.map_or(i64::MAX, |row| row.time)
+        };
+        let lately = places.lately(dst, first).iter();
+        let mut both: Vec<(AnnouncementId, &Announcement)> = lately
+            .chain(places.lately(src, first))
+            .filter_map(|(_, id)| Some(self.announcement(*id)?.call))
+            .filter_map(|call| {
+                places.by_call.get(&in_call(src, call))?;
+                let id = *places.by_call.get(&in_call(dst, call))?;
+                Some((id, self.announcement(id)?))
+            })
             .filter(|(id, a)| {
-                from.iter()
-                    .any(|(_, other)| call_of(*other) == Some(a.call))
-                    && self.is_used(*id, first)
+                a.time <= first.saturating_add(EARLY_NANOS) && self.is_used(*id, first)
             })
             .collect();
         both.sort_by_key(|(_, a)| a.call);
         both.dedup_by_key(|(_, a)| a.call);
-        let Some(newest) = both.last().and_then(|(_, a)| self.call(a.call)) else {
-            return Vec::new();
-        };
+        if both.len() > 1 && both.iter().any(|(_, a)| begin(a.call) <= first) {
+            both.retain(|(_, a)| begin(a.call) <= first);
+        }
         // A call that was over before the newest one began has left its places to that.
-        let begin = self.message(newest.first).map_or(i64::MAX, |row| row.time);
+        let newest = both.last().map_or(i64::MIN, |(_, a)| begin(a.call));
         both.retain(|(_, a)| {
             let last = self.call(a.call).and_then(|call| self.message(call.last));
-            last.is_some_and(|last| last.time >= begin)
+            last.is_some_and(|last| last.time >= newest)
         });
-        if both.len() < 2 { Vec::new() } else { both }
+        both
     }
 
     /// All streams: those seen, then the places where media was announced and none came.
@@ -276,7 +289,7 @@ impl IndexView {
             let t = &counts.tally;
             let to = places.announced(self, counts.dst, t.first, t.last);
             let from = places.announced(self, counts.src, t.first, t.last);
-            let sharing = self.sharing(&places, counts.src, counts.dst, t.first);
+            let sharing = self.of_both(&places, (counts.src, counts.dst), t.first);
             let to = sharing.first().map(|(id, _)| *id).or(to);
             let (matched_by, announcement) = match (to, from) {
                 (Some(id), _) => (MatchedBy::Sdp, Some(id)),
@@ -335,8 +348,7 @@ impl IndexView {
             stream.id = StreamId::at(before + at);
             if let Some(a) = stream.announcement.and_then(|id| self.announcement(id)) {
                 for (call, _) in stream.calls() {
-                    let key = super::mix(endpoint_key(a.endpoint), u64::from(call.get()));
-                    used.insert(key, ());
+                    used.insert(in_call(a.endpoint, call), ());
                 }
             }
         }
@@ -364,8 +376,7 @@ impl IndexView {
             if a.possible || refused.contains(&section) || elsewhere.contains(&section) {
                 continue;
             }
-            let key = super::mix(endpoint_key(a.endpoint), u64::from(a.call.get()));
-            if used.insert(key, ()).is_none() {
+            if used.insert(in_call(a.endpoint, a.call), ()).is_none() {
                 out.push(Stream {
                     id: StreamId::at(before + out.len()),
                     call: Some(a.call),
