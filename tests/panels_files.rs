@@ -8,7 +8,7 @@ use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use panel_kit::*;
-use sipscope::gui::action::{Action, Saving};
+use sipscope::gui::action::{Action, Overlay, Saving};
 use sipscope::gui::app::SipscopeApp;
 use sipscope::gui::prefs::Prefs;
 
@@ -522,6 +522,30 @@ fn a_text_is_recognised_while_it_is_pasted() {
     assert_eq!(w.state().session.view.messages().len(), 2);
     press(&mut w, Modifiers::CTRL, Key::W);
     assert!(!path.exists());
+}
+
+#[test]
+fn a_pasted_text_leaves_its_button_in_sight() {
+    let text = std::fs::read_to_string(of_project("testdata/traces/asterisk-pjsip.txt")).unwrap();
+    // The first is 1366 x 768 with text of 200 %.
+    for (size, rows) in [([683.0, 384.0], 2.0), ([1366.0, 768.0], 10.0)] {
+        let mut w = window_of(size, Vec::new());
+        w.state_mut()
+            .apply(Action::ShowOverlay(Some(Overlay::Paste)));
+        settle(&mut w);
+        w.get_by_label("Messages as text, or a trace:").focus();
+        settle(&mut w);
+        w.event(egui::Event::Paste(text.clone()));
+        settle(&mut w);
+        let first = w.get_by_label("#1 INVITE, Call-ID trace-pjsip@192.0.2.10");
+        let open = w.get_by_label("Open text").rect();
+        assert!(first.rect().bottom() < open.top(), "the preview is above");
+        assert!(open.bottom() < size[1] - 8.0, "{open:?} of {size:?}");
+        let found = "2 messages found: Asterisk PJSIP logger";
+        let field =
+            w.get_by_label(found).rect().top() - w.get_by_label("Close window").rect().bottom();
+        assert!(field > rows * 14.0, "{field} for the text of {size:?}");
+    }
 }
 
 #[test]

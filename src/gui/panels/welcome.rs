@@ -220,12 +220,14 @@ pub fn paste_ui(
             }
         });
     } else {
+        let high = (paste_room(ui) * 0.6).min(260.0);
+        let row = ui.text_style_height(&egui::TextStyle::Monospace);
         egui::ScrollArea::vertical()
-            .max_height(260.0)
+            .max_height(high)
             .show(ui, |ui| {
                 let field = egui::TextEdit::multiline(&mut pasted.text)
                     .code_editor()
-                    .desired_rows(12)
+                    .desired_rows(((high / row) as usize).clamp(2, 12))
                     .desired_width(f32::INFINITY);
                 let response = ui.add(field).labelled_by(label.id);
                 if response.changed() {
@@ -243,6 +245,12 @@ pub fn paste_ui(
     }
 }
 
+/// How much height text and preview share, so that the button below them stays in sight.
+fn paste_room(ui: &Ui) -> f32 {
+    // Its window takes four fifths of the screen; head, labels, button and margins need the rest.
+    (ui.ctx().content_rect().height() * 0.8 - 150.0).max(80.0)
+}
+
 /// What was recognised, while the text is typed.
 fn preview_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, pasted: &PastedText, found: Option<&Preview>) {
     let faint = |text: &str| RichText::new(text.to_owned()).color(ctx.theme.faint);
@@ -257,7 +265,7 @@ fn preview_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, pasted: &PastedText, found: Optio
     ui.strong(&found.line);
     egui::ScrollArea::vertical()
         .id_salt("preview")
-        .max_height(170.0)
+        .max_height((paste_room(ui) * 0.4).min(170.0))
         .show(ui, |ui| {
             for message in &found.messages {
                 ui.add(egui::Label::new(message).truncate());
