@@ -144,6 +144,43 @@ fn a_call_without_its_invite_is_what_its_answers_say() {
 }
 
 #[test]
+fn what_is_there_decides_although_the_first_request_is_not() {
+    let cancelled = [
+        "0 B 180 1 INVITE",
+        "1 A CANCEL 1",
+        "1.1 B 200 1 CANCEL",
+        "1.2 B 487 1 INVITE",
+    ];
+    check(&cancelled, "cancelled Some(Caller) Some(Cancel)");
+    check(&cancelled[1..], "cancelled Some(Caller) Some(Cancel)");
+    let busy = ["0 B 180 1 INVITE", "1 B 486 1 INVITE"];
+    check(&busy, "busy Some(Callee) Some(FinalResponse)");
+    check(
+        &["0 B 200 1 OPTIONS"],
+        "completed Some(Callee) Some(FinalResponse)",
+    );
+    check(
+        &["0 B 404 1 MESSAGE"],
+        "failed Some(Callee) Some(FinalResponse)",
+    );
+    let bound = "0.5 B 200 2 REGISTER | Contact: <sip:a@192.0.2.1>;expires=60";
+    check(&["0 B 401 1 REGISTER", bound], "registered None None");
+    // Ringing alone confirms nothing.
+    let state = |flow: &[&str]| {
+        let loaded = load(&flow.iter().map(|line| message(line)).collect::<Vec<_>>());
+        let dialogs = dialog::of_call(&loaded.view, CallId::at(0));
+        let only = dialogs.first().expect("a dialog");
+        let made = loaded.view.dialog(only.dialog).unwrap();
+        (only.state.name(), made.method.as_str(), made.from_middle)
+    };
+    assert_eq!(state(&["0 B 180 1 INVITE"]), ("early", "INVITE", true));
+    assert_eq!(state(&busy), ("terminated", "INVITE", true));
+    // One direction alone: its INVITE is what made the dialog.
+    let one_way = ["0 A INVITE 1", "1 A ACK 1", "2 A BYE 2"];
+    assert_eq!(state(&one_way), ("terminated", "INVITE", false));
+}
+
+#[test]
 fn subscriptions_end_by_whom_the_messages_show() {
     let granted = [
         "0 A SUBSCRIBE 1 | Expires: 600",

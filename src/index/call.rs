@@ -553,7 +553,7 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
         end_by_bye(view, messages, Some(caller_at), None, out);
     } else {
         out.end_reason = Some(EndReason::FinalResponse);
-        out.ended_by = Some(who_refused(messages, last, outcome));
+        out.ended_by = Some(who_refused(messages, last.request.row, outcome));
     }
     out.state = refused(status, rang);
 }
@@ -589,10 +589,14 @@ fn without_invite(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary)
     };
     let is_first =
         |m: &&Msg<'_>| m.row.status == 100 && m.parties.to_tag.is_none() || m.row.status == 180;
+    // Only a first INVITE is cancelled without a To tag (RFC 3261, 9.1).
+    let cancel = messages
+        .iter()
+        .find(|m| m.row.method == Method::Cancel && m.row.is_request() && m.row.is_initial());
     let nearest = answers().map(|m| m.row.via_count).min();
     let of_first = |m: &&Msg<'_>| {
         Some(m.row.via_count) == nearest
-            && answers().filter(is_first).any(|sign| {
+            && answers().filter(is_first).chain(cancel).any(|sign| {
                 sign.row.cseq() == m.row.cseq() && sign.parties.from_tag == m.parties.from_tag
             })
     };
@@ -610,9 +614,15 @@ fn without_invite(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary)
         out.ring = Some(near.time(outcome).saturating_sub(near.time(*rang)).max(0));
     }
     if success.is_none() {
+        if cancel.is_some_and(|c| c.id < outcome.id && c.row.cseq() == outcome.row.cseq()) {
+            out.state = State::Cancelled;
+            out.ended_by = Some(EndedBy::Caller);
+            out.end_reason = Some(EndReason::Cancel);
+            return;
+        }
         out.state = refused(outcome.row.status, rang.is_some());
         out.end_reason = Some(EndReason::FinalResponse);
-        out.ended_by = Some(EndedBy::Unknown);
+        out.ended_by = Some(who_refused(messages, outcome.row, outcome));
         return;
     }
     let bye = end_by_bye(view, messages, Some(caller_at), outcome.row.dialog, out);
@@ -662,14 +672,18 @@ impl Near {
 }
 
 /// Who sent a failure: the callee, unless something before it answered in its place.
-fn who_refused(messages: &[Msg<'_>], last: &Attempt<'_>, outcome: Msg<'_>) -> EndedBy {
-    let cseq = last.request.row.cseq();
+///
+/// `near` is the request on the hop nearest to the caller, or its answer there.
+fn who_refused(messages: &[Msg<'_>], near: &MessageRow, outcome: Msg<'_>) -> EndedBy {
+    let cseq = near.cseq();
     let status = outcome.row.status;
-    let invites = messages
-        .iter()
-        .filter(|m| m.row.is_request() && m.row.method == Method::Invite && m.row.cseq() == cseq);
+    let invites = messages.iter().filter(|m| {
+        m.row.cseq_method == Method::Invite
+            && m.row.is_request() == near.is_request()
+            && m.row.cseq() == cseq
+    });
     let farthest = invites.map(|m| m.row.via_count).max().unwrap_or(0);
-    if farthest > last.request.row.via_count {
+    if farthest > near.via_count {
         // Forwarded: the callee has refused if the same answer came from the last hop that was seen.
         let from_callee = messages.iter().any(|m| {
             m.row.is_response()
@@ -814,7 +828,8 @@ fn sum_up_subscription(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSum
             .into_owned();
         out.callee = view.texts().get(first.request.row.start_text).into_owned();
     }
-    let outcome = attempts.iter().rev().find_map(Attempt::outcome);
+    let alone = answer_alone(messages, Method::Subscribe).filter(|_| attempts.is_empty());
+    let outcome = attempts.iter().rev().find_map(Attempt::outcome).or(alone);
     if let Some(outcome) = outcome {
         out.set_final(view, outcome);
     }
@@ -840,7 +855,8 @@ fn sum_up_subscription(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSum
         _ if gone || granted.is_some() && refresh_lost => State::Terminated,
         (_, Some(State::Terminated)) => State::Terminated,
         _ if unanswered => State::NoResponse,
-        (None, _) if outcome.is_some() => State::Rejected,
+        (None, None) if alone.is_some_and(|o| o.row.status < 300) => State::Active,
+        (None, _) if outcome.is_some_and(|o| o.row.status >= 300) => State::Rejected,
         // A refresh that failed leaves the subscription until it runs out (RFC 6665, 4.1.2.2).
         (_, Some(state)) => state,
         (Some((_, ok)), None) if ok.row.status == 202 => State::Pending,
@@ -865,15 +881,29 @@ fn sum_up_subscription(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSum
     };
 }
 
+/// The newest final response whose request was not captured: it decides all the same.
+pub(super) fn answer_alone<'a>(messages: &[Msg<'a>], method: Method) -> Option<Msg<'a>> {
+    let mut finals = messages
+        .iter()
+        .rev()
+        .filter(|m| m.row.is_response() && m.row.cseq_method == method && m.row.status >= 200);
+    finals.find(|m| m.row.request().is_none()).copied()
+}
+
 fn sum_up_other(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
     let method = messages.first().map_or(Method::Other, |m| m.row.method);
     let attempts = attempts(messages, |row| {
         row.method == method && row.method != Method::Notify
     });
-    let Some(last) = attempts.last() else { return };
-    out.callee = view.texts().get(last.request.row.start_text).into_owned();
-    let Some(outcome) = last.outcome() else {
-        if last.unanswered(view) {
+    if let Some(last) = attempts.last() {
+        out.callee = view.texts().get(last.request.row.start_text).into_owned();
+    }
+    let outcome = match attempts.last() {
+        Some(last) => last.outcome(),
+        None => answer_alone(messages, method),
+    };
+    let Some(outcome) = outcome else {
+        if attempts.last().is_some_and(|last| last.unanswered(view)) {
             out.state = State::NoResponse;
             out.end_reason = Some(EndReason::NoResponse);
             out.ended_by = Some(EndedBy::Network);

@@ -156,7 +156,12 @@ pub fn of_call(view: &IndexView, call: CallId) -> Vec<DialogSummary> {
                 .iter()
                 .min_by_key(|(t, vias)| (*vias, *t))
                 .map(|(t, _)| *t);
-            let early = dialog.method == Method::Invite && !g.confirmed && !dialog.from_middle;
+            // Of a dialog from the middle too, when what opened it is ringing.
+            let ringing = view
+                .message(dialog.opened_by)
+                .is_some_and(|row| row.is_response() && row.status < 200);
+            let begins = !dialog.from_middle || ringing;
+            let early = dialog.method == Method::Invite && !g.confirmed && begins;
             let state = if g.ended || g.lost {
                 DialogState::Terminated
             } else if !early {

@@ -1000,6 +1000,10 @@ impl Indexer {
                 .and_then(|f| self.rows.get(f.index()))
                 .map_or(method, |row| row.method);
             (to, from, first, method, false)
+        } else if let Some((invite, by_sender)) = self.unanswered_invite(m, call, parties, response)
+        {
+            let (local, remote) = if by_sender { (from, to) } else { (to, from) };
+            (local, remote, Some(invite), Method::Invite, false)
         } else {
             let request = known.and_then(|t| t.request);
             (from, to, request, method, !initial)

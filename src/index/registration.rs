@@ -1,7 +1,9 @@
 //! Registrations: addresses of record and their bindings over time (RFC 3261, 10).
 
 use super::IndexView;
-use super::call::{Attempt, CallSummary, EndReason, EndedBy, Msg, State, attempts, originals};
+use super::call::{
+    Attempt, CallSummary, EndReason, EndedBy, Msg, State, answer_alone, attempts, originals,
+};
 use super::ids::{CallId, MessageId};
 use crate::sip::method::Method;
 
@@ -15,7 +17,20 @@ pub(super) fn sum_up(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSumma
             .into_owned();
         out.callee = view.texts().get(first.request.parties.to_uri).into_owned();
     }
-    let Some(last) = attempts.last() else { return };
+    let Some(last) = attempts.last() else {
+        if let Some(answer) = answer_alone(messages, Method::Register) {
+            out.set_final(view, answer);
+            out.state = match answer.row.status {
+                // The bindings that are in force stand in it (RFC 3261, 10.3).
+                200..=299 if answer.row.has_contact() => State::Registered,
+                200..=299 => State::Unregistered,
+                401 | 407 => State::Challenged,
+                _ => State::Rejected,
+            };
+            decided(out);
+        }
+        return;
+    };
     let Some(outcome) = attempts.iter().rev().find_map(Attempt::outcome) else {
         if last.unanswered(view) {
             out.state = State::NoResponse;
@@ -36,6 +51,11 @@ pub(super) fn sum_up(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSumma
         401 | 407 => State::Challenged,
         _ => State::Rejected,
     };
+    decided(out);
+}
+
+/// Who ended it, by its state.
+fn decided(out: &mut CallSummary) {
     match out.state {
         State::Unregistered => out.ended_by = Some(EndedBy::Caller),
         State::Rejected => {

@@ -4,8 +4,8 @@
 //! wrong way round: a response stands before its request, an ACK before its 2xx. What such a
 //! message refers to is entered when it comes.
 
-use super::{Incoming, Indexer, Transaction};
-use crate::index::ids::{DialogId, FlowId, MessageId};
+use super::{Incoming, Indexer, Recent, Transaction};
+use crate::index::ids::{CallId, DialogId, FlowId, MessageId};
 use crate::index::media;
 use crate::index::message_store::{MessageRow, SdpKind};
 use crate::sip::method::Method;
@@ -33,6 +33,38 @@ impl Indexer {
         let back = answer.and_then(|row| self.flows.get(row.flow.index()));
         let there = self.flows.get(flow.index());
         matches!((there, back), (Some(a), Some(b)) if a.src == b.dst && a.dst == b.src)
+    }
+
+    /// The first INVITE of the dialog that a request belongs to whose opening was not captured: only one
+    /// direction was, or the answer was lost. Says whether its sender has sent this request, too.
+    pub(super) fn unanswered_invite(
+        &self,
+        m: &Incoming<'_>,
+        call: CallId,
+        parties: &Recent,
+        response: bool,
+    ) -> Option<(MessageId, bool)> {
+        if response || m.scan.method == Method::Invite {
+            return None;
+        }
+        let mut next = self
+            .calls
+            .get(call.index())
+            .filter(|c| c.messages > 0)?
+            .last;
+        for _ in 0..LOOK_BACK {
+            let row = self.rows.get(next.index())?;
+            let first = row.is_request() && row.method == Method::Invite && row.is_initial();
+            let tag = self.parties.get(row.parties.index())?.from_tag;
+            let by_sender = tag == parties.from_tag;
+            // An ACK has the number of its INVITE (RFC 3261, 13.2.2.4).
+            let same = m.scan.method != Method::Ack || by_sender && row.cseq() == m.scan.cseq;
+            if first && tag.is_some() && same && (by_sender || tag == parties.to_tag) {
+                return Some((next, by_sender));
+            }
+            next = row.previous_in_call?;
+        }
+        None
     }
 
     /// The response that should have opened a dialog was overtaken by a request of the dialog.
