@@ -1044,6 +1044,7 @@ impl Indexer {
             time,
             octets: m.keys.octets,
             ip_id: m.addressing.ip_id,
+            file: m.extents.last().map_or(0, |extent| extent.file),
             // What a log has twice was sent or received twice.
             reliable: m.transport.is_reliable() || m.told.is_some(),
         };

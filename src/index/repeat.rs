@@ -25,6 +25,8 @@ pub(super) struct Sending {
     pub time: i64,
     pub octets: u64,
     pub ip_id: u16,
+    /// The input that it came from.
+    pub file: u16,
     pub reliable: bool,
 }
 
@@ -38,6 +40,7 @@ struct Slot {
     time: i64,
     octets: u64,
     ip_id: u16,
+    file: u16,
     /// The sending on the first flow that this one was paired with last.
     paired: Option<MessageId>,
 }
@@ -51,6 +54,7 @@ impl Slot {
             time: s.time,
             octets: s.octets,
             ip_id: s.ip_id,
+            file: s.file,
             paired,
         }
     }
@@ -120,6 +124,8 @@ impl Sendings {
             // TCP takes repeated octets away before they come here.
             _ if s.reliable => false,
             (0, 0) => since < AT_ONCE_NANOS,
+            // Two recorders: their clocks may differ by any time.
+            (a, b) if slot.file != s.file => a == b,
             (a, b) => a == b && since < SAME_PACKET_NANOS,
         };
         if same_octets && same_packet {
@@ -128,7 +134,7 @@ impl Sendings {
         let (first, before) = (slot.first, slot.last);
         slot.last = s.id;
         slot.time = s.time;
-        slot.ip_id = s.ip_id;
+        (slot.ip_id, slot.file) = (s.ip_id, s.file);
         slot.octets = s.octets;
         if other_side && slot.paired != Some(main.last) {
             slot.paired = Some(main.last);
@@ -151,6 +157,7 @@ mod tests {
             time: ms * MS,
             octets: 1,
             ip_id,
+            file: 0,
             reliable: false,
         }
     }
