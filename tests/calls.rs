@@ -206,6 +206,33 @@ fn subscriptions_end_by_whom_the_messages_show() {
 }
 
 #[test]
+fn another_from_tag_under_one_call_id_is_another_subscription() {
+    let flow = [
+        "0 A SUBSCRIBE 1",
+        "0.1 B 202 1 SUBSCRIBE",
+        "0.2 B NOTIFY 1 | Subscription-State: active",
+        "0.3 A 200 1 NOTIFY",
+        "5 A SUBSCRIBE 2 | Branch: other",
+        "5.1 B 489 2 SUBSCRIBE | Branch: other",
+    ];
+    let mut packets: Vec<_> = flow.iter().map(|line| message(line)).collect();
+    for (at, packet) in packets.iter_mut().skip(4) {
+        let text = String::from_utf8_lossy(packet.get(28..).unwrap_or_default()).into_owned();
+        let text = text.replace(";tag=a1", ";tag=a7").replace(";tag=b1", "");
+        let ends = match *at < 5_050_000 {
+            true => ((A, 5060), (B, 5060)),
+            false => ((B, 5060), (A, 5060)),
+        };
+        *packet = udp_from(ends.0, ends.1, 9, text.as_bytes());
+    }
+    let found: Vec<_> = summaries(&load(&packets))
+        .iter()
+        .map(|summary| (summary.state.name(), summary.status))
+        .collect();
+    assert_eq!(found, [("active", Some(202)), ("rejected", Some(489))]);
+}
+
+#[test]
 fn a_new_from_tag_after_a_refusal_that_stands_is_a_new_call() {
     let first = ["0 A INVITE 1", "1 B 486 1 INVITE", "1.1 A ACK 1"];
     let second = [

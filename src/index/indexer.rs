@@ -757,7 +757,22 @@ impl Indexer {
                 let aor = self.parties.get(parties.id?.index())?.to_uri;
                 self.registration(m, cid, id, aor, response)
             }
-            _ => slot(kind).unwrap_or_else(|| self.new_call(kind, cid, id)),
+            _ => {
+                // Under one Call-ID another From tag subscribes anew (RFC 6665, 4.1.2).
+                let subscribes = method == Method::Subscribe && initial && !response;
+                let same = |call: &CallId| {
+                    let first = self.calls.get(call.index()).map(|call| call.first);
+                    let first = first.and_then(|first| self.parties_of(first));
+                    !subscribes
+                        || first.is_none_or(|first| {
+                            [first.from_tag, first.to_tag].contains(&parties.from_tag)
+                        })
+                };
+                match slot(kind).filter(same) {
+                    Some(call) => call,
+                    None => self.new_call(kind, cid, id),
+                }
+            }
         })
     }
 
@@ -1075,8 +1090,9 @@ impl Indexer {
                 Method::Ack => K::AnswerToRetransmission,
                 _ => K::Timer,
             }
-        } else if asked || method != Method::Invite {
-            // No timer repeats a final response to anything but INVITE (RFC 3261, 17.2.2).
+        } else if asked || method != Method::Invite || status == 100 {
+            // No timer repeats a final response to anything but INVITE, nor a 100 (RFC 3261, 17.2.1
+            // and 17.2.2).
             K::AnswerToRetransmission
         } else if method == Method::Invite && (200..300).contains(&status) {
             K::SuccessUntilAck
