@@ -26,7 +26,7 @@ pub struct Announcement {
 }
 
 /// Bit in the position of a section: a place that may be used instead of, or beside, its own.
-pub(super) const POSSIBLE: u16 = 1 << 15;
+pub const POSSIBLE: u16 = 1 << 15;
 /// Such places of one description.
 const MOST_POSSIBLE: usize = 64;
 
