@@ -7,43 +7,15 @@ mod panel_kit;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use egui::{Key, Modifiers};
+use egui::Key;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use panel_kit::*;
 use sipscope::gui::action::Action;
 use sipscope::gui::capturing::CaptureAction;
 use sipscope::gui::live::{CaptureWish, Kept};
 use sipscope::source::live;
-
-/// Paints until it is so.
-#[track_caller]
-fn until(w: &mut Window, what: &str, is: impl Fn(&Window) -> bool) {
-    let begin = Instant::now();
-    while !is(w) {
-        w.run_steps(2);
-        assert!(
-            begin.elapsed() < Duration::from_secs(20),
-            "waited for: {what}"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-fn has(w: &Window, text: &str) -> bool {
-    w.query_all_by_label_contains(text).next().is_some()
-}
-
-fn type_into(w: &mut Window, label: &str, text: &str) {
-    w.get_by_role_and_label(egui::accesskit::Role::TextInput, label)
-        .focus();
-    w.run_steps(2);
-    press(w, Modifiers::COMMAND, Key::A);
-    w.get_by_role_and_label(egui::accesskit::Role::TextInput, label)
-        .type_text(text);
-    w.run_steps(2);
-}
 
 /// A message in HEP version 1: UDP over IPv4 from 192.0.2.1:5060 to 192.0.2.2:5060.
 fn hep(text: &str) -> Vec<u8> {

@@ -5,7 +5,7 @@
 mod panel_kit;
 
 use std::net::{SocketAddr, UdpSocket};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use egui::{Key, Modifiers, vec2};
 use egui_kittest::Harness;
@@ -132,23 +132,6 @@ fn a_list_that_is_only_loaded_stays_where_it_is() {
     assert!(shows(&h, 0) && !shows(&h, 99));
 }
 
-/// Paints until it is so.
-fn until(w: &mut Window, what: &str, is: impl Fn(&Window) -> bool) {
-    let begin = Instant::now();
-    while !is(w) {
-        w.run_steps(2);
-        assert!(
-            begin.elapsed() < Duration::from_secs(20),
-            "waited for: {what}"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-fn has(w: &Window, text: &str) -> bool {
-    w.query_by_label_contains(text).is_some()
-}
-
 fn options(number: u32) -> Vec<u8> {
     let text = sip(
         number,
@@ -163,16 +146,6 @@ fn options(number: u32) -> Vec<u8> {
     out.extend(BOB);
     out.extend(text.bytes());
     out
-}
-
-fn type_into(w: &mut Window, label: &str, text: &str) {
-    w.get_by_role_and_label(egui::accesskit::Role::TextInput, label)
-        .focus();
-    w.run_steps(2);
-    press(w, Modifiers::COMMAND, Key::A);
-    w.get_by_role_and_label(egui::accesskit::Role::TextInput, label)
-        .type_text(text);
-    w.run_steps(2);
 }
 
 #[test]

@@ -304,7 +304,7 @@ pub(super) fn attempts<'a>(
     let mut place: hashbrown::HashMap<_, (usize, usize)> = hashbrown::HashMap::new();
     let mut turned_away: hashbrown::HashMap<_, MessageId> = hashbrown::HashMap::new();
     for m in messages.iter().filter(|m| m.row.is_response()) {
-        if asks_again(m.row.status) {
+        if begins_anew(m.row.status) {
             turned_away.entry(m.row.transaction).or_insert(m.id);
         }
     }
@@ -436,7 +436,7 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
         .into_owned();
     out.callee = view.texts().get(first.request.row.start_text).into_owned();
     // Only a challenge or a redirect begins anew.
-    let turned = |a: &Attempt<'_>| a.outcome().is_some_and(|o| asks_again(o.row.status));
+    let turned = |a: &Attempt<'_>| a.outcome().is_some_and(|o| begins_anew(o.row.status));
     let anew = attempts
         .iter()
         .rev()
@@ -559,7 +559,7 @@ fn sum_up_call(view: &IndexView, messages: &[Msg<'_>], out: &mut CallSummary) {
 }
 
 /// A challenge or a redirect: the same request is sent once more, with credentials or elsewhere.
-fn asks_again(status: u16) -> bool {
+fn begins_anew(status: u16) -> bool {
     matches!(status, 300..=399 | 401 | 407)
 }
 

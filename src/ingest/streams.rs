@@ -238,7 +238,18 @@ impl Filer {
                 }
                 continue;
             }
-            match state.framer.next(rest, ended) {
+            let item = state.framer.next(rest, ended);
+            let first = state.messages == 0 && !state.after_hole && state.junk == 0;
+            if first
+                && matches!(item, StreamItem::Junk(_) | StreamItem::NotSip)
+                && let Some(count) = behind_binary(rest)
+            {
+                self.pass_over(state.extents.front(), false);
+                state.junk += count;
+                state.skip(count);
+                continue;
+            }
+            match item {
                 StreamItem::NeedMore => return Verdict::Wanted,
                 StreamItem::KeepAlive(count) => state.skip(count.max(1)),
                 StreamItem::Message { len } => {
@@ -255,17 +266,6 @@ impl Filer {
                     state.filed += 1;
                     state.junk = 0;
                     state.skip(len);
-                }
-                StreamItem::Junk(_) | StreamItem::NotSip
-                    if state.messages == 0
-                        && !state.after_hole
-                        && state.junk == 0
-                        && behind_binary(rest).is_some() =>
-                {
-                    let count = behind_binary(rest).unwrap_or(rest.len());
-                    self.pass_over(state.extents.front(), false);
-                    state.junk += count;
-                    state.skip(count);
                 }
                 StreamItem::Junk(count) => {
                     let count = count.max(1);

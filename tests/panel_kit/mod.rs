@@ -261,3 +261,33 @@ pub fn selected(harness: &Window, label: &str) -> bool {
 
 pub const ANSWERED: &str = "Completed alice@example.com to bob1@example.com, 200 OK";
 pub const BUSY: &str = "Busy alice@example.com to bob2@example.com, 486 Busy Here";
+
+/// Paints until it is so.
+#[track_caller]
+pub fn until(w: &mut Window, what: &str, is: impl Fn(&Window) -> bool) {
+    let begin = Instant::now();
+    while !is(w) {
+        w.run_steps(2);
+        assert!(
+            begin.elapsed() < Duration::from_secs(20),
+            "waited for: {what}"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Something on the screen says so.
+pub fn has(w: &Window, text: &str) -> bool {
+    w.query_all_by_label_contains(text).next().is_some()
+}
+
+/// Writes into a field, in place of what stands there.
+pub fn type_into(w: &mut Window, label: &str, text: &str) {
+    w.get_by_role_and_label(egui::accesskit::Role::TextInput, label)
+        .focus();
+    w.run_steps(2);
+    press(w, Modifiers::COMMAND, Key::A);
+    w.get_by_role_and_label(egui::accesskit::Role::TextInput, label)
+        .type_text(text);
+    w.run_steps(2);
+}

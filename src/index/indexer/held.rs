@@ -58,6 +58,11 @@ impl Held {
         self.entries.insert((frame, self.count), (time, entry));
     }
 
+    /// Something may come, or waits, that was captured before what comes now.
+    fn is_open(&self) -> bool {
+        self.hole.is_some() || !self.entries.is_empty()
+    }
+
     /// The next one whose turn it is.
     fn next(&mut self) -> Option<Entry> {
         let first = self.entries.first_entry()?;
@@ -81,9 +86,8 @@ fn cost(entry: &Entry) -> usize {
 impl Indexer {
     /// Files a message, or holds it while messages may come that were captured before it.
     pub fn take(&mut self, m: &Incoming<'_>) {
-        let waits = self.held.hole.is_some() || !self.held.entries.is_empty();
         let last = m.extents.iter().max_by_key(|e| e.frame);
-        let Some(last) = last.filter(|_| waits) else {
+        let Some(last) = last.filter(|_| self.held.is_open()) else {
             self.push(m);
             return;
         };
@@ -108,7 +112,7 @@ impl Indexer {
 
     /// Ties an ICMP error to the message it quotes, else to the media if it may quote some.
     pub fn icmp(&mut self, quote: &Quote, error: IcmpError, media: bool) {
-        if self.held.hole.is_some() || !self.held.entries.is_empty() {
+        if self.held.is_open() {
             let entry = Entry::Icmp(*quote, error, media);
             self.held.add(error.frame.1, error.time, entry);
             return;
