@@ -4,12 +4,12 @@
 
 use std::process::ExitCode;
 
-use sipscope::cli::{self, Invocation};
+use sipscope::cli::{self, Invocation, WindowWish};
 
 fn main() -> ExitCode {
     return_freed_memory();
     match cli::parse() {
-        Invocation::Window(files, allow_root, key_logs) => window(files, allow_root, key_logs),
+        Invocation::Window(wish) => window(wish),
         Invocation::Command(command) => ExitCode::from(cli::run(*command)),
         Invocation::Over(code) => ExitCode::from(code),
     }
@@ -35,12 +35,14 @@ fn return_freed_memory() {
 fn return_freed_memory() {}
 
 #[cfg(feature = "gui")]
-fn window(
-    files: Vec<std::path::PathBuf>,
-    allow_root: bool,
-    key_logs: Vec<std::path::PathBuf>,
-) -> ExitCode {
-    match sipscope::gui::run(files, allow_root, key_logs, cli::carry_out) {
+fn window(wish: WindowWish) -> ExitCode {
+    let start = sipscope::gui::Start {
+        files: wish.files,
+        follow: wish.follow,
+        allow_root: wish.allow_root,
+        key_logs: wish.key_logs,
+    };
+    match sipscope::gui::run(start, cli::carry_out) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("sipscope: {why}");
@@ -51,11 +53,7 @@ fn window(
 }
 
 #[cfg(not(feature = "gui"))]
-fn window(
-    _files: Vec<std::path::PathBuf>,
-    _allow_root: bool,
-    _key_logs: Vec<std::path::PathBuf>,
-) -> ExitCode {
+fn window(_wish: WindowWish) -> ExitCode {
     eprintln!("sipscope: this program was built without the window (feature `gui`)");
     eprintln!("{}", cli::WITHOUT_DISPLAY);
     ExitCode::from(cli::exit::USAGE)

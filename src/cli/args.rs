@@ -41,6 +41,9 @@ pub struct Cli {
     /// Let the window capture although it runs as root
     #[arg(long)]
     allow_root: bool,
+    /// Show in the window what other programs add to the captures, as it comes; `-` too
+    #[arg(long, requires = "files")]
+    follow: bool,
     /// TLS key log (SSLKEYLOGFILE) or RSA private key (PEM) for the window to decrypt with
     #[arg(long, value_name = "FILE")]
     keylog: Vec<PathBuf>,
@@ -483,10 +486,23 @@ impl Common {
     }
 }
 
+/// How the window is to open.
+#[derive(Debug)]
+pub struct WindowWish {
+    /// Captures.
+    pub files: Vec<PathBuf>,
+    /// They are followed.
+    pub follow: bool,
+    /// It may capture as root.
+    pub allow_root: bool,
+    /// TLS key logs and RSA keys.
+    pub key_logs: Vec<PathBuf>,
+}
+
 /// What the arguments ask for.
 pub enum Invocation {
-    /// The window, with these captures; whether it may capture as root; key logs.
-    Window(Vec<PathBuf>, bool, Vec<PathBuf>),
+    /// The window.
+    Window(WindowWish),
     /// A command.
     Command(Box<Command>),
     /// Nothing more: help was shown, or the arguments were wrong. The exit code.
@@ -503,7 +519,8 @@ pub fn parse() -> Invocation {
         Ok(Cli {
             files,
             allow_root,
-            keylog,
+            follow,
+            keylog: key_logs,
             ..
         }) => match files.first().and_then(|first| not_yet(first)) {
             Some(name) => {
@@ -513,7 +530,12 @@ pub fn parse() -> Invocation {
                 ));
                 Invocation::Over(exit::USAGE)
             }
-            None => Invocation::Window(files, allow_root, keylog),
+            None => Invocation::Window(WindowWish {
+                files,
+                follow,
+                allow_root,
+                key_logs,
+            }),
         },
         Err(error) => {
             // A closed pipe is no reason to fail.

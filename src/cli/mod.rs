@@ -30,7 +30,7 @@ use std::path::PathBuf;
 
 use crate::export::watch::Watch;
 
-pub use args::{Command, Invocation, parse};
+pub use args::{Command, Invocation, WindowWish, parse};
 use output::Output;
 
 /// Exit codes.

@@ -34,8 +34,12 @@ pub enum Action {
     OpenText(String),
     /// The bar about a damaged file was read.
     HideDamage,
+    /// The bar about a file that has grown was read.
+    HideGrowth,
     /// Reads the same files again.
     Reload,
+    /// Goes on showing what other programs write to the files that are open, or no longer.
+    Follow(bool),
     /// Forgets the capture.
     CloseCapture,
     /// Stops loading; what is there stays.

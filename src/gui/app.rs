@@ -16,6 +16,7 @@ use super::panels::capture_bar::{capture_bar_ui, has_capture_bar};
 use super::panels::explanation::{ExplanationState, explanation_ui};
 use super::panels::find_bar::{FindBarState, find_bar_ui};
 use super::panels::find_box::find_box_id;
+use super::panels::grown_bar::{grown_bar_ui, has_grown_bar};
 use super::panels::header_tree::{HeaderTreeState, header_tree_ui};
 use super::panels::ladder::{LadderState, ladder_ui};
 use super::panels::message_list::{MessageListState, message_columns_ui, message_list_ui};
@@ -242,6 +243,7 @@ impl SipscopeApp {
             layout: session.prefs.layout,
             paths: session.paths(),
             files: session.files(),
+            grown: session.grown(),
             progress: session.progress(),
             notice: session.notice.as_deref(),
             notices: &session.notices,
@@ -291,6 +293,11 @@ impl SipscopeApp {
             Panel::top("notice")
                 .frame(frame)
                 .show(ui, |ui| notice_ui(&ctx, ui, actions));
+        }
+        if has_grown_bar(&ctx) {
+            Panel::top("grown")
+                .frame(bar)
+                .show(ui, |ui| grown_bar_ui(&ctx, ui, actions));
         }
         if has_capture_bar(&ctx) {
             Panel::top("capture")

@@ -47,6 +47,8 @@ pub enum Origin {
     Hep,
     /// Another machine, by way of ssh.
     Remote,
+    /// Files that other programs are writing: nothing is captured, they are followed.
+    Files,
 }
 
 /// Agents that are listened for.
@@ -99,6 +101,9 @@ pub struct CaptureWish {
     pub hep: HepWish,
     /// Another machine.
     pub remote: RemoteWish,
+    /// Files that are followed.
+    #[serde(default)]
+    pub files: Vec<PathBuf>,
     /// Which packets.
     pub kept: Kept,
     /// Also packets meant for others.
@@ -131,6 +136,10 @@ impl CaptureWish {
                 self.remote_interface(),
                 self.remote.host
             )],
+            Origin::Files => {
+                let names = self.files.iter();
+                names.map(|path| path.display().to_string()).collect()
+            }
         }
     }
 
@@ -143,7 +152,8 @@ impl CaptureWish {
 
     /// What is neither SIP nor its RTP is left out afterwards.
     pub fn thins(&self) -> bool {
-        self.kept == Kept::SipAndItsMedia && self.origin != Origin::Hep
+        let filtered = matches!(self.origin, Origin::Interfaces | Origin::Remote);
+        self.kept == Kept::SipAndItsMedia && filtered
     }
 
     /// Why it cannot begin; none when it can.
@@ -160,6 +170,7 @@ impl CaptureWish {
                 .trim()
                 .is_empty()
                 .then(|| "Name the machine".to_owned()),
+            Origin::Files => self.files.is_empty().then(|| "Choose a file".to_owned()),
         }
     }
 

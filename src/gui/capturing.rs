@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
-use super::live::{self, CaptureWish, LiveCapture, Phase};
+use super::live::{self, CaptureWish, LiveCapture, Origin, Phase};
 use super::pace::Pace;
 use super::panels::capture::CaptureFacts;
 use super::selection::Selection;
@@ -14,7 +15,7 @@ use super::session::{Session, Wake};
 use crate::index::ids::{CallId, MessageId};
 use crate::ingest;
 use crate::ingest::thin::{self, Thinned};
-use crate::present::rows::counted;
+use crate::present::rows::{counted, sentence};
 use crate::present::text::grouped;
 
 /// Wishes about live capture.
@@ -24,6 +25,8 @@ pub enum CaptureAction {
     Pick(bool),
     /// Begins a capture.
     Start(Box<CaptureWish>),
+    /// Shows these files while other programs write them.
+    Follow(Vec<PathBuf>),
     /// Ends it; what is there stays.
     Stop,
     /// Lets the view stand still while the capture goes on.
@@ -59,12 +62,43 @@ pub struct Capturing {
     saved: bool,
     saved_as: Vec<PathBuf>,
     marks: u32,
+    newest: Option<Newest>,
+}
+
+/// The newest message of files that are followed.
+#[derive(Clone, Copy)]
+struct Newest {
+    /// As the file says.
+    time: i64,
+    /// When it was seen here.
+    seen: Instant,
+}
+
+impl Newest {
+    /// Differences of clocks and of time zones are larger.
+    const NEAR: i64 = 600_000_000_000;
+
+    /// The time by the clock of the file, whatever it shows; `wall` is that of this machine.
+    fn now(self, wall: i64) -> i64 {
+        let since = wall.saturating_sub(self.time);
+        if (0..Self::NEAR).contains(&since) {
+            return wall;
+        }
+        let passed = i64::try_from(self.seen.elapsed().as_nanos()).unwrap_or(0);
+        self.time.saturating_add(passed)
+    }
 }
 
 impl Capturing {
     /// Packets are being captured.
     pub fn is_running(&self) -> bool {
         self.live.is_some() && !self.ended
+    }
+
+    /// Files that other programs write are shown as they grow.
+    pub fn is_following(&self) -> bool {
+        let status = self.status().filter(|_| !self.ended);
+        status.is_some_and(|status| status.origin == Origin::Files)
     }
 
     /// How the capture goes that is, or was, live.
@@ -93,6 +127,7 @@ impl Capturing {
         (self.paused, self.ended, self.saved, self.thin) = (false, false, false, false);
         self.saved_as.clear();
         self.marks = 0;
+        self.newest = None;
     }
 
     /// Looks for captures that were not saved, in the background.
@@ -118,11 +153,16 @@ impl Capturing {
                 paths.iter().filter(inside).cloned().collect()
             }
         };
-        let runs = status.as_ref().is_some_and(|s| s.phase == Phase::Running);
+        let runs = status.as_ref().filter(|s| s.phase == Phase::Running);
+        let now = runs.filter(|_| !self.paused).and_then(|status| {
+            let now = i64::try_from(live::now()).ok()?;
+            match status.origin {
+                Origin::Files => self.newest.map(|newest| newest.now(now)),
+                _ => Some(now),
+            }
+        });
         CaptureFacts {
-            now: (runs && !self.paused)
-                .then(live::now)
-                .and_then(|now| i64::try_from(now).ok()),
+            now,
             picker: self.picker,
             status,
             paused: self.paused,
@@ -146,6 +186,7 @@ pub(super) fn apply(session: &mut Session, action: CaptureAction) {
             }
         }
         CaptureAction::Start(wish) => start(session, *wish),
+        CaptureAction::Follow(files) => follow(session, files),
         CaptureAction::Stop => {
             if let Some(live) = &session.capturing.live {
                 live.stop();
@@ -187,13 +228,41 @@ fn start(session: &mut Session, wish: CaptureWish) {
         session.notify("Nothing is captured while the window runs as root".to_owned());
         return;
     }
+    let names = wish.sources().iter().map(PathBuf::from).collect();
+    begin(session, wish, names);
+    session.capturing.picker = false;
+}
+
+fn follow(session: &mut Session, files: Vec<PathBuf>) {
+    if files.is_empty() {
+        return;
+    }
+    session.capturing.picker = false;
+    session.remember(&files);
+    let wish = CaptureWish {
+        origin: Origin::Files,
+        files: files.clone(),
+        ..CaptureWish::default()
+    };
+    session.read_again(|session| {
+        begin(session, wish, files.clone());
+        session.open_notebook(&files);
+    });
+}
+
+/// Shows what comes, from here on.
+fn begin(session: &mut Session, wish: CaptureWish, names: Vec<PathBuf>) {
     session.capturing.refused = None;
     let mut pace = Pace::default();
     let pace = Box::new(move || pace.due());
     let thin = wish.thins();
-    let names = wish.sources().iter().map(PathBuf::from).collect();
+    let key_logs = match wish.origin {
+        Origin::Files => session.key_logs.clone(),
+        _ => Vec::new(),
+    };
     let (live, feeds) = LiveCapture::start(wish, session.wake());
     let options = ingest::Options {
+        key_logs,
         memory_octets: Some(ingest::LIVE_MEMORY_OCTETS),
         ..ingest::Options::default()
     };
@@ -202,7 +271,6 @@ fn start(session: &mut Session, wish: CaptureWish) {
     session.show_growing(names, loading);
     session.capturing.live = Some(live);
     session.capturing.thin = thin;
-    session.capturing.picker = false;
 }
 
 /// A second window, for this one goes on with the capture.
@@ -288,18 +356,38 @@ pub(super) fn begin_frame(session: &mut Session) {
         return;
     };
     let status = live.status();
+    if status.origin == Origin::Files {
+        note_newest(session);
+    }
     if status.phase != Phase::Over || session.capturing.ended {
         return;
     }
     session.capturing.ended = true;
     session.capturing.paused = false;
-    if status.refused {
+    if status.refused && status.origin == Origin::Files {
+        session.close_capture();
+        let words = status.words.as_deref().unwrap_or_default();
+        session.notify(sentence(words));
+    } else if status.refused {
         let words = status.words.clone().unwrap_or_default();
         session.capturing.refused = Some((words, status.permit.clone()));
         session.close_capture();
         session.capturing.picker = true;
     } else {
         session.renamed(status.files.clone());
+        if status.origin == Origin::Files {
+            session.watch_files();
+        }
+    }
+}
+
+fn note_newest(session: &mut Session) {
+    let last = session.view.messages().end().checked_sub(1);
+    let row = last.and_then(|last| session.view.message(MessageId::at(last)));
+    let known = session.capturing.newest.map(|newest| newest.time);
+    if let Some(time) = row.map(|row| row.time).filter(|time| known != Some(*time)) {
+        let seen = Instant::now();
+        session.capturing.newest = Some(Newest { time, seen });
     }
 }
 

@@ -35,8 +35,12 @@ pub struct Facts<'a> {
     pub searched: bool,
     /// Times are counted from a message.
     pub reference: bool,
-    /// Packets are being captured.
+    /// Packets are being captured, or files followed.
     pub capturing: bool,
+    /// Files are followed.
+    pub following: bool,
+    /// Why the files that are open cannot be followed; none when they can.
+    pub followable: Result<(), &'static str>,
     /// A change of lanes or notes can be taken back.
     pub undo: bool,
     /// Preferences.
@@ -298,6 +302,13 @@ pub const COMMANDS: &[Command] = &[
         .keys(&[ctrl(Key::R)])
         .when(open)
         .hint("Reads the same files again"),
+    command("follow", "Follow the file", (Menu::File, 0), |facts| {
+        Action::Follow(!facts.following)
+    })
+    .keys(&[ctrl(Key::L)])
+    .when(|facts| facts.followable)
+    .on(|facts| facts.following)
+    .hint("Shows what another program adds to the file, as it comes"),
     command("close", "Close capture", (Menu::File, 0), |_| Action::CloseCapture)
         .keys(&[ctrl(Key::W)])
         .when(open),
@@ -312,7 +323,7 @@ pub const COMMANDS: &[Command] = &[
     })
     .keys(&[plain(Key::M)])
     .reach(Reach::OutsideText)
-    .when(|facts| match facts.capturing {
+    .when(|facts| match facts.capturing && !facts.following {
         true => Ok(()),
         false => Err("Nothing is being captured"),
     })

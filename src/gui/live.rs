@@ -4,7 +4,7 @@
 //! [`ingest::follow`](crate::ingest::follow). Files lie in the user's private folder until they are
 //! saved; what was not saved is offered again at the next start.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -26,7 +26,8 @@ use crate::present::text;
 use crate::source::Growth;
 use crate::source::hep_listener;
 use crate::source::live::{
-    self, Agent, Counts, Event, LiveError, LiveSource, Options, Recording, Ring, Standstill, Target,
+    self, Agent, Counts, Event, ForeignFile, LiveError, LiveSource, Options, Recording, Ring,
+    Standstill, Target,
 };
 use crate::source::remote::{self, RemoteOptions};
 
@@ -68,7 +69,7 @@ pub struct Status {
     pub agents: Vec<Agent>,
     /// Counters of all of them.
     pub counts: Counts,
-    /// Packets in each of the last seconds.
+    /// Packets in each of the last seconds; SIP messages where files are followed.
     pub history: Vec<u64>,
     /// Seconds since it began.
     pub seconds: u64,
@@ -109,13 +110,14 @@ impl LiveCapture {
         let shared: Arc<Shared> = Arc::default();
         let mut senders = Vec::new();
         let mut feeds = Vec::new();
-        for source in wish.sources() {
+        let names: Vec<PathBuf> = match wish.origin {
+            Origin::Files => wish.files.clone(),
+            _ => wish.sources().into_iter().map(PathBuf::from).collect(),
+        };
+        for name in names {
             let (send, files): (Sender<GrowingFile>, Receiver<GrowingFile>) = mpsc::channel();
             senders.push(send);
-            feeds.push(Feed {
-                name: source.into(),
-                files,
-            });
+            feeds.push(Feed { name, files });
         }
         let job = {
             let shared = Arc::clone(&shared);
@@ -198,7 +200,7 @@ impl Driver {
             thinning: None,
             senders,
             status: Status {
-                unsaved: wish.folder.is_none(),
+                unsaved: wish.folder.is_none() && wish.origin != Origin::Files,
                 ring_files: wish
                     .ring
                     .map(|(files, _)| files * wish.sources().len().max(1)),
@@ -221,6 +223,15 @@ impl Driver {
     }
 
     fn open(&mut self) -> Result<(), LiveError> {
+        if self.wish.origin == Origin::Files {
+            for path in &self.wish.files {
+                let file = ForeignFile::open(path)?;
+                let name = file.name().to_owned();
+                self.status.interfaces.push((name, String::new()));
+                self.recordings.push(Box::new(file));
+            }
+            return Ok(());
+        }
         let folder = match &self.wish.folder {
             Some(folder) => folder.clone(),
             None => live_folder().ok_or(LiveError::Output {
@@ -251,7 +262,7 @@ impl Driver {
         };
         let known = match self.wish.origin {
             Origin::Interfaces => live::interfaces(),
-            Origin::Hep | Origin::Remote => Vec::new(),
+            _ => Vec::new(),
         };
         for source in self.wish.sources() {
             let link_type = match self.wish.origin {
@@ -261,7 +272,7 @@ impl Driver {
                     .and_then(|interface| interface.link_type),
                 // Nobody has asked the other machine; most links are Ethernet, `any` is not.
                 Origin::Remote => Some(1).filter(|_| self.wish.remote_interface() != "any"),
-                Origin::Hep => None,
+                Origin::Hep | Origin::Files => None,
             };
             let filter = match self.wish.origin {
                 Origin::Hep => String::new(),
@@ -332,6 +343,7 @@ impl Driver {
                 };
                 Box::new(remote::capture(options, target, now)?)
             }
+            Origin::Files => Box::new(ForeignFile::open(Path::new(&source))?),
         })
     }
 
@@ -404,7 +416,11 @@ impl Driver {
                 }
             }
             while let Some((path, file)) = recording.next_file() {
-                let growth = Growth::default();
+                let growth = match self.wish.origin {
+                    // A stream has no name that another file may take.
+                    Origin::Files if path != Path::new("-") => Growth::of_foreign_file(),
+                    _ => Growth::default(),
+                };
                 let begun = Closed::new(path.clone(), &file, growth.clone());
                 if let Some(send) = self.senders.get(at) {
                     // Nobody reads any more when the capture was closed.
@@ -422,6 +438,10 @@ impl Driver {
                 }
             }
             over &= recording.is_over();
+            let growing = self.growing.get(at).and_then(Option::as_ref);
+            if let Some(words) = growing.and_then(|file| file.growth.told()) {
+                self.status.words = Some(words);
+            }
         }
         for error in &failures {
             self.refuse(error);
@@ -433,7 +453,10 @@ impl Driver {
         if over {
             return false;
         }
-        if let Some(words) = self.standstill.look(now()) {
+        // What others write they write on.
+        if self.wish.origin != Origin::Files
+            && let Some(words) = self.standstill.look(now())
+        {
             // So it stands in the file as well.
             self.recordings.iter().for_each(|r| r.mark(&words));
             self.status.words = Some(words);
@@ -486,12 +509,15 @@ impl Driver {
         self.status.agents = self.recordings.iter().flat_map(|r| r.agents()).collect();
         let seconds = self.begun.map_or(0, |begun| begun.elapsed().as_secs());
         let second_over = seconds > self.status.seconds;
+        let taken = match (self.wish.origin, shared.view.get()) {
+            // Nobody counts packets in files of others.
+            (Origin::Files, Some(view)) => view().messages().end() as u64,
+            _ => counts.packets,
+        };
         self.status.seconds = seconds;
         if second_over {
-            self.status
-                .history
-                .push(counts.packets.saturating_sub(self.counted));
-            self.counted = counts.packets;
+            self.status.history.push(taken.saturating_sub(self.counted));
+            self.counted = taken;
             let more = self.status.history.len().saturating_sub(HISTORY);
             self.status.history.drain(..more);
         }

@@ -15,6 +15,7 @@ pub mod equal;
 pub mod explaining;
 pub mod fetch;
 pub mod file_dialogs;
+pub mod file_watch;
 pub mod find;
 mod first_look;
 pub mod icon;
@@ -46,16 +47,24 @@ use std::path::PathBuf;
 
 use prefs::Prefs;
 
+/// With what the window opens.
+#[derive(Debug, Default)]
+pub struct Start {
+    /// Captures.
+    pub files: Vec<PathBuf>,
+    /// They are followed while other programs write them.
+    pub follow: bool,
+    /// Live capture is allowed as root.
+    pub allow_root: bool,
+    /// TLS key logs and RSA keys.
+    pub key_logs: Vec<PathBuf>,
+}
+
 /// Opens the window and waits until it is closed.
 ///
 /// # Errors
 /// A sentence for the user: there is no display or no OpenGL.
-pub fn run(
-    files: Vec<PathBuf>,
-    allow_root: bool,
-    key_logs: Vec<PathBuf>,
-    command_line: jobs::CommandLine,
-) -> Result<(), String> {
+pub fn run(with: Start, command_line: jobs::CommandLine) -> Result<(), String> {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     if cfg!(target_os = "linux") && !set("DISPLAY") && !set("WAYLAND_DISPLAY") {
         return Err(
@@ -85,12 +94,15 @@ pub fn run(
         if let Some(notice) = notice {
             app.apply(action::Action::Notify(notice));
         }
-        app.session.capturing.allow_root = allow_root;
+        app.session.capturing.allow_root = with.allow_root;
         let ctx = cc.egui_ctx.clone();
         let wake: session::Wake = std::sync::Arc::new(move || ctx.request_repaint());
         app.session.capturing.look_for_unsaved(wake);
-        app.session.key_logs = key_logs;
-        app.apply(action::Action::OpenFiles(files));
+        app.session.key_logs = with.key_logs;
+        app.apply(match with.follow {
+            true => action::Action::Capture(capturing::CaptureAction::Follow(with.files)),
+            false => action::Action::OpenFiles(with.files),
+        });
         Ok(Box::new(app))
     };
     // Libraries below report some kinds of missing display by a panic.

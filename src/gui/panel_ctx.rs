@@ -110,6 +110,8 @@ pub struct PanelCtx<'a> {
     pub paths: &'a [PathBuf],
     /// Reports on them, once all is loaded.
     pub files: Option<&'a [FileReport]>,
+    /// What has become of the inputs since they were read.
+    pub grown: super::file_watch::Change,
     /// How far loading is; none without a capture.
     pub progress: Option<Progress>,
     /// The newest notice.

@@ -15,8 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::action::{Action, Area, FindText, Overlay, PanelName};
-use super::capturing::Capturing;
+use super::capturing::{CaptureAction, Capturing};
 use super::file_dialogs::FileDialogs;
+use super::file_watch::FileWatch;
 use super::first_look::FirstLook;
 use super::jobs::Jobs;
 use super::ladder_export::LadderExport;
@@ -51,6 +52,8 @@ pub struct Session {
     capture: Option<Capture>,
     /// While the first rows are awaited.
     first_look: Option<FirstLook>,
+    /// Notices that the files that are open grow.
+    file_watch: Option<FileWatch>,
     /// Counts captures, so that late answers about an earlier one are told apart.
     serial: u64,
     workers: Workers,
@@ -158,6 +161,7 @@ impl Session {
             prefs,
             capture: None,
             first_look: None,
+            file_watch: None,
             serial: 0,
             view: Arc::default(),
             version: 0,
@@ -313,6 +317,12 @@ impl Session {
                 Ok(pasted) => self.open_with(vec![pasted.path.clone()], Some(pasted)),
                 Err(error) => self.open_made(Err(error)),
             },
+            Action::Follow(true) => {
+                let paths = self.paths().to_vec();
+                super::capturing::apply(self, CaptureAction::Follow(paths));
+            }
+            Action::Follow(false) => super::capturing::apply(self, CaptureAction::Stop),
+            Action::HideGrowth => self.file_watch = None,
             Action::HideDamage => self.damage_hidden = true,
             Action::ShowReading(show) => self.show_reading(show),
             Action::StepMessage { back } => self.step_message(back),

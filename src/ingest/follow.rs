@@ -116,7 +116,8 @@ impl MessageBytes for FileTable {
                 .and_then(|(_, reader)| reader.clone())
         };
         let Some(reader) = reader else {
-            let why = "its file is gone: a ring of files keeps the newest ones";
+            let why =
+                "its file is gone: a ring of files keeps the newest ones, or it was begun anew";
             return Err(std::io::Error::other(why));
         };
         let start = out.len();
@@ -223,7 +224,7 @@ pub(super) struct Follower {
     first: bool,
     waiting: Option<GrowingFile>,
     capture: Option<CaptureFile>,
-    /// A log with a name, which another file may take.
+    /// A log, or a file that another program writes, with a name that another file may take.
     named: Option<Named>,
     /// Looks that found nothing.
     idle: u32,
@@ -297,12 +298,15 @@ impl Follower {
                     return Next::Waiting;
                 }
                 Ok(Some(capture)) => self.begin(file, capture),
-                Err(error) => self.begun(file.path, None, Some(error.to_string())),
+                Err(error) => {
+                    file.growth.tell(error.to_string());
+                    self.begun(file.path, None, Some(error.to_string()));
+                }
             }
         }
     }
 
-    /// A log may be replaced by a new one of the same name, or begun anew.
+    /// A file may be replaced by a new one of the same name, or begun anew.
     fn look_at_name(&mut self) {
         self.idle = self.idle.wrapping_add(1);
         let (Some(named), Some(capture)) = (&mut self.named, &mut self.capture) else {
@@ -311,23 +315,52 @@ impl Follower {
         if !self.idle.is_multiple_of(LOOKS_AT_NAME) || named.goes_on {
             return;
         }
+        let text = capture.is_text();
+        let name = named.path.file_name().unwrap_or(named.path.as_os_str());
+        let name = name.to_string_lossy().into_owned();
         match named.now(capture.position()) {
             Now::Same => return,
-            Now::Replaced => capture.settle(
-                "logs replaced by a new one",
-                "another file has its name now, and is read on from there",
-            ),
-            Now::Shorter => capture.settle(
-                "logs begun anew",
-                "the file was cut while it was followed, and is read again from its beginning; \
-                 what was written right before may be missing",
-            ),
+            Now::Missing => {
+                return named.growth.tell(format!(
+                    "the file {name} was removed or renamed; a new one of that name is waited for"
+                ));
+            }
+            Now::Replaced => {
+                named.growth.tell(format!(
+                    "the file {name} was replaced by a new one, which is read on"
+                ));
+                capture.settle(
+                    match text {
+                        true => "logs replaced by a new one",
+                        false => "captures replaced by a new one",
+                    },
+                    "another file has its name now, and is read on from there",
+                );
+            }
+            Now::Shorter => {
+                named.growth.tell(format!(
+                    "the file {name} was cut and begun anew; it is read again from its beginning"
+                ));
+                capture.settle(
+                    match text {
+                        true => "logs begun anew",
+                        false => "captures begun anew",
+                    },
+                    "the file was cut while it was followed, and is read again from its beginning; \
+                     what was written right before may be missing",
+                );
+                if !text {
+                    // Other packets stand there now; of a text there is a copy.
+                    self.table.change(self.number, |_, reader| *reader = None);
+                }
+            }
         }
         named.goes_on = true;
     }
 
     fn begin(&mut self, file: GrowingFile, capture: CaptureFile) {
-        self.named = Named::of(&file).filter(|_| capture.is_text());
+        let may_change = capture.is_text() || file.growth.is_foreign();
+        self.named = Named::of(&file).filter(|_| may_change);
         self.begun(file.path, Some(capture.bytes()), None);
         self.capture = Some(capture).filter(|_| !self.full);
     }
@@ -369,21 +402,26 @@ impl Follower {
     }
 }
 
-/// How often the name of a log is looked at: once for so many looks at the log itself.
+/// How often the name of a file is looked at: once for so many looks at the file itself.
 const LOOKS_AT_NAME: u32 = 32;
+/// Between two files of one name there may be none for so many looks at it before that is told.
+const LOOKS_FOR_MISSING: u32 = 3;
 
-/// The file that a log was when its reading began.
+/// What a file was when its reading began.
 struct Named {
     path: PathBuf,
     growth: Growth,
     identity: (u64, u64),
+    /// Looks that found no file of that name.
+    missing: u32,
     /// The next file of that name is to be read.
     goes_on: bool,
 }
 
-/// What has become of a log.
+/// What has become of a file.
 enum Now {
     Same,
+    Missing,
     Replaced,
     Shorter,
 }
@@ -392,21 +430,31 @@ impl Named {
     /// None for what has no name of its own.
     fn of(file: &GrowingFile) -> Option<Self> {
         let identity = identity(&file.file.metadata().ok()?);
-        let there = identity == self::identity(&std::fs::metadata(&file.path).ok()?);
-        there.then(|| Self {
+        let now = std::fs::metadata(&file.path).ok();
+        let there = now.is_some_and(|now| self::identity(&now) == identity);
+        // One of another program may have lost its name already.
+        (there || file.growth.is_foreign()).then(|| Self {
             path: file.path.clone(),
             growth: file.growth.clone(),
             identity,
+            missing: 0,
             goes_on: false,
         })
     }
 
-    fn now(&self, read: u64) -> Now {
-        // Between two files there may be none for a while.
-        match std::fs::metadata(&self.path) {
-            Ok(metadata) if identity(&metadata) != self.identity => Now::Replaced,
-            Ok(metadata) if metadata.len() < read => Now::Shorter,
-            _ => Now::Same,
+    fn now(&mut self, read: u64) -> Now {
+        let Ok(metadata) = std::fs::metadata(&self.path) else {
+            self.missing = self.missing.saturating_add(1);
+            return match self.missing {
+                LOOKS_FOR_MISSING => Now::Missing,
+                _ => Now::Same,
+            };
+        };
+        self.missing = 0;
+        match identity(&metadata) == self.identity {
+            false => Now::Replaced,
+            true if metadata.len() < read => Now::Shorter,
+            true => Now::Same,
         }
     }
 

@@ -277,7 +277,10 @@ pub fn follow(
 ) -> Loading {
     let how = options.clone();
     let open = move |stop: &Arc<AtomicBool>| {
-        let mut opened = Opened::new(&how, &[]);
+        // Those of interfaces are no files.
+        let names = feeds.iter().map(|feed| feed.name.clone());
+        let files: Vec<PathBuf> = names.filter(|name| name.is_file()).collect();
+        let mut opened = Opened::new(&how, &files);
         for feed in feeds {
             let report = FileReport {
                 path: feed.name.clone(),

@@ -62,9 +62,40 @@ pub struct Growth(std::sync::Arc<Grown>);
 struct Grown {
     finished: std::sync::atomic::AtomicBool,
     thinned: std::sync::OnceLock<ThinnedFile>,
+    foreign: bool,
+    news: std::sync::Mutex<Option<String>>,
 }
 
 impl Growth {
+    /// Of a file that another program writes: what takes its name later is read on from there.
+    pub fn of_foreign_file() -> Self {
+        Self(std::sync::Arc::new(Grown {
+            foreign: true,
+            ..Grown::default()
+        }))
+    }
+
+    /// The file is written by another program, which may also replace it.
+    pub fn is_foreign(&self) -> bool {
+        self.0.foreign
+    }
+
+    /// The reader says what has become of the file: a sentence that people should read.
+    pub fn tell(&self, words: String) {
+        let news = &self.0.news;
+        *news
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(words);
+    }
+
+    /// The newest of these sentences, once.
+    pub fn told(&self) -> Option<String> {
+        let news = &self.0.news;
+        news.lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take()
+    }
+
     /// Nothing will be added any more.
     pub fn finish(&self) {
         let finished = &self.0.finished;

@@ -149,6 +149,8 @@ pub fn capture_picker_ui(
                         Origin::Interfaces => interfaces_ui(ctx, ui, state, &list),
                         Origin::Hep => hep_ui(ctx, ui, &mut state.wish),
                         Origin::Remote => remote_ui(ctx, ui, &mut state.wish),
+                        // Files are followed without this window.
+                        Origin::Files => {}
                     }
                     ui.separator();
                     if state.wish.origin != Origin::Hep {

@@ -52,14 +52,17 @@ fn running_ui(
         .map(|(name, _)| name.as_str())
         .collect();
     let names = names.join(", ");
+    let files = status.origin == Origin::Files;
     let (words, colour): (String, Color32) = match status.phase {
         Phase::Starting => (format!("Opening {names}…"), theme.faint),
         Phase::Running if status.origin == Origin::Hep => (
             names.replacen("HEP on", "Listening for HEP on", 1),
             theme.failure,
         ),
+        Phase::Running if files => (format!("Following {names}"), theme.success),
         Phase::Running => (format!("Capturing on {names}"), theme.failure),
         Phase::Ending => ("Ending…".to_owned(), theme.challenge),
+        Phase::Over if files => (format!("Followed {names}"), theme.faint),
         Phase::Over => (format!("Captured on {names}"), theme.faint),
     };
     let dot = if status.phase == Phase::Running {
@@ -80,14 +83,26 @@ fn running_ui(
             filter => format!("{name}: {filter}"),
         })
         .collect();
-    label.on_hover_text(filters.join("\n"));
+    if files {
+        let paths: Vec<String> = ctx.paths.iter().map(|p| p.display().to_string()).collect();
+        label.on_hover_text(paths.join("\n"));
+    } else {
+        label.on_hover_text(filters.join("\n"));
+    }
     let counts = &status.counts;
     let time = format!("{}:{:02}", status.seconds / 60, status.seconds % 60);
-    ui.label(format!(
-        "{time}   {}",
-        counted(counts.packets, "packet", "packets")
-    ));
-    sparkline_ui(ui, theme, &status.history, &[]).on_hover_text("Packets in each second");
+    let (taken, hint) = match files {
+        true => (
+            size_words(counts.octets),
+            "SIP messages read in each second",
+        ),
+        false => (
+            counted(counts.packets, "packet", "packets"),
+            "Packets in each second",
+        ),
+    };
+    ui.label(format!("{time}   {taken}"));
+    sparkline_ui(ui, theme, &status.history, &[]).on_hover_text(hint);
     for (count, by) in [
         (counts.dropped_by_kernel, "kernel"),
         (counts.dropped_by_interface, "interface"),
@@ -102,6 +117,7 @@ fn running_ui(
             Origin::Interfaces => true,
             Origin::Hep => count > 0,
             Origin::Remote => status.phase == Phase::Over,
+            Origin::Files => false,
         };
         if known {
             ui.label(RichText::new(text).color(colour));
@@ -130,9 +146,11 @@ fn running_ui(
     agents_ui(ui, &status.agents);
     let sip = ctx.view.messages().len();
     ui.label(counted(sip as u64, "SIP message", "SIP messages"));
-    if status.phase == Phase::Running && counts.packets == 0 && status.seconds >= 5 {
+    let silent = counts.packets == 0 && counts.octets == 0 && sip == 0;
+    if status.phase == Phase::Running && silent && status.seconds >= 5 {
         let words = match status.origin {
             Origin::Hep => "No agent has sent anything yet",
+            Origin::Files => "Nothing is in the file yet",
             _ => "Nothing matches the filter yet",
         };
         ui.label(RichText::new(words).color(theme.challenge))
@@ -145,11 +163,11 @@ fn running_ui(
     if status.phase == Phase::Over {
         return;
     }
-    if ui
-        .button("Stop")
-        .on_hover_text("Ends the capture; what is there stays")
-        .clicked()
-    {
+    let (stop, hint) = match files {
+        true => ("Stop following", "What is there stays"),
+        false => ("Stop", "Ends the capture; what is there stays"),
+    };
+    if ui.button(stop).on_hover_text(hint).clicked() {
         actions.push(Action::Capture(CaptureAction::Stop));
     }
     let pause = if ctx.capture.paused {
@@ -157,14 +175,28 @@ fn running_ui(
     } else {
         "Pause view"
     };
-    let hint = "The capture goes on in its file, only the view stands still";
+    let hint = match files {
+        true => "The file is read on, only the view stands still",
+        false => "The capture goes on in its file, only the view stands still",
+    };
     if ui.button(pause).on_hover_text(hint).clicked() {
         actions.push(Action::Capture(CaptureAction::Pause(!ctx.capture.paused)));
     }
-    mark_ui(ui, state, actions);
+    if !files {
+        mark_ui(ui, state, actions);
+    }
     if status.marks > 0 {
         let marks = counted(status.marks.into(), "mark", "marks");
         ui.label(RichText::new(marks).color(theme.faint));
+    }
+}
+
+/// `812 KiB`, `12.3 MiB`.
+fn size_words(octets: u64) -> String {
+    match octets >> 20 {
+        0 => format!("{} KiB", octets.div_ceil(1 << 10)),
+        1..100 => format!("{:.1} MiB", octets as f64 / f64::from(1 << 20)),
+        more => format!("{} MiB", grouped(more)),
     }
 }
 

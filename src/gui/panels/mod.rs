@@ -9,6 +9,7 @@ mod capture_sources;
 pub mod explanation;
 pub mod find_bar;
 pub mod find_box;
+pub mod grown_bar;
 pub mod header_tree;
 pub mod ladder;
 pub mod left_memory;

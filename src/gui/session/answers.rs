@@ -13,6 +13,7 @@ use crate::gui::command::Facts;
 use crate::gui::equal::Following;
 use crate::gui::explaining::Explained;
 use crate::gui::fetch::Detail;
+use crate::gui::file_watch::{Change, FileWatch};
 use crate::gui::find::Found;
 use crate::gui::lists::{Lists, Rows, RowsQuestion};
 use crate::gui::panels::call_columns::shown;
@@ -38,9 +39,39 @@ impl Session {
             searched: !self.find_text.text.is_empty(),
             reference: self.reference.is_some(),
             capturing: self.capturing.is_running(),
+            following: self.capturing.is_following(),
+            followable: self.followable(),
             undo: self.ladder.can_undo(),
             prefs: &self.prefs,
         }
+    }
+
+    /// Why the files that are open cannot be followed; none when they can.
+    fn followable(&self) -> Result<(), &'static str> {
+        let Some(capture) = &self.capture else {
+            return Err("No capture is open");
+        };
+        let stream = capture.paths.iter().any(|path| path.as_os_str() == "-");
+        let files = capture.files.as_deref().unwrap_or_default();
+        if self.capturing.is_following() {
+            Ok(())
+        } else if self.capturing.is_running() {
+            Err("What is captured is shown as it comes")
+        } else if stream || capture.pasted.is_some() {
+            Err("Only files grow")
+        } else if files.iter().any(|file| file.info.compressed.is_some()) {
+            Err("A packed file cannot be followed")
+        } else if files.iter().any(|file| file.error.is_some()) {
+            Err("It could not be read")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// What has become of the files that are open since they were read.
+    pub fn grown(&self) -> Change {
+        let watch = self.file_watch.as_ref();
+        watch.map(FileWatch::change).unwrap_or_default()
     }
 
     /// Order of the kind that is listed: that of another kind may not exist here.

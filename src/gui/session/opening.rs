@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::workers::{Capture, Workers};
 use super::{KEPT_RECENT, Session, Wake};
-use crate::gui::action::FindText;
+use crate::gui::action::{Action, FindText};
+use crate::gui::capturing::CaptureAction;
+use crate::gui::file_watch::FileWatch;
 use crate::gui::first_look::FirstLook;
 use crate::gui::pace::Pace;
 use crate::gui::samples::PastedFile;
@@ -46,6 +48,7 @@ impl Session {
             pasted,
         });
         self.first_look = Some(look);
+        self.watch_files();
     }
 
     /// Shows what is being captured.
@@ -82,6 +85,7 @@ impl Session {
         self.notebook.close();
         self.capture = None;
         self.first_look = None;
+        self.file_watch = None;
         self.serial += 1;
         self.version += 1;
         self.view = Arc::default();
@@ -112,7 +116,7 @@ impl Session {
     }
 
     /// Notes what was opened; what the program itself wrote is no document of anybody.
-    pub(super) fn remember(&mut self, paths: &[PathBuf]) {
+    pub(in crate::gui) fn remember(&mut self, paths: &[PathBuf]) {
         let own = crate::source::private_folder();
         let theirs = |path: &&PathBuf| {
             path.as_os_str() != "-" && !own.as_ref().is_some_and(|own| path.starts_with(own))
@@ -129,14 +133,37 @@ impl Session {
         let Some(paths) = self.capture.as_ref().map(|c| c.paths.clone()) else {
             return;
         };
-        let filter = std::mem::take(&mut self.filter_text);
-        let (kind, chosen) = (self.kind, self.kind_chosen);
+        if self.capturing.is_following() {
+            return self.apply(Action::Capture(CaptureAction::Follow(paths)));
+        }
         // The file of a text goes with the capture, which is to be read again.
         let pasted = self.capture.as_mut().and_then(|c| c.pasted.take());
-        self.open_with(paths, pasted);
+        self.read_again(|session| session.open_with(paths, pasted));
+    }
+
+    /// Opens the same once more: filter and kind of calls stay.
+    pub(in crate::gui) fn read_again(&mut self, open: impl FnOnce(&mut Self)) {
+        let filter = std::mem::take(&mut self.filter_text);
+        let (kind, chosen) = (self.kind, self.kind_chosen);
+        open(self);
         (self.kind, self.kind_chosen) = (kind, chosen);
         if !filter.is_empty() {
             self.set_filter(filter);
         }
+    }
+
+    /// Looks from now on whether the files that are open grow.
+    pub(in crate::gui) fn watch_files(&mut self) {
+        let capture = self.capture.as_ref().filter(|c| c.pasted.is_none());
+        let paths = capture.map(|c| c.paths.clone()).unwrap_or_default();
+        self.file_watch = match paths.iter().all(|path| path.as_os_str() != "-") {
+            true => FileWatch::start(paths, self.wake()),
+            false => None,
+        };
+    }
+
+    /// Lanes and notes of these files.
+    pub(in crate::gui) fn open_notebook(&mut self, paths: &[PathBuf]) {
+        self.notebook.open(paths);
     }
 }

@@ -41,7 +41,7 @@ impl LiveSource for Recording {
         match self.0 {}
     }
 
-    fn next_file(&mut self) -> Option<File> {
+    fn next_file(&mut self) -> Option<(PathBuf, File)> {
         match self.0 {}
     }
 

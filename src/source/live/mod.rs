@@ -2,12 +2,13 @@
 //!
 //! A [`LiveSource`] is one running capture into a file or a ring of files: of an interface
 //! (`Recording`, Linux only), of HEP agents ([`super::hep_listener`]), of another machine
-//! ([`super::remote`]). What is captured is read from those files by the same code as any other
+//! ([`super::remote`]), or the file of another program (`ForeignFile`). What is captured is read from those files by the same code as any other
 //! file; here are only counts and events.
 
 #[cfg(not(target_os = "linux"))]
 mod elsewhere;
 mod files;
+mod foreign;
 #[cfg(target_os = "linux")]
 mod interfaces;
 mod packet_file;
@@ -40,6 +41,7 @@ pub use self::recording::{
 pub(super) use self::recording::{udp_drops, widen};
 pub use self::{
     files::{Ring, Target},
+    foreign::ForeignFile,
     worker::Worker,
 };
 pub(super) use self::{
@@ -224,6 +226,14 @@ pub enum LiveError {
         /// The machine.
         host: String,
         /// What the programs said.
+        why: String,
+    },
+    /// The file cannot be read.
+    #[error("{} cannot be followed: {why}", path.display())]
+    Input {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
         why: String,
     },
     /// The file could not be made or written.
