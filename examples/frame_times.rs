@@ -374,7 +374,7 @@ fn rows() {
                     name: "Rows",
                     id,
                     columns: &COLUMNS,
-                    stretch: 6,
+                    stretch: &[6],
                     rows: ROWS,
                     selected: *selected,
                     order: None,

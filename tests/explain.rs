@@ -600,6 +600,9 @@ impl Checker<'_> {
                     && r.cseq().0 == own.cseq().0
                     && same_call(r)
             })),
+            ("common/here", "repeats") => Some(all(&|r| {
+                r.top_branch() == own.top_branch() && r.start == own.start && same_call(r)
+            })),
             ("common/here", "final" | "later-final") => Some(all(&|r| {
                 r.status() >= 200 && r.cseq() == own.cseq() && same_call(r)
             })),

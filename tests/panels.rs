@@ -220,7 +220,7 @@ fn the_row_view_is_exact_at_row_4_999_999() {
             name: "Rows",
             id,
             columns: &COLUMNS,
-            stretch: 1,
+            stretch: &[1],
             rows: ROWS,
             selected: table.selected,
             order: None,

@@ -712,3 +712,19 @@ fn lanes_and_notes_are_there_again_after_a_restart() {
     w.state().session.notebook.finish();
     assert!(!page.exists());
 }
+
+#[test]
+fn the_message_is_pinned_and_let_go_by_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_hops(folder.path())]);
+    w.state_mut()
+        .apply(Action::ShowRaw(sipscope::gui::action::RawTab::Hex));
+    click(&mut w, "INVITE #1");
+    press(&mut w, Modifiers::CTRL, Key::D);
+    w.get_by_label("Pinned: #1 INVITE; select another message to compare");
+    click(&mut w, "INVITE #2");
+    w.get_by_label("Max-Forwards: 69, was 70, pinned 70");
+    click(&mut w, "INVITE #1");
+    press(&mut w, Modifiers::CTRL, Key::D);
+    assert!(w.state().session.pinned.is_none());
+}

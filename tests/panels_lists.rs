@@ -833,3 +833,77 @@ fn a_call_whose_ack_was_lost_counts_as_dropped() {
     w.get_by_label("of status code: 200");
     w.get_by_label_contains("No ACK for it is in this capture.");
 }
+
+#[test]
+fn a_click_with_the_other_button_says_what_can_be_done_with_a_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    w.get_by_label(ANSWERED).click_secondary();
+    w.run_steps(3);
+    let filter = Action::SetFilter("from_user == \"alice\"".to_owned());
+    assert_eq!(
+        click(&mut w, "Filter by caller alice").last(),
+        Some(&filter)
+    );
+    click(&mut w, "Clear");
+    // A message in a list has commands of its own.
+    click(&mut w, "All messages");
+    w.get_by_label("11 200 OK (REGISTER)").click_secondary();
+    w.run_steps(3);
+    w.get_by_label("Copy Call-ID");
+    let done = click(&mut w, "Time from this message");
+    assert_eq!(done.last(), Some(&Action::ToggleTimeReference));
+}
+
+#[test]
+fn a_call_that_a_filter_hides_does_not_stay_selected() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    let selection = |w: &Window| w.state().session.selection.call;
+    let first = selection(&w).unwrap();
+    let other = w.state().session.lists().call(1).unwrap();
+    assert_ne!(first, other);
+    let filter = format!("call == {}", other.get());
+    w.state_mut().apply(Action::SetFilter(filter));
+    settle(&mut w);
+    assert_eq!(selection(&w), Some(other));
+    assert_eq!(w.state().session.call_detail().unwrap().stamp.call, other);
+    // Without the filter the same call is the one that is marked in the list.
+    w.state_mut().apply(Action::SetFilter(String::new()));
+    settle(&mut w);
+    assert_eq!(selection(&w), Some(other));
+    let row = w.state().session.lists().row_of(other);
+    assert_eq!(row, Some(1));
+    let chosen = w
+        .query_all_by_role(Role::ListBoxOption)
+        .filter(|row| row.accesskit_node().is_selected() == Some(true))
+        .map(|row| row.rect().top())
+        .fold(f32::INFINITY, f32::min);
+    let first = w.get_by_label(ANSWERED).rect().top();
+    assert!(
+        chosen > first,
+        "the second row is marked: {chosen}, {first}"
+    );
+}
+
+#[test]
+fn what_is_searched_for_is_marked_in_the_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    assert_eq!(w.state().session.prefs.raw, RawTab::Tree);
+    let what = sipscope::gui::action::FindText {
+        text: "expires: 3600".to_owned(),
+        regex: false,
+    };
+    w.state_mut().apply(Action::ShowFind(true));
+    w.state_mut().apply(Action::Find(what));
+    settle(&mut w);
+    assert_eq!(w.state().session.prefs.raw, RawTab::Text, "it is in sight");
+    w.get_by_label("1 of 2");
+    // While other words are written, the count is not of them.
+    w.get_by_role_and_label(Role::TextInput, "Find in messages:")
+        .type_text("9");
+    w.run_steps(3);
+    w.get_by_label("Enter searches");
+    assert!(w.query_by_label("1 of 2").is_none());
+}

@@ -30,7 +30,7 @@ fn table(first: u64) -> Harness<'static, Table> {
             name: "Rows",
             id: egui::Id::unique("rows"),
             columns: &COLUMNS,
-            stretch: 0,
+            stretch: &[0],
             rows: table.rows,
             selected: table.selected,
             order: None,

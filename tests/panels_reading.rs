@@ -140,8 +140,16 @@ fn media_are_bars_that_say_how_much_came() {
     let bars = w.query_all_by_label("RTP PCMU, 70 packets").count();
     assert_eq!(bars, 2, "one for each direction");
     drop(w);
-    let w = window(vec![recorded("no-ack")]);
+    let mut w = window(vec![recorded("no-ack")]);
     assert_eq!(w.query_all_by_label("RTP PCMU, 0 packets").count(), 2);
+    // A bar tells its streams, and what no packets may mean.
+    w.query_all_by_label("RTP PCMU, 0 packets")
+        .next()
+        .unwrap()
+        .click();
+    settle(&mut w);
+    w.get_by_label("of the bar of media");
+    w.get_by_label_contains(": no packet of it is in this capture");
 }
 
 #[test]

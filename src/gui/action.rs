@@ -48,6 +48,8 @@ pub enum Action {
     SelectCall(CallId),
     /// Selects a message, and the call it belongs to.
     SelectMessage(MessageId),
+    /// Tells about a bar of media: its label, and its streams in words.
+    ShowMedia(Vec<String>),
     /// Selects a message and brings it into view wherever it is listed.
     GoTo(MessageId),
     /// Selects a field of the header tree; stays while messages are walked.

@@ -41,6 +41,8 @@ pub struct Facts<'a> {
     pub following: bool,
     /// Why the files that are open cannot be followed; none when they can.
     pub followable: Result<(), &'static str>,
+    /// The message that is held to be compared.
+    pub pinned: Option<MessageId>,
     /// A change of lanes or notes can be taken back.
     pub undo: bool,
     /// Preferences.
@@ -388,6 +390,20 @@ pub const COMMANDS: &[Command] = &[
     .reach(Reach::Panel)
     .when(a_call)
     .hint("Marks the selected call: marked calls share a ladder and are saved together"),
+    command("pin", "Pin to compare", (Menu::Edit, 1), |facts| {
+        let message = facts.message.filter(|id| facts.pinned != Some(*id));
+        Action::PinToCompare(message)
+    })
+    .keys(&[ctrl(Key::D)])
+    .when(a_message)
+    .on(|facts| facts.pinned.is_some())
+    .hint("Holds this message beside every other one that is selected; on the same message once more lets it go"),
+    command("unpin", "Unpin", (Menu::Edit, 1), |_| Action::PinToCompare(None))
+        .when(|facts| match facts.pinned {
+            Some(_) => Ok(()),
+            None => Err("No message is pinned"),
+        })
+        .hint("Shows one message alone again"),
     command("clear marks", "Clear marks", (Menu::Edit, 1), |_| Action::ClearMarks)
         .when(|facts| match facts.marked {
             0 => Err("No call is marked"),
@@ -522,19 +538,23 @@ pub const COMMANDS: &[Command] = &[
     command("show calls", "Show calls", (Menu::View, 0), |facts| {
         Action::ShowArea(Area::Calls, !facts.prefs.layout.show_calls)
     })
-    .on(|facts| facts.prefs.layout.show_calls),
+    .on(|facts| facts.prefs.layout.show_calls)
+    .hint("Shows or hides the list of calls"),
     command("show ladder", "Show ladder", (Menu::View, 0), |facts| {
         Action::ShowArea(Area::Ladder, !facts.prefs.layout.show_ladder)
     })
-    .on(|facts| facts.prefs.layout.show_ladder),
+    .on(|facts| facts.prefs.layout.show_ladder)
+    .hint("Shows or hides ladder and lists of messages"),
     command("show message", "Show message", (Menu::View, 0), |facts| {
         Action::ShowArea(Area::Details, !facts.prefs.layout.show_details)
     })
-    .on(|facts| facts.prefs.layout.show_details),
+    .on(|facts| facts.prefs.layout.show_details)
+    .hint("Shows or hides the message as tree, text and hex"),
     command("show explanation", "Show explanation", (Menu::View, 0), |facts| {
         Action::ShowArea(Area::Explanation, !facts.prefs.layout.show_explanation)
     })
-    .on(|facts| facts.prefs.layout.show_explanation),
+    .on(|facts| facts.prefs.layout.show_explanation)
+    .hint("Shows or hides the strip of explanations"),
     command(
         "explanations",
         "Explanations: off, one line, in full",

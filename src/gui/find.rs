@@ -40,7 +40,7 @@ pub struct Found {
 }
 
 /// A regular expression for what somebody typed; upper and lower case are the same.
-fn expression(what: &FindText) -> Result<regex::bytes::Regex, String> {
+pub fn expression(what: &FindText) -> Result<regex::bytes::Regex, String> {
     let pattern = match what.regex {
         true => what.text.clone(),
         false => regex::escape(&what.text),

@@ -54,7 +54,8 @@ pub struct Layout {
     pub drawer: bool,
     /// Where the drawer begins, as a share of the width.
     pub drawer_width: f32,
-    /// This part has the whole window.
+    /// This part has the whole window; not at the next start, where nobody would know why.
+    #[serde(skip)]
     pub maximised: Option<Area>,
 }
 

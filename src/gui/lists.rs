@@ -35,6 +35,8 @@ pub struct ListsQuestion {
     pub order: CallOrder,
     /// Only what matches, and those calls that have a message that does.
     pub filter: Option<Arc<Query>>,
+    /// Number of the filter; another one has another number.
+    pub filter_serial: u64,
     /// Brings bytes, for filters that need them.
     pub bytes: Option<Arc<dyn MessageBytes>>,
 }
@@ -44,6 +46,10 @@ pub struct ListsQuestion {
 pub struct Lists {
     /// The view they were made from.
     pub version: u64,
+    /// Differs for every answer: rows of one do not stand where those of another do.
+    pub serial: u64,
+    /// Number of the filter they were made with.
+    pub filter_serial: u64,
     /// Their kind.
     pub kind: Option<CallKind>,
     /// Their order.
@@ -192,6 +198,8 @@ impl SortKey {
 /// Makes lists, and remembers the sort keys of calls that have not changed.
 #[derive(Default)]
 pub struct ListMaker {
+    /// Answers so far.
+    made: u64,
     rtp: RtpByCall,
     column: Option<CallColumn>,
     keys: HashMap<u32, (CallVersion, SortKey)>,
@@ -205,10 +213,14 @@ impl ListMaker {
             version,
             kind,
             order,
+            filter_serial,
             ..
         } = question.clone();
+        self.made += 1;
         let mut lists = Lists {
             version,
+            serial: self.made,
+            filter_serial,
             kind: Some(kind),
             order,
             ..Lists::default()

@@ -11,6 +11,8 @@ pub struct Selection {
     pub call: Option<CallId>,
     /// Selected message; it belongs to `call`.
     pub message: Option<MessageId>,
+    /// A bar of media in the ladder is selected: its label, and its streams in words.
+    pub media: Option<Vec<String>>,
     /// Selected field; names of headers, so it holds for every message.
     pub field: Option<FieldPath>,
 }
@@ -19,6 +21,7 @@ impl Selection {
     /// Selects a call and its first message; a message of that call stays selected.
     pub fn set_call(&mut self, view: &IndexView, id: CallId) {
         let Some(call) = view.call(id) else { return };
+        self.media = None;
         let stays = self.call == Some(id) && self.message.is_some();
         self.call = Some(id);
         if !stays {
@@ -29,6 +32,7 @@ impl Selection {
     /// Selects a message and its call.
     pub fn set_message(&mut self, view: &IndexView, id: MessageId) {
         let Some(row) = view.message(id) else { return };
+        self.media = None;
         self.message = Some(id);
         self.call = Some(row.call);
     }

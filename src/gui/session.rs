@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use super::action::{Action, Area, FindText, Overlay, PanelName};
+use super::action::{Action, Area, FindText, Overlay, PanelName, RawTab};
 use super::capturing::{CaptureAction, Capturing};
 use super::file_dialogs::FileDialogs;
 use super::file_watch::FileWatch;
@@ -29,6 +29,7 @@ use super::pasting::{self, PastedText, Preview};
 use super::prefs::{Prefs, TEXT_SIZES};
 use super::samples;
 use super::selection::Selection;
+use super::zone;
 use crate::index::ids::{CallId, MessageId};
 use crate::index::query::Query;
 use crate::index::{CallKind, IndexView};
@@ -86,11 +87,13 @@ pub struct Session {
     /// How it was written.
     pub filter_text: String,
     filter_serial: u64,
+    /// The filter of the newest list that was looked at.
+    listed_filter: u64,
     /// The newest notice that was not dismissed.
     pub notice: Option<String>,
     /// It says that something was done, not that something is wrong.
     pub notice_is_good: bool,
-    /// All notices, the newest last.
+    /// All notices with the time of day they were given, the newest last.
     pub notices: Vec<String>,
     /// The field for typing a path is shown.
     pub path_field: bool,
@@ -171,6 +174,7 @@ impl Session {
             filter: None,
             filter_text: String::new(),
             filter_serial: 0,
+            listed_filter: 0,
             notice: None,
             notice_is_good: false,
             notices: Vec::new(),
@@ -258,7 +262,14 @@ impl Session {
                     self.reveal_message = true;
                 }
             }
-            Action::PinToCompare(message) => self.pinned = message,
+            Action::PinToCompare(message) => {
+                self.pinned = message;
+                // Only the tree shows two messages.
+                if message.is_some() {
+                    self.prefs.raw = RawTab::Tree;
+                    self.prefs.layout.show(Area::Details, true);
+                }
+            }
             Action::Arrange(change) => {
                 self.ladder.arrange(&change);
                 self.keep_arrangement();
@@ -272,7 +283,11 @@ impl Session {
                     self.export.copy(call);
                 }
             }
-            Action::SelectField(field) => self.selection.field = field,
+            Action::ShowMedia(words) => self.selection.media = Some(words),
+            Action::SelectField(field) => {
+                self.selection.media = None;
+                self.selection.field = field;
+            }
             Action::ShowKind(kind) => {
                 self.kind = kind;
                 let selected = self.selection.call.and_then(|call| self.view.call(call));
@@ -295,7 +310,13 @@ impl Session {
                 self.reveal_message = true;
             }
             Action::ShowRaw(tab) => self.prefs.raw = tab,
-            Action::ShowBoth(both) => self.prefs.layout.both = both,
+            Action::ShowBoth(both) => {
+                self.prefs.layout.both = both;
+                // Of the two the tree is the one that explains.
+                if !both {
+                    self.prefs.raw = RawTab::Tree;
+                }
+            }
             Action::ShowArea(area, show) => self.prefs.layout.show(area, show),
             Action::Maximise(area) => {
                 self.prefs.layout.maximised = area;
@@ -413,7 +434,8 @@ impl Session {
         if self.notices.len() >= KEPT_NOTICES {
             self.notices.remove(0);
         }
-        self.notices.push(text.clone());
+        let now = zone::clock_here(std::time::SystemTime::now());
+        self.notices.push(format!("{now}  {text}"));
         self.notice = Some(text);
         self.notice_is_good = false;
     }

@@ -63,6 +63,8 @@ pub struct Theme {
     pub field: Color32,
     /// Behind the bytes that equal those of the selected field.
     pub equal: Color32,
+    /// Behind what was found in the message.
+    pub found: Color32,
     /// Behind the bytes of the field under the pointer.
     pub pointed: Color32,
     /// Bars that say that something is wrong.
@@ -124,6 +126,7 @@ const LIGHT: Theme = Theme {
     lane: rgb(0xB9C0CA),
     field: rgb(0xFFDF8A),
     equal: rgb(0xDDF3E4),
+    found: rgb(0xFFE58A),
     pointed: rgb(0xD7E8F7),
     alert_ground: rgb(0xFBE9E1),
     ground: rgb(0xFFFFFF),
@@ -165,6 +168,7 @@ const DARK: Theme = Theme {
     lane: rgb(0x4A525E),
     field: rgb(0x6B5110),
     equal: rgb(0x1F4A3A),
+    found: rgb(0x5A480F),
     pointed: rgb(0x2B4258),
     alert_ground: rgb(0x4A2416),
     ground: rgb(0x181B20),

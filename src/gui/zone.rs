@@ -28,6 +28,14 @@ pub fn words(nanos: i64) -> String {
     }
 }
 
+/// The time of day on this computer: `09:41:02`.
+pub fn clock_here(time: std::time::SystemTime) -> String {
+    let moment = Timestamp::try_from(time).unwrap_or_default();
+    let zoned = moment.to_zoned(here().clone());
+    let (hour, minute, second) = (zoned.hour(), zoned.minute(), zoned.second());
+    format!("{hour:02}:{minute:02}:{second:02}")
+}
+
 /// An offset in words: `UTC+05:30`.
 pub fn offset_words(minutes: i16) -> String {
     let sign = if minutes < 0 { '-' } else { '+' };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::index::IndexView;
-use crate::index::filter::FIELDS;
+use crate::index::filter::{FIELDS, Field};
 use crate::index::ids::TextId;
 use crate::index::message_store::MessageRow;
 
@@ -86,17 +86,30 @@ pub fn suggestions(
 
 fn fields(prefix: &str, from: usize) -> Vec<Suggestion> {
     let prefix = prefix.to_ascii_lowercase();
-    let mut found: Vec<Suggestion> = FIELDS
+    let begins = |name: &str| {
+        let head = name.get(..prefix.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(&prefix))
+    };
+    // What people think of comes later than what they type: `state` is a part of `call_state`.
+    let rank = |field: &Field| match field.name {
+        name if name == prefix => None,
+        name if begins(name) => Some(0),
+        _ if field.aliases.iter().any(|alias| begins(alias)) => Some(1),
+        name if name.contains(&prefix) => Some(2),
+        _ => None,
+    };
+    let mut found: Vec<(u8, &Field)> = FIELDS
         .iter()
-        .filter(|field| field.name.starts_with(&prefix) && field.name != prefix)
-        .map(|field| Suggestion {
-            text: field.name.to_owned(),
-            meaning: field.meaning.to_owned(),
-            from,
-        })
+        .filter_map(|field| Some((rank(field)?, field)))
         .collect();
+    found.sort_by_key(|(rank, _)| *rank);
     found.truncate(MOST);
-    found
+    let suggestion = |(_, field): (u8, &Field)| Suggestion {
+        text: field.name.to_owned(),
+        meaning: field.meaning.to_owned(),
+        from,
+    };
+    found.into_iter().map(suggestion).collect()
 }
 
 /// The values of a field that begin like this, the most frequent first.

@@ -212,6 +212,8 @@ pub struct Bar {
     pub label: String,
     /// True when it flows towards the callee.
     pub forward: bool,
+    /// Its streams, a line each: addresses, SSRC, packets, where it begins or what announced it.
+    pub streams: Vec<String>,
 }
 
 /// A time in which nothing was sent.

@@ -223,9 +223,17 @@ fn ms_between(scene: &Scene<'_>, earlier: MessageId, later: MessageId) -> Option
     let (a, b) = (scene.row_of(earlier)?.time, scene.row_of(later)?.time);
     let nanos = u64::try_from(b.checked_sub(a)?).ok()?;
     let tenths = nanos.checked_add(50_000)? / 100_000;
+    let tenths_of_seconds = tenths.checked_add(500)? / 1000;
     Some(words(match (nanos, tenths) {
-        (1.., 0) => "less than 0.1".to_owned(),
-        (_, 1..100) => format!("{}.{}", tenths / 10, tenths % 10),
-        _ => (nanos.checked_add(500_000)? / 1_000_000).to_string(),
+        (1.., 0) => "less than 0.1 ms".to_owned(),
+        (_, ..100) => format!("{}.{} ms", tenths / 10, tenths % 10),
+        (_, 100..9995) => format!("{} ms", nanos.checked_add(500_000)? / 1_000_000),
+        _ if tenths_of_seconds < 600 => {
+            format!("{}.{} s", tenths_of_seconds / 10, tenths_of_seconds % 10)
+        }
+        _ => {
+            let seconds = nanos.checked_add(500_000_000)? / 1_000_000_000;
+            format!("{} min {:02} s", seconds / 60, seconds % 60)
+        }
     }))
 }

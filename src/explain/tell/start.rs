@@ -4,6 +4,7 @@ use super::{Here, Place, frame, ms_between, value, who, words};
 use crate::explain::Target;
 use crate::explain::scene::Scene;
 use crate::index::ids::MessageId;
+use crate::index::message_store::Repeat;
 use crate::sip::method::Method;
 
 /// A method, in the start line or in CSeq.
@@ -33,6 +34,7 @@ pub(super) fn method(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
         ("msg", words(scene.name_of(scene.id))),
     ];
     out.say("sent", &places);
+    repeats(scene, out);
     refused(scene, out);
     if row.method == Method::Ack {
         if let Some(acked) = row.acks() {
@@ -60,6 +62,15 @@ pub(super) fn method(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
         );
     }
     answered(scene, out);
+}
+
+/// The same message was sent before.
+fn repeats(scene: &Scene<'_>, out: &mut Here<'_>) {
+    if let Repeat::Retransmission(first, _) = scene.row.repeat()
+        && let Some(time) = ms_between(scene, first, scene.id)
+    {
+        out.say("repeats", &[("frame", frame(scene, first)), ("time", time)]);
+    }
 }
 
 /// An ICMP error quotes the message: what it says, and where.
@@ -163,6 +174,7 @@ pub(super) fn status(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
         }
         None => {}
     }
+    repeats(scene, out);
     out.may_say(to_what, &[]);
     if let Some(before) = scene.hop_before() {
         out.say("passed-on", &[("frame", frame(scene, before))]);

@@ -97,6 +97,19 @@ impl ColumnInfo {
         }
     }
 
+    /// Where there is room beyond all widths it gets a share.
+    pub fn stretches(&self) -> bool {
+        matches!(
+            self.column,
+            CallColumn::Caller
+                | CallColumn::Callee
+                | CallColumn::Result
+                | CallColumn::EndedBy
+                | CallColumn::Way
+                | CallColumn::Contact
+        )
+    }
+
     /// The column of a table.
     pub fn column(&self, ctx: &PanelCtx<'_>) -> Column {
         let name = match self.column {
@@ -175,7 +188,7 @@ pub static COLUMNS: &[ColumnInfo] = &[
     text(CallColumn::EndedBy, "Ended by", 148.0, CALLS),
     text(
         CallColumn::Way,
-        "First way",
+        "First hop",
         250.0,
         &[
             CallKind::Call,
@@ -334,8 +347,8 @@ pub fn cell(ctx: &PanelCtx<'_>, column: CallColumn, line: &Line) -> Cell {
         CallColumn::Dialogs => call
             .dialogs
             .map_or_else(Cell::default, |n| some_count(n.into())),
-        CallColumn::RtpForward => rtp(ctx, call.rtp.map(|(forward, _)| forward)),
-        CallColumn::RtpBackward => rtp(ctx, call.rtp.map(|(_, backward)| backward)),
+        CallColumn::RtpForward => rtp(ctx, call, call.rtp.map(|(forward, _)| forward)),
+        CallColumn::RtpBackward => rtp(ctx, call, call.rtp.map(|(_, backward)| backward)),
         CallColumn::EndedBy => {
             let cell = Cell::new(call.ended_words());
             // A call that was answered and did not end as its users wanted.
@@ -405,10 +418,13 @@ fn time(ctx: &PanelCtx<'_>, nanos: i64) -> Cell {
     Cell::new(ctx.time_words(nanos)).hover(ctx.moment_words(nanos))
 }
 
-/// Packets; in words where there are none although the capture has RTP.
-fn rtp(ctx: &PanelCtx<'_>, packets: Option<u64>) -> Cell {
+/// Packets; in words where there are none although the call was answered and the capture has RTP.
+fn rtp(ctx: &PanelCtx<'_>, call: &CallLine, packets: Option<u64>) -> Cell {
+    let answered = call.setup.is_some() || call.talk.is_some();
     match packets {
-        Some(0) if ctx.view.has_rtp() => warned(ctx, Cell::new("none")),
+        Some(0) if !answered => Cell::new("–").hover("The call was not answered"),
+        Some(0) if ctx.view.has_rtp() => warned(ctx, Cell::new("none"))
+            .hover("The call was answered, but no RTP of this direction is in the capture"),
         Some(0) => Cell::new("–").hover("None in this capture: was it filtered for SIP only?"),
         Some(packets) => count(packets),
         None => Cell::default(),

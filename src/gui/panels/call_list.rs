@@ -7,6 +7,7 @@ use egui::Ui;
 
 use super::call_columns::{self, ColumnInfo};
 use super::empty_ui;
+use super::row_menu::call_menu_ui;
 use crate::gui::action::{Action, Area, CallColumn, CallOrder, PanelName};
 use crate::gui::lists::{DialogLine, Line};
 use crate::gui::panel_ctx::PanelCtx;
@@ -21,6 +22,9 @@ use crate::present::text::grouped;
 /// Rows that can be open at once; the oldest is closed then.
 const MOST_OPEN: usize = 64;
 
+/// Room between a menu and the lower edge of the window.
+const MENU_EDGE_POINTS: f32 = 16.0;
+
 /// With less room than this not every chip is shown.
 const ALL_CHIPS_POINTS: f32 = 560.0;
 
@@ -34,13 +38,13 @@ pub struct CallListState {
     /// Open rows in the order of the list: row in the list, rows below it.
     opened: Vec<(u64, u64)>,
     /// What `opened` was made from.
-    opened_for: Option<(u64, CallOrder, Vec<CallId>, usize)>,
+    opened_for: Option<(u64, Vec<CallId>, usize)>,
     /// The list was sorted anew: its beginning is to be seen.
     to_top: bool,
     /// A row below another one that was selected, and the message that went with it.
     below: Option<(CallId, u64, MessageId)>,
-    /// Selected call and version of the list for which `row` was found.
-    found: Option<(CallId, u64, CallOrder)>,
+    /// Selected call and the list for which `row` was found: its number, filter and order.
+    found: Option<(CallId, u64, u64, CallOrder)>,
     /// Its row in the list.
     row: Option<u64>,
 }
@@ -104,7 +108,7 @@ impl CallListState {
             .iter()
             .filter(|id| ctx.rows.contains_key(*id))
             .count();
-        let key = (lists.version, lists.order, self.open.clone(), made);
+        let key = (lists.serial, self.open.clone(), made);
         if self.opened_for.as_ref() == Some(&key) {
             return;
         }
@@ -183,15 +187,18 @@ pub fn call_list_ui(
         .position(|info| info.column == ctx.order.column);
     let columns: Vec<Column> = infos.iter().map(|info| info.column(ctx)).collect();
     let below: u64 = state.opened.iter().map(|(_, below)| below).sum();
-    let stretch = infos
+    // Names and reasons are what is cut first.
+    let stretch: Vec<usize> = infos
         .iter()
-        .position(|info| info.column == CallColumn::Result)
-        .unwrap_or(0);
+        .enumerate()
+        .filter(|(_, info)| info.stretches())
+        .map(|(i, _)| i)
+        .collect();
     let table = RowView {
         name: "Calls",
         id: PanelName::Calls.id(),
         columns: &columns,
-        stretch,
+        stretch: &stretch,
         rows: ctx.lists.calls.len() as u64 + below,
         selected,
         order: order.map(|column| Order {
@@ -202,8 +209,16 @@ pub fn call_list_ui(
     };
     let mut view = std::mem::take(&mut state.table);
     view.scroll.grows = ctx.capture.grows();
-    let out = table.show(ui, &mut view, |row| content(ctx, state, &infos, row));
+    let mut wishes: Vec<Action> = Vec::new();
+    let mut menu = |ui: &mut Ui, row: u64| {
+        if let Some(call) = ctx.lists.call(state.locate(row).0) {
+            call_menu_ui(ctx, ui, call, &mut wishes);
+        }
+    };
+    let content = |row| content(ctx, state, &infos, row);
+    let out = table.show_with_menus(ui, &mut view, content, Some(&mut menu));
     state.table = view;
+    actions.append(&mut wishes);
     if let Some(row) = out.select {
         select(ctx, state, row, actions);
     }
@@ -289,8 +304,11 @@ fn chips_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
 
 /// Which columns are shown.
 fn columns_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
+    // As much as there is room for: what is scrolled out of a short list is not found.
+    let room = ui.ctx().content_rect().bottom() - ui.cursor().top() - MENU_EDGE_POINTS;
     egui::ScrollArea::vertical()
-        .max_height(620.0)
+        .max_height(room)
+        .min_scrolled_height(room)
         .show(ui, |ui| {
             for info in call_columns::columns_of(ctx.kind) {
                 let mut on = call_columns::is_shown(info, ctx.kind, ctx.columns);
@@ -347,17 +365,18 @@ fn nothing_here(ctx: &PanelCtx<'_>) -> String {
 /// The row of the table that is selected.
 fn selected_row(ctx: &PanelCtx<'_>, state: &mut CallListState) -> Option<u64> {
     let call = ctx.selection.call?;
-    let key = (call, ctx.lists.version, ctx.lists.order);
+    let lists = ctx.lists;
+    let key = (call, lists.serial, lists.filter_serial, lists.order);
     let mut reveal = false;
     if state.found != Some(key) {
         let same_list = state
             .found
-            .is_some_and(|(c, v, o)| (c, v, o) != key && c == call && o == key.2);
+            .is_some_and(|(c, _, f, o)| c == call && f == key.2 && o == key.3);
         state.found = Some(key);
         state.row = ctx.lists.row_of(call);
         // A growing list must not scroll by itself; another order or another call shall be seen.
         reveal = !same_list;
-        if key.2 == ctx.order && std::mem::take(&mut state.to_top) {
+        if key.3 == ctx.order && std::mem::take(&mut state.to_top) {
             state.table.scroll.top = 0.0;
             reveal = false;
         }

@@ -5,7 +5,7 @@ use egui::{FontFamily, RichText, ScrollArea, TextStyle, Ui};
 
 use super::empty_ui;
 use crate::explain::{Depth, Explanation, FrameLink, Piece};
-use crate::gui::action::{Action, Area};
+use crate::gui::action::{Action, Area, FieldPath};
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::widgets::panel_head::{head_points, panel_head};
 use crate::gui::widgets::row_view::shown;
@@ -24,6 +24,7 @@ pub fn explanation_ui(
     // With no room below its head, the head says what one line can.
     let room = ui.available_height() - head_points(ui);
     let glance = ctx.explained.and_then(|e| e.explanation.as_ref());
+    let glance = glance.filter(|_| ctx.selection.media.is_none());
     let glance = glance.filter(|_| room < ui.text_style_height(&TextStyle::Body));
     panel_head(ctx, ui, Area::Explanation, actions, |ui, actions| {
         ui.strong("Explanation");
@@ -42,7 +43,10 @@ pub fn explanation_ui(
                 actions.push(Action::SetDepth(depth));
             }
         }
-        if let Some(found) = ctx.explained.filter(|e| !e.title.is_empty()) {
+        if ctx.selection.media.is_some() {
+            let title = RichText::new("of the bar of media").color(ctx.theme.faint);
+            ui.add(egui::Label::new(title).truncate());
+        } else if let Some(found) = ctx.explained.filter(|e| !e.title.is_empty()) {
             let title = format!("of {}", shown(&found.title, 300));
             let title = RichText::new(title).color(ctx.theme.faint);
             ui.add(egui::Label::new(title).truncate());
@@ -51,13 +55,21 @@ pub fn explanation_ui(
     if glance.is_some() {
         return;
     }
+    if let Some(media) = &ctx.selection.media {
+        ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            egui::Frame::new()
+                .inner_margin(egui::Margin::symmetric(8, 4))
+                .show(ui, |ui| media_ui(ctx, ui, media));
+        });
+        return;
+    }
     let Some(found) = ctx.explained else {
         return empty_ui(ui, ctx.theme, "Select a field of the message");
     };
     let Some(explanation) = &found.explanation else {
         let text = match &found.field {
             Some(field) if found.title.is_empty() => {
-                format!("This message has no field {}", field.0)
+                format!("This message has no {}", field_words(field))
             }
             _ => "There is no explanation for this part".to_owned(),
         };
@@ -68,6 +80,38 @@ pub fn explanation_ui(
             .inner_margin(egui::Margin::symmetric(8, 4))
             .show(ui, |ui| parts_ui(ctx, ui, explanation, actions));
     });
+}
+
+/// What a bar of media stands for.
+fn media_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, words: &[String]) {
+    ui.spacing_mut().item_spacing.y = 5.0;
+    let Some((label, streams)) = words.split_first() else {
+        return;
+    };
+    ui.label(RichText::new(label).strong());
+    for stream in streams {
+        ui.label(stream);
+    }
+    let about = "The bar reaches from the first packet of one direction to the last. Where there are none, it \
+                 stands where the media was agreed: they were not sent, took another way, or were not captured.";
+    ui.label(RichText::new(about).color(ctx.theme.faint));
+    ui.label(
+        RichText::new("RFC 3550, RFC 3264")
+            .color(ctx.theme.faint)
+            .small(),
+    );
+}
+
+/// Where a field stands, for people: `third Via, branch`.
+fn field_words(field: &FieldPath) -> String {
+    let part = |part: &str| match part.strip_suffix(']').and_then(|p| p.rsplit_once('[')) {
+        Some((name, "2")) => format!("second {name}"),
+        Some((name, "3")) => format!("third {name}"),
+        Some((name, count)) => format!("{name} number {count}"),
+        None => part.to_owned(),
+    };
+    let parts: Vec<String> = field.0.split(" > ").map(part).collect();
+    parts.join(", ")
 }
 
 fn parts_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, found: &Explanation, actions: &mut Vec<Action>) {

@@ -12,6 +12,8 @@ use crate::present::text::grouped;
 #[derive(Default)]
 pub struct FindBarState {
     what: FindText,
+    /// What was searched for when `what` was written.
+    in_force: FindText,
 }
 
 /// One line: what for, how many, to and fro.
@@ -22,6 +24,13 @@ pub fn find_bar_ui(
     focus: bool,
     actions: &mut Vec<Action>,
 ) {
+    if state.in_force != *ctx.find_text {
+        state.in_force = ctx.find_text.clone();
+        // Closing the bar ends the search; what was written stays for the next time.
+        if !ctx.find_text.text.is_empty() {
+            state.what = ctx.find_text.clone();
+        }
+    }
     ui.horizontal(|ui| {
         let label = ui.label("Find in messages:");
         let field = egui::TextEdit::singleline(&mut state.what.text)
@@ -58,7 +67,12 @@ pub fn find_bar_ui(
                 actions.push((command.action)(&ctx.facts));
             }
         }
-        let (text, colour) = state_words(ctx);
+        // What was found belongs to what was searched for, not to what is being written.
+        let (text, colour) = match new {
+            true if state.what.text.is_empty() => (String::new(), ctx.theme.faint),
+            true => ("Enter searches".to_owned(), ctx.theme.faint),
+            false => state_words(ctx),
+        };
         ui.label(RichText::new(text).color(colour));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
             if ui

@@ -29,6 +29,14 @@ impl FindBoxState {
         &self.text
     }
 
+    /// Something is missing at its end only: it may become right while it is written.
+    fn is_unfinished(&self) -> bool {
+        let letters = self.text.trim_end().chars().count();
+        let wrong = self.judged.as_ref().and_then(|(_, wrong)| wrong.as_ref());
+        let open = self.text.matches('"').count() % 2 == 1;
+        wrong.is_some_and(|wrong| open || wrong.length == 0 && wrong.position >= letters)
+    }
+
     /// What is wrong with it; found out once for each text.
     fn wrong(&mut self) -> Option<FilterError> {
         match &self.judged {
@@ -75,7 +83,11 @@ pub fn find_box_ui(
     let taken = take_keys(ui, state, &offers, focused);
     let hint =
         RichText::new("number, name, address, 486, or: status >= 400").color(ctx.theme.faint);
-    let (theme, error) = (ctx.theme, wrong.clone());
+    // What is still being written is not wrong yet.
+    let (theme, error) = (
+        ctx.theme,
+        wrong.clone().filter(|_| !focused || !state.is_unfinished()),
+    );
     let mut layouter = move |ui: &Ui, text: &dyn egui::TextBuffer, _: f32| {
         let font = TextStyle::Body.resolve(ui.style());
         let plain = TextFormat::simple(font, theme.text);
@@ -103,7 +115,8 @@ pub fn find_box_ui(
         ui.memory_mut(|memory| memory.set_focus_lock_filter(find_box_id(), filter));
     }
     let mut take = taken;
-    if !offers.is_empty() || wrong.is_some() && focused {
+    let waits = focused && state.text.trim() != ctx.filter.trim() && !state.text.trim().is_empty();
+    if !offers.is_empty() || wrong.is_some() && focused || waits && !state.closed {
         popup_ui(
             ctx,
             ui,
@@ -214,8 +227,18 @@ fn popup_ui(
         .show(ui.ctx(), |ui| {
             egui::Frame::popup(ui.style()).show(ui, |ui| {
                 ui.set_width(response.rect.width().max(420.0));
-                if let Some(error) = wrong {
-                    ui.label(RichText::new(error.to_string()).color(ctx.theme.failure));
+                let (words, colour) = match wrong {
+                    Some(error) if state.is_unfinished() => {
+                        (format!("{}…", error.message), ctx.theme.faint)
+                    }
+                    Some(error) => (error.to_string(), ctx.theme.failure),
+                    None if state.text.trim() != ctx.filter.trim() => {
+                        ("Enter lists what matches".to_owned(), ctx.theme.faint)
+                    }
+                    None => (String::new(), ctx.theme.faint),
+                };
+                if !words.is_empty() {
+                    ui.label(RichText::new(words).color(colour));
                 }
                 for (at, offer) in offers.iter().enumerate() {
                     let chosen = state.chosen == Some(at);

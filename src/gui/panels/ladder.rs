@@ -10,7 +10,8 @@ use egui::accesskit::Role;
 use egui::{FontId, Key, Modifiers, Rect, Sense, Stroke, TextStyle, Ui, WidgetInfo, pos2, vec2};
 
 use super::empty_ui;
-use crate::gui::action::{Action, Overlay, PanelName};
+use super::row_menu::message_menu_ui;
+use crate::gui::action::{Action, PanelName};
 use crate::gui::call_view::{CallDetail, CallStamp};
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::theme::{LADDER_ROW_POINTS, LANE_GAP_POINTS};
@@ -311,7 +312,13 @@ fn choose(ladder: &Ladder, row: u64, state: &mut LadderState, actions: &mut Vec<
             state.aside = Some(at);
             actions.push(Action::SelectMessage(arrow.message));
         }
-        Some(LadderItem::Bar(_)) => state.bar = Some(at),
+        Some(LadderItem::Bar(bar)) => {
+            state.bar = Some(at);
+            let label = [bar.label.clone()].into_iter();
+            actions.push(Action::ShowMedia(
+                label.chain(bar.streams.iter().cloned()).collect(),
+            ));
+        }
         Some(LadderItem::Break(_)) | None => {}
     }
 }
@@ -523,20 +530,11 @@ fn row_ui(
         actions.push(Action::FocusPanel(PanelName::Tree));
     }
     if let LadderItem::Arrow(arrow) = item {
-        response.context_menu(|ui| {
-            for (words, overlay) in [
-                ("Note on this message…", Some(Overlay::Note)),
-                ("Copy message text", None),
-            ] {
-                if ui.button(words).clicked() {
-                    actions.push(Action::SelectMessage(arrow.message));
-                    actions.push(
-                        overlay.map_or(Action::CopyMessage, |o| Action::ShowOverlay(Some(o))),
-                    );
-                    ui.close();
-                }
-            }
-        });
+        if response.secondary_clicked() {
+            list.request_focus();
+            choose(frame.ladder(), row, state, actions);
+        }
+        response.context_menu(|ui| message_menu_ui(ctx, ui, arrow.message, actions));
     }
     let hovered = response.hovered();
     let look = paint::Look {
@@ -605,6 +603,7 @@ fn hover(
                 let length = text::length(bar.end.saturating_sub(bar.time));
                 lines.push(format!("for {length}"));
             }
+            lines.extend(bar.streams.iter().cloned());
         }
         LadderItem::Break(_) => {}
     }

@@ -6,6 +6,7 @@ use egui::{RichText, Ui};
 
 use super::call_list::uri_cell;
 use super::empty_ui;
+use super::row_menu::message_menu_ui;
 use crate::gui::action::{Action, MessageColumn, PanelName, Tab};
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::widgets::row_view::{Cell, Column, MarkShape, Row, RowView, RowViewState};
@@ -238,14 +239,20 @@ pub fn message_list_ui(
         },
         id: PanelName::Messages.id(),
         columns: &columns,
-        stretch,
+        stretch: &[stretch],
         rows: count as u64,
         selected,
         order: None,
         gutter: false,
     };
     table_state.scroll.grows = ctx.capture.grows();
-    let out = table.show(ui, table_state, |row| {
+    let mut wishes: Vec<Action> = Vec::new();
+    let mut menu = |ui: &mut Ui, row: u64| {
+        if let Some(message) = message_at(row) {
+            message_menu_ui(ctx, ui, message, &mut wishes);
+        }
+    };
+    let content = |row: u64| {
         let before = row
             .checked_sub(1)
             .and_then(message_at)
@@ -255,7 +262,9 @@ pub fn message_list_ui(
             .and_then(|message| MessageLine::of(ctx.view, message))
             .map(|line| content(ctx, &infos, &line, before))
             .unwrap_or_default()
-    });
+    };
+    let out = table.show_with_menus(ui, table_state, content, Some(&mut menu));
+    actions.append(&mut wishes);
     if infos
         .iter()
         .any(|info| info.column == MessageColumn::Branch)

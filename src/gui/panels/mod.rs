@@ -17,6 +17,7 @@ pub mod message_list;
 pub mod overlays;
 pub mod raw_bytes;
 pub mod reading_bar;
+mod row_menu;
 pub mod status_bar;
 pub mod top_bar;
 pub mod welcome;

@@ -8,8 +8,9 @@ use egui::{Color32, FontId, Rect, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2};
 
 use super::empty_ui;
 use super::header_tree::{field_at, span_of};
-use crate::gui::action::{Action, FieldPath, PanelName, RawTab};
+use crate::gui::action::{Action, FieldPath, FindText, PanelName, RawTab};
 use crate::gui::fetch::Detail;
+use crate::gui::find;
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::widgets::scroll::{BAR_POINTS, Scroll};
 use crate::index::ids::MessageId;
@@ -29,9 +30,12 @@ pub struct RawBytesState {
     /// What `lines` is made of: capture, message, letters in a line.
     made: Option<(u64, MessageId, usize)>,
     lines: Vec<TextLine>,
-    shown: Option<(MessageId, Option<FieldPath>, RawTab)>,
+    /// What was shown last, and the first place of what is searched for.
+    shown: Option<(MessageId, Option<FieldPath>, RawTab, Option<Span>)>,
     /// Where the value that is followed stands: in which message, which value, the places.
     equal: Option<(MessageId, Value, Vec<Span>)>,
+    /// Where what is searched for stands: in which message, what, the places.
+    found: Option<(MessageId, FindText, Vec<Span>)>,
     /// A field was selected by a click on a byte: the tree is to show it.
     pub clicked: Option<FieldPath>,
 }
@@ -78,11 +82,13 @@ pub fn raw_bytes_ui(
         (None, Some(_)) => None,
         (None, None) => field.and_then(|field| span_of(&detail.tree, field)),
     };
+    let found = state.found_places(ctx, detail).to_vec();
     let marks: Vec<(Option<Span>, Color32)> = state
         .equal_places(ctx, detail)
         .iter()
         .map(|span| (Some(*span), ctx.theme.equal))
         .chain([(pointed, ctx.theme.pointed)])
+        .chain(found.iter().map(|span| (Some(*span), ctx.theme.found)))
         .filter(|_| in_packet.is_none())
         .chain([(selected, ctx.theme.field)])
         .collect();
@@ -110,17 +116,29 @@ pub fn raw_bytes_ui(
         state.lines.len()
     } as u64;
 
-    let shown = Some((detail.message, field.cloned(), ctx.raw));
+    let shown = Some((
+        detail.message,
+        field.cloned(),
+        ctx.raw,
+        found.first().copied(),
+    ));
     if state.shown != shown {
+        let hit = found.first().filter(|_| {
+            let before = state.shown.as_ref();
+            before.is_none_or(|before| {
+                (before.0, before.3) != (detail.message, found.first().copied())
+            })
+        });
         let other = state
             .shown
             .as_ref()
             .is_none_or(|(message, ..)| *message != detail.message);
-        state.shown = shown;
-        let row = selected.map(|span| match hex {
+        // Who searches wants to see what was found.
+        let row = hit.copied().or(selected).map(|span| match hex {
             true => u64::from(span.start) / per_line as u64,
             false => state.lines.partition_point(|l| l.span.end <= span.start) as u64,
         });
+        state.shown = shown;
         let scroll = if hex { &mut state.hex } else { &mut state.text };
         match row {
             Some(row) => scroll.reveal(row),
@@ -188,6 +206,34 @@ fn field_in_packet(detail: &Detail, offset: u32) -> Option<FieldPath> {
 const MAX_PLACES: usize = 1_000;
 
 impl RawBytesState {
+    /// Where what is searched for in messages stands in this one.
+    fn found_places(&mut self, ctx: &PanelCtx<'_>, detail: &Detail) -> &[Span] {
+        let what = ctx.find_text;
+        if what.text.is_empty() {
+            self.found = None;
+            return &[];
+        }
+        let known = self
+            .found
+            .as_ref()
+            .is_some_and(|(message, known, _)| *message == detail.message && known == what);
+        if !known {
+            let place = |at: regex::bytes::Match<'_>| Span::new(at.start(), at.end());
+            let places = match find::expression(what) {
+                Ok(regex) => regex
+                    .find_iter(&detail.bytes)
+                    .take(MAX_PLACES)
+                    .map(place)
+                    .collect(),
+                Err(_) => Vec::new(),
+            };
+            self.found = Some((detail.message, what.clone(), places));
+        }
+        self.found
+            .as_ref()
+            .map_or(&[], |(_, _, places)| places.as_slice())
+    }
+
     /// Where the value that is followed stands in the message.
     fn equal_places(&mut self, ctx: &PanelCtx<'_>, detail: &Detail) -> &[Span] {
         let Some(value) = ctx.value else {

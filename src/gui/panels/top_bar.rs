@@ -82,14 +82,21 @@ fn menu_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, menu: Menu, actions: &mut Vec<Action
         }
         last = Some(group);
         command_item_ui(ctx, ui, command, actions);
-        if command.id == "time local" {
-            offsets_ui(ctx, ui, actions);
+        match command.id {
+            "time local" => offsets_ui(ctx, ui, actions),
+            "open path" => recent_ui(ctx, ui, actions),
+            _ => {}
         }
     }
 }
 
 /// One entry of a menu.
-fn command_item_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, command: &Command, actions: &mut Vec<Action>) {
+pub(super) fn command_item_ui(
+    ctx: &PanelCtx<'_>,
+    ui: &mut Ui,
+    command: &Command,
+    actions: &mut Vec<Action>,
+) {
     let why_not = (command.when)(&ctx.facts).err();
     let on = command.on.map(|on| on(&ctx.facts));
     let mark = match on {
@@ -117,6 +124,27 @@ fn command_item_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, command: &Command, actions: 
         actions.push((command.action)(&ctx.facts));
         ui.close();
     }
+}
+
+/// Captures that were opened before.
+fn recent_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
+    let some = !ctx.recent.is_empty();
+    ui.add_enabled_ui(some, |ui| {
+        ui.menu_button("Open recent", |ui| {
+            ui.set_min_width(260.0);
+            for path in ctx.recent {
+                let name = path.file_name().unwrap_or(path.as_os_str());
+                let button = egui::Button::new(name.to_string_lossy()).truncate();
+                let response = ui.add(button).on_hover_text(path.display().to_string());
+                if response.clicked() {
+                    actions.push(Action::OpenFiles(vec![path.clone()]));
+                    ui.close();
+                }
+            }
+        })
+        .response
+        .on_disabled_hover_text("No capture was opened yet");
+    });
 }
 
 /// Time of day at a fixed distance from UTC.

@@ -41,6 +41,7 @@ impl Session {
             capturing: self.capturing.is_running(),
             following: self.capturing.is_following(),
             followable: self.followable(),
+            pinned: self.pinned,
             undo: self.ladder.can_undo(),
             prefs: &self.prefs,
         }

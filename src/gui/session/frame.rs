@@ -143,6 +143,16 @@ impl Session {
             self.kind = CallKind::Call;
             self.selection = Selection::default();
         }
+        // What another filter hides cannot stay selected: the ladder would be of a call that is not listed.
+        if self.listed_filter != lists.filter_serial && lists.kind == Some(self.kind) {
+            self.listed_filter = lists.filter_serial;
+            let hidden = |call| lists.row_of(call).is_none();
+            if self.selection.call.is_some_and(hidden)
+                && let Some(first) = lists.call(0)
+            {
+                self.selection.set_call(&self.view, first);
+            }
+        }
         if self.selection.call.is_none()
             && lists.kind == Some(self.kind)
             && let Some(call) = lists.call(0)
@@ -183,6 +193,7 @@ impl Session {
                 kind: self.kind,
                 order,
                 filter: self.filter.clone(),
+                filter_serial: self.filter_serial,
                 bytes: capture.loading.bytes(),
             };
             workers.lists.ask(question, urgent);

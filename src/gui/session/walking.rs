@@ -12,6 +12,10 @@ impl Session {
     pub(super) fn find(&mut self, what: FindText) {
         self.find_text = what;
         self.find_go = !self.find_text.text.is_empty();
+        // What was found is marked in the text.
+        if self.find_go && self.prefs.raw == RawTab::Tree && !self.prefs.layout.both {
+            self.prefs.raw = RawTab::Text;
+        }
         self.workers.find.clear();
         let bytes = self.capture.as_ref().and_then(|c| c.loading.bytes());
         if let Some(bytes) = bytes.filter(|_| self.find_go) {

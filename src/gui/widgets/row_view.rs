@@ -213,8 +213,8 @@ pub struct RowView<'a> {
     pub id: Id,
     /// Columns.
     pub columns: &'a [Column],
-    /// The column that takes the rest of the width.
-    pub stretch: usize,
+    /// The columns that share the rest of the width, until somebody gives them a width of their own.
+    pub stretch: &'a [usize],
     /// Number of rows.
     pub rows: u64,
     /// Selected row.
@@ -224,6 +224,9 @@ pub struct RowView<'a> {
     /// Rows can be marked, and may hold other rows.
     pub gutter: bool,
 }
+
+/// What stands in the menu of a row.
+pub type RowMenu<'a> = &'a mut dyn FnMut(&mut Ui, u64);
 
 /// What somebody did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -251,7 +254,18 @@ impl RowView<'_> {
         self,
         ui: &mut Ui,
         state: &mut RowViewState,
+        content: impl FnMut(u64) -> Row,
+    ) -> RowViewOutput {
+        self.show_with_menus(ui, state, content, None)
+    }
+
+    /// The same; `menu` is what a click with the other button opens, after that row was selected.
+    pub fn show_with_menus(
+        self,
+        ui: &mut Ui,
+        state: &mut RowViewState,
         mut content: impl FnMut(u64) -> Row,
+        mut menu: Option<RowMenu<'_>>,
     ) -> RowViewOutput {
         let mut out = RowViewOutput::default();
         let all = ui.available_rect_before_wrap();
@@ -325,6 +339,13 @@ impl RowView<'_> {
             }
             if response.double_clicked() {
                 out.open = Some(row);
+            }
+            if let Some(menu) = &mut menu {
+                if response.secondary_clicked() {
+                    list.request_focus();
+                    out.select = Some(row);
+                }
+                response.context_menu(|ui| menu(ui, row));
             }
             if selected {
                 painter.rect_filled(rect, 0, selection.bg_fill);
@@ -423,10 +444,19 @@ impl RowView<'_> {
     /// Right edge of each column, from the left edge of the first.
     fn edges(&self, state: &RowViewState, body: Rect) -> Vec<f32> {
         let rest = (body.width() - state.widths.iter().sum::<f32>()).max(0.0);
+        let mut takes: Vec<usize> = self.stretch.to_vec();
+        takes.retain(|i| {
+            let column = self.columns.get(*i);
+            column.is_some_and(|column| !state.named.contains_key(column.key()))
+        });
+        if takes.is_empty() {
+            takes.push(state.widths.len().saturating_sub(1));
+        }
+        let share = rest / takes.len() as f32;
         let mut at = 0.0;
         let mut edges: Vec<f32> = Vec::with_capacity(state.widths.len());
         for (i, width) in state.widths.iter().enumerate() {
-            at += width + if i == self.stretch { rest } else { 0.0 };
+            at += width + if takes.contains(&i) { share } else { 0.0 };
             edges.push(at);
         }
         edges
@@ -506,7 +536,7 @@ impl RowView<'_> {
                 let line = Stroke::new(1.0, visuals.widgets.noninteractive.bg_stroke.color);
                 painter.vline(to - 0.5, head.shrink(4.0).y_range(), line);
             }
-            self.resize(ui, state, head, i, to);
+            self.resize(ui, state, head, i, (to, edges));
         }
         painter.hline(
             head.x_range(),
@@ -516,7 +546,14 @@ impl RowView<'_> {
         sort
     }
 
-    fn resize(&self, ui: &mut Ui, state: &mut RowViewState, head: Rect, column: usize, edge: f32) {
+    fn resize(
+        &self,
+        ui: &mut Ui,
+        state: &mut RowViewState,
+        head: Rect,
+        column: usize,
+        (edge, edges): (f32, &[f32]),
+    ) {
         let zone = Rect::from_x_y_ranges(edge - GRIP / 2.0..=edge + GRIP / 2.0, head.y_range());
         let zone = zone.intersect(head);
         if column + 1 >= self.columns.len() || !zone.is_positive() {
@@ -529,6 +566,20 @@ impl RowView<'_> {
         let Some(info) = self.columns.get(column).filter(|_| response.dragged()) else {
             return;
         };
+        // The edge follows the pointer only when no other column gives way.
+        for i in self.stretch {
+            let (Some(info), Some(to)) = (self.columns.get(*i), edges.get(*i)) else {
+                continue;
+            };
+            let from = i.checked_sub(1).and_then(|i| edges.get(i)).copied();
+            let gutter = if self.gutter && *i == 0 {
+                GUTTER_POINTS
+            } else {
+                0.0
+            };
+            let width = to - from.unwrap_or(0.0) - gutter;
+            state.named.entry(info.key().to_owned()).or_insert(width);
+        }
         let moved = response.drag_delta().x;
         let named = state.named.get(info.key());
         let width = named.copied().unwrap_or(info.width) + moved;

@@ -187,6 +187,7 @@ pub(super) fn bars(
                 codec: String::new(),
                 label: String::new(),
                 forward,
+                streams: Vec::new(),
             };
             (bar, Vec::new())
         });
@@ -206,6 +207,9 @@ pub(super) fn bars(
             }
         }
         bar.packets = bar.packets.saturating_add(packets);
+        if bar.streams.len() < MOST_STREAMS {
+            bar.streams.push(stream_words(view, stream));
+        }
     }
     order
         .iter()
@@ -223,6 +227,38 @@ pub(super) fn bars(
             bar
         })
         .collect()
+}
+
+/// Streams of one bar that are told one by one.
+const MOST_STREAMS: usize = 8;
+
+/// One stream: what was seen of it, or what announced it.
+fn stream_words(view: &IndexView, stream: &Stream) -> String {
+    let announced = stream
+        .announcement
+        .and_then(|id| view.announcements.get(id.index()))
+        .and_then(|a| Some((a.message, view.message(a.message)?.frame)));
+    let Some(tally) = stream.tally else {
+        let by = announced.map_or(String::new(), |(message, frame)| {
+            format!(", announced in frame {frame} (#{message})")
+        });
+        return format!("To {}{by}: no packet of it is in this capture", stream.dst);
+    };
+    let from = stream
+        .src
+        .map_or_else(|| "?".to_owned(), |src| src.to_string());
+    let count = crate::present::text::grouped(tally.packets);
+    let noun = match tally.packets {
+        1 => "packet",
+        _ => "packets",
+    };
+    format!(
+        "{from} → {}, SSRC 0x{:08x}, {count} {noun} from frame {} on, {}",
+        stream.dst,
+        tally.ssrc,
+        tally.first_frame.1,
+        matched_words(stream.matched_by)
+    )
 }
 
 /// How a stream found its call, in words for a tooltip.
