@@ -678,8 +678,27 @@ fn a_vanished_interface_ends_it_with_a_word() {
         wait $c"
     ));
     let log = std::fs::read_to_string(place.path("log")).unwrap();
-    assert!(log.contains("v0 cannot be captured"), "{log}");
+    assert!(log.contains("the interface v0 has gone"), "{log}");
     assert_eq!(info(&place.path("out.pcapng"))["truncated_at"], Value::Null);
+}
+
+#[test]
+fn an_interface_that_goes_down_is_told_and_captured_again_when_it_is_up() {
+    let Some(place) = Place::new(&[]) else { return };
+    place.run(&format!(
+        "$S capture -i lo -o out.pcapng --capture-filter 'udp port 5062' 2>log & c=$!
+        {READY}
+        python3 send.py 100 0
+        sleep 1.5
+        ip link set lo down
+        i=0; until grep -q 'lo is down' log; do i=$((i+1)); [ $i -lt 200 ]; sleep 0.05; done
+        ip link set lo up
+        i=0; until grep -q 'lo is up again' log; do i=$((i+1)); [ $i -lt 200 ]; sleep 0.05; done
+        python3 send.py 100 0
+        sleep 0.5
+        kill -INT $c; wait $c"
+    ));
+    assert_eq!(info(&place.path("out.pcapng"))["packets"], 200);
 }
 
 #[test]

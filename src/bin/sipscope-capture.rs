@@ -205,8 +205,7 @@ fn capture(options: &Options) -> Result<&'static str, String> {
     source.tell_counts(&mut writer);
     let closed = writer.close(parent.marks.pop_front().as_deref());
     // A full disk has no room for the last statistics either: the first failure counts.
-    let why = ended?;
-    closed.map_err(failed("disk")).map(|()| why)
+    ended.and_then(|why| closed.map_err(failed("disk")).map(|()| why))
 }
 
 /// Takes packets until somebody or something ends it.
@@ -585,12 +584,13 @@ fn deny_system_calls() -> Result<(), Box<dyn Error>> {
     };
     let freely = SYSTEM_CALLS.iter().map(|call| (*call, Vec::new()));
     let mut rules = BTreeMap::from_iter(freely);
-    // Memory never becomes code; descriptors are only copied.
+    // Memory never becomes code; descriptors are only copied; libpcap asks whether the link is up.
     let no_code = SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64);
     rules.extend([
         only(libc::SYS_mmap, 2, no_code.clone(), 0)?,
         only(libc::SYS_mprotect, 2, no_code, 0)?,
         only(libc::SYS_fcntl, 1, SeccompCmpOp::Eq, libc::F_DUPFD_CLOEXEC)?,
+        only(libc::SYS_ioctl, 1, SeccompCmpOp::Eq, 0x8913)?, // SIOCGIFFLAGS
     ]);
     let arch = std::env::consts::ARCH.try_into()?;
     let denied = SeccompAction::Errno(libc::EPERM as u32);

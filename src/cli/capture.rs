@@ -320,9 +320,11 @@ impl Running {
                 Ok(())
             }
             // What was captured before is there, and the word says why there is no more.
-            Some(error @ (LiveError::Interface { .. } | LiveError::Remote { .. }))
-                if self.ready > 0 =>
-            {
+            Some(
+                error @ (LiveError::Interface { .. }
+                | LiveError::Gone { .. }
+                | LiveError::Remote { .. }),
+            ) if self.ready > 0 => {
                 complain(&error.to_string());
                 Ok(())
             }

@@ -119,6 +119,9 @@ pub struct CaptureWish {
     /// Ends when so many calls have ended.
     #[serde(default)]
     pub calls: Option<u64>,
+    /// MiB of memory, from now on; none leaves what was set before.
+    #[serde(default)]
+    pub memory_mebibytes: Option<u64>,
     /// Folder for the files; none is the private one.
     pub folder: Option<PathBuf>,
     /// A ring of so many files of so many MiB.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::live::{self, CaptureWish, LiveCapture, Origin, Phase};
 use super::pace::Pace;
 use super::panels::capture::CaptureFacts;
+use super::prefs::CAPTURE_MEBIBYTES;
 use super::selection::Selection;
 use super::session::{Session, Wake};
 use crate::index::ids::{CallId, MessageId};
@@ -228,6 +229,10 @@ fn start(session: &mut Session, wish: CaptureWish) {
         session.notify("Nothing is captured while the window runs as root".to_owned());
         return;
     }
+    if let Some(memory) = wish.memory_mebibytes {
+        let most = *CAPTURE_MEBIBYTES.end();
+        session.prefs.capture_mebibytes = memory.clamp(*CAPTURE_MEBIBYTES.start(), most);
+    }
     let names = wish.sources().iter().map(PathBuf::from).collect();
     begin(session, wish, names);
     session.capturing.picker = false;
@@ -261,9 +266,10 @@ fn begin(session: &mut Session, wish: CaptureWish, names: Vec<PathBuf>) {
         _ => Vec::new(),
     };
     let (live, feeds) = LiveCapture::start(wish, session.wake());
+    let memory = session.prefs.capture_mebibytes << 20;
     let options = ingest::Options {
         key_logs,
-        memory_octets: Some(ingest::LIVE_MEMORY_OCTETS),
+        memory_octets: usize::try_from(memory).ok(),
         ..ingest::Options::default()
     };
     let loading = ingest::follow(feeds, options, pace, session.wake());

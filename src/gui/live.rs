@@ -352,6 +352,9 @@ impl Driver {
             self.status.permit = live::permit_command();
         }
         self.status.refused |= self.begun.is_none();
+        if self.begun.is_some() && self.stopped.is_none() {
+            self.status.words = Some(format!("The capture ended: {error}"));
+        }
         self.status.words.get_or_insert_with(|| error.to_string());
         self.stopped.get_or_insert_with(Instant::now);
     }
@@ -443,8 +446,12 @@ impl Driver {
                 self.status.words = Some(words);
             }
         }
+        let others = self.begun.is_some() && self.recordings.iter().any(|r| !r.is_over());
         for error in &failures {
-            self.refuse(error);
+            match others {
+                true => self.status.words = Some(format!("{error}; what else is captured goes on")),
+                false => self.refuse(error),
+            }
         }
         if self.ready == self.recordings.len() && self.begun.is_none() {
             self.begun = Some(Instant::now());

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use serde::{Deserialize, Serialize};
 
 use crate::index::CallKind;
+use crate::ingest::LIVE_MEMORY_OCTETS;
 
 use super::action::{CallColumn, CallOrder, MessageColumn, RawTab, Tab};
 use super::layout::Layout;
@@ -74,6 +75,8 @@ pub struct Prefs {
     pub glances: bool,
     /// How much the explanation tells.
     pub depth: crate::explain::Depth,
+    /// MiB of memory for a live capture, or for a file that is followed.
+    pub capture_mebibytes: u64,
     /// Shares of the window.
     pub layout: Layout,
     /// Window in points, while it is not maximised.
@@ -97,11 +100,15 @@ impl Default for Prefs {
             message_widths: BTreeMap::new(),
             glances: true,
             depth: crate::explain::Depth::default(),
+            capture_mebibytes: (LIVE_MEMORY_OCTETS >> 20) as u64,
             layout: Layout::default(),
             window: None,
         }
     }
 }
+
+/// MiB of memory that a live capture may be given.
+pub const CAPTURE_MEBIBYTES: std::ops::RangeInclusive<u64> = 1..=1 << 20;
 
 /// Columns that were shown or hidden by choice, for each kind of calls by name.
 pub type ColumnChoice = BTreeMap<String, Vec<(CallColumn, bool)>>;
@@ -151,6 +158,8 @@ impl Prefs {
         }
         self.layout = self.layout.in_bounds();
         self.text_size = self.text_size.clamp(*TEXT_SIZES.start(), *TEXT_SIZES.end());
+        let memory = CAPTURE_MEBIBYTES;
+        self.capture_mebibytes = self.capture_mebibytes.clamp(*memory.start(), *memory.end());
         self.window = self
             .window
             .filter(|(w, h)| (320.0..=16_384.0).contains(w) && (240.0..=16_384.0).contains(h));

@@ -561,8 +561,13 @@ pub fn duration_words(nanos: i64) -> String {
     }
 }
 
-/// The words as a sentence of their own: with a capital letter.
+/// The words as a sentence of their own: with a capital letter, unless they begin with a path, an
+/// address or another name that is written as it is.
 pub fn sentence(words: &str) -> String {
+    let first = words.split([' ', ':', ',']).next().unwrap_or_default();
+    if !first.chars().all(|c| c.is_alphabetic() || "'-".contains(c)) {
+        return words.to_owned();
+    }
     let mut letters = words.chars();
     match letters.next() {
         Some(first) => first.to_uppercase().chain(letters).collect(),
@@ -631,6 +636,10 @@ mod tests {
         assert_eq!(counted(1, "call", "calls"), "1 call");
         assert_eq!(sentence("no such file"), "No such file");
         assert_eq!(sentence(""), "");
+        // Names stay as they are.
+        for name in ["root@proxy: denied", "veth1 is down", "/tmp/a.pcap: gone"] {
+            assert_eq!(sentence(name), name);
+        }
         assert_eq!(counted(0, "call", "calls"), "0 calls");
         assert_eq!(counted(1_234_567, "call", "calls"), "1,234,567 calls");
     }

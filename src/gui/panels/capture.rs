@@ -76,6 +76,7 @@ pub struct CaptureState {
     ring: bool,
     ring_files: String,
     ring_mebibytes: String,
+    memory: String,
     watch: Option<InterfaceWatch>,
     check: Option<Latest<(String, u16), Checked>>,
     asked: Option<(String, u16)>,
@@ -104,6 +105,7 @@ pub fn capture_picker_ui(
     if !state.shown {
         state.shown = true;
         state.wish.promiscuous = true;
+        state.memory = ctx.facts.prefs.capture_mebibytes.to_string();
         let may_capture = !live::is_root() || ctx.capture.allow_root;
         state.watch = Some(InterfaceWatch::start(wake.clone(), may_capture));
         if state.ring_files.is_empty() {
@@ -464,6 +466,17 @@ fn limits_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, state: &mut CaptureState) {
         );
         size.labelled_by(ui.label("MiB each").id);
     });
+    ui.horizontal_wrapped(|ui| {
+        ui.strong("Memory");
+        let wrong = number(&state.memory).is_none();
+        let mut field = egui::TextEdit::singleline(&mut state.memory).desired_width(60.0);
+        if wrong {
+            field = field.text_color(ctx.theme.failure);
+        }
+        let field = ui.add(field);
+        let words = "MiB for calls; older ones that are over leave it and stay in the file";
+        field.labelled_by(ui.label(words).id);
+    });
     if state.wish.origin != Origin::Hep {
         ui.checkbox(
             &mut state.wish.promiscuous,
@@ -494,6 +507,7 @@ fn buttons_ui(
             wish.mebibytes = number(&state.mebibytes);
             wish.calls = number(&state.calls);
             wish.spare_mebibytes = number(&state.spare);
+            wish.memory_mebibytes = number(&state.memory);
             wish.folder = (!folder.is_empty()).then(|| PathBuf::from(folder));
             wish.ring = None;
             if state.ring {

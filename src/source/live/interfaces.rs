@@ -43,6 +43,13 @@ pub fn interfaces() -> Vec<NetworkInterface> {
     list
 }
 
+/// Whether an interface of that name is up; none when there is none.
+pub(super) fn is_up(name: &str) -> Option<bool> {
+    let all = pnet_datalink::interfaces();
+    let found = all.into_iter().find(|found| found.name == name)?;
+    Some(found.is_up())
+}
+
 /// Packets that each interface has received and sent, since it exists.
 pub fn packet_counters() -> BTreeMap<String, u64> {
     let text = std::fs::read_to_string("/proc/net/dev").unwrap_or_default();

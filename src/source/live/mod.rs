@@ -205,12 +205,18 @@ pub enum LiveError {
         why: String,
     },
     /// There is no such interface, or it cannot be opened.
-    #[error("{interface} cannot be captured: {why}")]
+    #[error("the interface {interface} cannot be captured: {why}")]
     Interface {
         /// The interface.
         interface: String,
         /// The words of libpcap.
         why: String,
+    },
+    /// The interface was there, and is no more.
+    #[error("the interface {interface} has gone")]
+    Gone {
+        /// The interface.
+        interface: String,
     },
     /// Nobody can be listened to there.
     #[error("nothing can be received on {address}: {why}")]

@@ -34,8 +34,15 @@ pub struct Recording {
     socket: OwnedFd,
     target: Target,
     counts: Counts,
+    /// The interface was up when it was looked at last.
+    up: Option<bool>,
+    /// Counts that came.
+    looks: u32,
     over: bool,
 }
+
+/// How often the interface is looked at: counts come four times a second.
+const COUNTS_PER_LOOK: u32 = 4;
 
 impl Recording {
     /// Starts the program. Whether it may capture is told by the first event; only then is a
@@ -90,6 +97,8 @@ impl Recording {
             socket: ours,
             target,
             counts: Counts::default(),
+            up: None,
+            looks: 0,
             over: false,
         })
     }
@@ -120,7 +129,11 @@ impl Recording {
                     dropped_by_interface: next(),
                     ..Counts::default()
                 };
-                Event::Counted
+                self.looks = self.looks.wrapping_add(1);
+                match self.looks.is_multiple_of(COUNTS_PER_LOOK) {
+                    true => self.look_at_link().unwrap_or(Event::Counted),
+                    false => Event::Counted,
+                }
             }
             "next" => {
                 let begun = self.target.go_on();
@@ -149,8 +162,25 @@ impl Recording {
                 why,
             },
             "sandbox" => LiveError::Sandbox { why },
+            // The words of libpcap for it.
+            "interface" if why.contains("disappeared") => LiveError::Gone { interface },
             _ => LiveError::Interface { interface, why },
         }
+    }
+
+    /// An interface that is down brings no packets, but the capture goes on when it is up again.
+    fn look_at_link(&mut self) -> Option<Event> {
+        let name = &self.options.interface;
+        let up = super::interfaces::is_up(name)?;
+        if self.up.replace(up).is_none_or(|before| before == up) {
+            return None;
+        }
+        Some(Event::Told(match up {
+            true => format!("the interface {name} is up again"),
+            false => {
+                format!("the interface {name} is down: the capture goes on when it is up again")
+            }
+        }))
     }
 
     fn end(&mut self, event: impl FnOnce(&mut Self) -> Event) -> Event {
