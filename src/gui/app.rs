@@ -248,7 +248,7 @@ impl SipscopeApp {
             notice: session.notice.as_deref(),
             notices: &session.notices,
             reveal_message: session.reveal_message,
-            capture: session.capturing.facts(session.paths()),
+            capture: session.capture_facts(),
         };
         let bar = Frame::new()
             .fill(theme.head)

@@ -171,6 +171,7 @@ impl Capturing {
             allow_root: self.allow_root,
             unsaved: self.unsaved.load_full(),
             to_save,
+            written_elsewhere: false,
         }
     }
 }
@@ -398,8 +399,12 @@ fn note_newest(session: &mut Session) {
 }
 
 fn save(session: &mut Session, to: PathBuf) {
-    let from = session.capturing.facts(session.paths()).to_save;
+    let facts = session.capture_facts();
+    let from = facts.to_save;
     if from.is_empty() {
+        if facts.written_elsewhere {
+            session.notify("Another window still captures into it: save it there".to_owned());
+        }
         return;
     }
     let (saves, wake) = (Arc::clone(&session.capturing.saves), session.wake());

@@ -9,10 +9,14 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
+use super::live_files::live_folder;
 use super::session::Wake;
+use crate::source::live;
 
 /// Time between two looks.
 const PACE: Duration = Duration::from_secs(1);
+/// Stands beside the [`Change`]: another window writes one of the files.
+const IN_USE: u8 = 0x80;
 
 /// What has become of the files since they were read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,14 +73,21 @@ impl FileWatch {
         let shown = Arc::clone(&state);
         let job = move || {
             let first: Vec<Option<Seen>> = paths.iter().map(|path| Seen::of(path)).collect();
-            while gone.recv_timeout(PACE) == Err(RecvTimeoutError::Timeout) {
+            let private = live_folder();
+            loop {
                 let changes = paths.iter().zip(&first).filter_map(|(path, first)| {
                     // One that was removed can still be read: we have it open.
                     Some((*first)?.change(Seen::of(path)?))
                 });
-                let change = changes.max().unwrap_or_default();
-                if shown.swap(change as u8, Ordering::Relaxed) != change as u8 {
+                let mut state = changes.max().unwrap_or_default() as u8;
+                if is_captured_into(&paths, private.as_deref()) {
+                    state |= IN_USE;
+                }
+                if shown.swap(state, Ordering::Relaxed) != state {
                     wake();
+                }
+                if gone.recv_timeout(PACE) != Err(RecvTimeoutError::Timeout) {
+                    return;
                 }
             }
         };
@@ -88,13 +99,24 @@ impl FileWatch {
         })
     }
 
+    /// Another window still captures into one of them.
+    pub fn in_use(&self) -> bool {
+        self.state.load(Ordering::Relaxed) & IN_USE != 0
+    }
+
     /// What has become of them.
     pub fn change(&self) -> Change {
-        let state = self.state.load(Ordering::Relaxed);
+        let state = self.state.load(Ordering::Relaxed) & !IN_USE;
         let all = [Change::None, Change::Grown, Change::Replaced];
         let found = all.into_iter().find(|change| *change as u8 == state);
         found.unwrap_or_default()
     }
+}
+
+/// One of these is a capture of ours that goes on; others are not looked at.
+fn is_captured_into(paths: &[PathBuf], private: Option<&Path>) -> bool {
+    let own = |path: &&PathBuf| private.is_some_and(|folder| path.starts_with(folder));
+    paths.iter().filter(own).any(|path| live::is_in_use(path))
 }
 
 #[cfg(unix)]
@@ -131,5 +153,20 @@ mod tests {
         #[cfg(unix)]
         assert_eq!(first.change(seen()), Change::Replaced);
         assert!(Seen::of(folder.path()).is_none(), "a folder");
+    }
+
+    #[test]
+    fn a_capture_of_another_window_is_known_by_its_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("live-1-lo.pcapng");
+        let file = std::fs::File::create(&path).unwrap();
+        let captured =
+            |private: &Path| is_captured_into(std::slice::from_ref(&path), Some(private));
+        assert!(!captured(folder.path()));
+        file.lock().unwrap();
+        assert!(captured(folder.path()));
+        assert!(!captured(Path::new("/elsewhere")));
+        drop(file);
+        assert!(!captured(folder.path()));
     }
 }

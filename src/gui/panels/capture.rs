@@ -39,6 +39,8 @@ pub struct CaptureFacts {
     pub unsaved: Arc<Vec<PathBuf>>,
     /// Files of the open capture that were not saved.
     pub to_save: Vec<PathBuf>,
+    /// Another window still captures into a file that is open here.
+    pub written_elsewhere: bool,
 }
 
 impl CaptureFacts {

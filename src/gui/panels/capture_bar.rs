@@ -144,7 +144,8 @@ fn running_ui(
             );
     }
     agents_ui(ui, &status.agents);
-    let sip = ctx.view.messages().len();
+    // Those that have left memory among them.
+    let sip = ctx.view.messages().end();
     ui.label(counted(sip as u64, "SIP message", "SIP messages"));
     let silent = counts.packets == 0 && counts.octets == 0 && sip == 0;
     if status.phase == Phase::Running && silent && status.seconds >= 5 {

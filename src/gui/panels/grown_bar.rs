@@ -34,6 +34,9 @@ pub fn grown_bar_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) 
         let words = match (ctx.grown, ctx.paths.len()) {
             (Change::Replaced, 1) => "This file was replaced or cut since it was read: some of what is shown may not be in it any more",
             (Change::Replaced, _) => "One of these files was replaced or cut since it was read",
+            (_, _) if ctx.capture.written_elsewhere => {
+                "Another window captures into this file: it has grown since it was read"
+            }
             (_, 1) => "This file has grown since it was read",
             _ => "One of these files has grown since it was read",
         };

@@ -17,6 +17,7 @@ use crate::gui::file_watch::{Change, FileWatch};
 use crate::gui::find::Found;
 use crate::gui::lists::{Lists, Rows, RowsQuestion};
 use crate::gui::panels::call_columns::shown;
+use crate::gui::panels::capture::CaptureFacts;
 use crate::gui::pasting::{PastedText, Preview};
 use crate::gui::reading::Reading;
 use crate::index::ids::{CallId, MessageId};
@@ -73,6 +74,17 @@ impl Session {
     pub fn grown(&self) -> Change {
         let watch = self.file_watch.as_ref();
         watch.map(FileWatch::change).unwrap_or_default()
+    }
+
+    /// Live capture, for the panels.
+    pub fn capture_facts(&self) -> CaptureFacts {
+        let mut facts = self.capturing.facts(self.paths());
+        if self.file_watch.as_ref().is_some_and(FileWatch::in_use) {
+            // Saving moves the files away, and another window still writes them.
+            facts.to_save.clear();
+            facts.written_elsewhere = true;
+        }
+        facts
     }
 
     /// Order of the kind that is listed: that of another kind may not exist here.
