@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use sipscope::explain::{
-    Depth, Explanation, Piece, Place, Scene, Sentence, Target, Topic, explain,
+    Depth, Explanation, Piece, Place, Scene, Sentence, Target, Topic, catalogue, explain,
 };
 use sipscope::index::ids::MessageId;
 use sipscope::index::message_store::Repeat;
 use sipscope::ingest::{Loaded, Options, load};
-use sipscope::present::header_tree::{Node, header_tree};
+use sipscope::present::header_tree::{Node, each, header_tree};
 use sipscope::sip::message::decode;
 use sipscope::sip::scan::Framing;
 use sipscope::source::{CaptureFile, Chunk, OpenOptions};
@@ -148,6 +148,28 @@ fn param(text: &str, name: &str) -> Option<String> {
             .eq_ignore_ascii_case(name)
             .then(|| v.trim().to_owned())
     })
+}
+
+/// Numbers of telephone events: those of `0-15`, and those that a sentence names.
+fn numbers_of(item: &str) -> std::ops::RangeInclusive<u8> {
+    let number = |key: &str| match key.trim() {
+        "*" => 10,
+        "#" => 11,
+        "A" => 12,
+        "B" => 13,
+        "C" => 14,
+        "D" => 15,
+        key => {
+            let key = key.trim_start_matches("event ");
+            let digits = key.split(' ').next().unwrap();
+            digits.parse().unwrap_or_else(|_| panic!("{item}"))
+        }
+    };
+    let (from, to) = item
+        .split_once(" to ")
+        .or_else(|| item.split_once('-'))
+        .unwrap_or((item, item));
+    number(from)..=number(to)
 }
 
 fn framing(loaded: &Loaded, id: MessageId) -> Framing {
@@ -631,8 +653,95 @@ impl Checker<'_> {
                 }))
             }
             ("common/here" | "param/via/branch", "no-cseq") => Some(own.first("cseq").is_empty()),
-            ("status/200", to) if to.starts_with("to-") => {
-                Some(own.cseq().1.eq_ignore_ascii_case(&to[3..]))
+            ("status/200", to) if to.starts_with("to-") => Some(self.answers(own, to, sentence)),
+            ("header/expires", "seconds") => {
+                Some(own.first("expires") == number(sentence, "n").to_string())
+            }
+            ("header/expires", "zero") => Some(own.first("expires") == "0"),
+            ("header/session-expires", _) if !what.starts_with("about") => {
+                let value = own.first("session-expires").to_ascii_lowercase();
+                let seconds: u64 = value.split(';').next().unwrap().trim().parse().unwrap();
+                Some(match what {
+                    "seconds" => {
+                        number(sentence, "n") == seconds && number(sentence, "half") == seconds / 2
+                    }
+                    "without" => number(sentence, "last") == 32.min(seconds / 3),
+                    "open" => !value.contains("refresher") && !own.is_response(),
+                    side => {
+                        param(&value, "refresher").as_deref() == Some(side)
+                            && text(sentence, "msg") == own.cseq().1
+                    }
+                })
+            }
+            ("header/min-se", "seconds") => Some(
+                own.first("min-se") == number(sentence, "n").to_string()
+                    && number(sentence, "half") == number(sentence, "n") / 2,
+            ),
+            ("header/date", "not-gmt") => Some(!own.first("date").ends_with("GMT")),
+            ("param/event/id", "refer") => Some(all(&|r| {
+                r.method() == "REFER"
+                    && !r.is_response()
+                    && same_call(r)
+                    && own.first("event") == format!("refer;id={}", r.cseq().0)
+            })),
+            ("param/event/id", "refer-unseen") => {
+                let id = param(own.first("event"), "id").unwrap();
+                Some(!self.any(|r| {
+                    r.method() == "REFER"
+                        && !r.is_response()
+                        && same_call(r)
+                        && r.cseq().0.to_string() == id
+                        && r.tag("from") != own.tag("from")
+                }))
+            }
+            ("part/cseq/method", "own-method") => Some(
+                !own.is_response()
+                    && ["ACK", "CANCEL"].contains(&own.method())
+                    && text(sentence, "msg") == own.method(),
+            ),
+            (_, "repeated") if ["header/from", "header/to", "header/timestamp"].contains(&path) => {
+                Some(!own.is_response() && own.tag("to").is_none())
+            }
+            ("common/here", "copied-with-delay") => Some(all(&|r| {
+                let (asked, own) = (r.first("timestamp"), own.first("timestamp"));
+                !r.is_response() && own.starts_with(asked) && own.len() > asked.len()
+            })),
+            ("part/m/formats", list) if !list.starts_with("about") => {
+                let Some(Place::List(items)) = sentence.place("list") else {
+                    panic!()
+                };
+                let several = own.body.matches("m=").count() > 1;
+                Some(items.iter().all(|item| {
+                    let (n, name) = item.split_once(' ').unwrap_or((item, ""));
+                    let offered = at.value.split_whitespace().any(|own| own == n);
+                    let mapped = own.body.contains(&format!("a=rtpmap:{n} "));
+                    offered
+                        && match list {
+                            "fixed" => n.parse::<u8>().unwrap() < 35 && !name.is_empty(),
+                            "named" => own.body.contains(&format!("a=rtpmap:{n} {name}")),
+                            _ => several || !mapped,
+                        }
+                }))
+            }
+            ("sdp-attribute/fmtp" | "part/fmtp/parameters", "for-codec") => {
+                let (n, codec) = (text(sentence, "n"), text(sentence, "value"));
+                let line = format!("a=rtpmap:{n} {codec}");
+                let fixed = n.parse::<u8>().is_ok_and(|n| n < 35);
+                Some(
+                    own.body.contains(&format!("a=fmtp:{n} "))
+                        && (fixed || own.body.contains(&line)),
+                )
+            }
+            ("sdp-attribute/fmtp" | "part/fmtp/parameters", "keys") => {
+                Some(own.body.to_ascii_lowercase().contains("telephone-event"))
+            }
+            ("sdp-attribute/fmtp" | "part/fmtp/parameters", "events") => {
+                let Some(Place::List(items)) = sentence.place("list") else {
+                    panic!()
+                };
+                let told: BTreeSet<u8> = items.iter().flat_map(|item| numbers_of(item)).collect();
+                let value = at.value.split_whitespace().last().unwrap_or("");
+                Some(told == value.split(',').flat_map(numbers_of).collect())
             }
             ("common/here", "passed-on") => Some(all(&|r| {
                 r.is_response()
@@ -722,6 +831,37 @@ impl Checker<'_> {
                 let names_frames = !frames(sentence).is_empty();
                 assert!(!names_frames, "no check for {name}");
             }
+        }
+    }
+
+    /// What a 200 says: its request, read again, has to be of that kind.
+    fn answers(&self, own: &Raw, what: &str, sentence: &Sentence) -> bool {
+        let request = |response: &Raw| {
+            self.raws.iter().find(|r| {
+                !r.is_response()
+                    && r.top_branch() == response.top_branch()
+                    && r.first("call-id") == response.first("call-id")
+                    && r.cseq() == response.cseq()
+            })
+        };
+        let asked_tag = request(own).map(|r| r.tag("to"));
+        let is_invite = own.cseq().1 == "INVITE";
+        match what {
+            "to-invite" => is_invite && asked_tag == Some(None),
+            "to-reinvite" => is_invite && asked_tag.is_some_and(|tag| tag.is_some()),
+            "to-reinvite-of" => {
+                let first = self.raw(link(sentence, "frame"));
+                is_invite
+                    && asked_tag.is_some_and(|tag| tag.is_some())
+                    && (200..300).contains(&first.status())
+                    && first.cseq().1 == "INVITE"
+                    && request(first).is_some_and(|r| r.tag("to").is_none())
+                    && first.first("call-id") == own.first("call-id")
+            }
+            "to-some-invite" => is_invite && asked_tag.is_none(),
+            "to-unsubscribe" => own.cseq().1 == "SUBSCRIBE" && own.first("expires") == "0",
+            "to-subscribe" => own.cseq().1 == "SUBSCRIBE" && own.first("expires") != "0",
+            other => own.cseq().1.eq_ignore_ascii_case(&other[3..]),
         }
     }
 
@@ -917,7 +1057,7 @@ fn every_claim_holds_in_the_corpus() {
     none_wrong(&wrong);
     assert!(checked > 5_000, "only {checked} claims were checked");
     assert!(totals.contains_key("common/here#icmp-lost"));
-    println!("{checked} claims, {} kinds", totals.len());
+    println!("{checked} claims, {} kinds: {totals:#?}", totals.len());
 }
 
 #[test]
@@ -945,4 +1085,186 @@ fn every_claim_holds_in_the_seeds() {
 fn path_header(value: &str, raw: &Raw) -> String {
     let found = raw.headers.iter().find(|(_, v)| v == value);
     found.map(|(n, _)| n.clone()).unwrap_or_default()
+}
+
+/// The topics of the nodes of a message, by their paths.
+fn topics(text: &str) -> BTreeMap<String, &'static str> {
+    let framing = Framing {
+        datagram: true,
+        cut: false,
+        whole: false,
+    };
+    let octets = text.replace('\n', "\r\n").into_bytes();
+    let (message, _) = decode(&octets, framing);
+    let mut found = BTreeMap::new();
+    each(&header_tree(&octets, &message), &mut |path, _, node| {
+        found.insert(path.to_owned(), node.topic.path());
+    });
+    found
+}
+
+#[track_caller]
+fn check_topics(message: &str, expected: &[(&str, &str)]) {
+    let found = topics(message);
+    for (path, topic) in expected {
+        assert_eq!(found.get(*path), Some(topic), "{path} of {found:#?}");
+    }
+}
+
+#[test]
+fn one_name_can_be_a_part_and_a_parameter() {
+    check_topics(
+        "INVITE sip:+41@h:5;user=phone;port=1;host=x;headers=2;method=BYE SIP/2.0\n\
+         From: \"n\" <sip:user@h;user=ip?Call-ID=1&body=b>;tag=1;uri=2;display=3;user=4\n\
+         To: <tel:+41-44;phone-context=x;number=2>\n\
+         CSeq: 1 INVITE\n\
+         Via: SIP/2.0/UDP h:5;sent-by=x;host=y;branch=z9hG4bK1\n\
+         Content-Type: multipart/related;type=\"a/b\";boundary=b\n\
+         Session-Expires: 90;number=2;refresher=uac\n\
+         Authorization: Digest username=\"u\",scheme=\"x\",uri=\"sip:h\"\n\
+         Event: refer;id=7;value=2\n\
+         Contact: <sip:h>;expires=5;method=x\n\n",
+        &[
+            ("Request-Line > Request-URI > user", "part/uri/user"),
+            ("Request-Line > Request-URI > user[2]", "uri-param/user"),
+            ("Request-Line > Request-URI > port", "part/uri/port"),
+            ("Request-Line > Request-URI > port[2]", "unknown/param"),
+            ("Request-Line > Request-URI > host[2]", "unknown/param"),
+            ("Request-Line > Request-URI > headers", "unknown/param"),
+            ("Request-Line > Request-URI > method", "uri-param/method"),
+            ("From > display name", "part/display-name"),
+            ("From > uri", "part/uri"),
+            ("From > uri > user", "part/uri/user"),
+            ("From > uri > user[2]", "uri-param/user"),
+            ("From > uri > headers", "part/uri/headers"),
+            ("From > uri > headers > Call-ID", "header/call-id"),
+            ("From > uri > headers > body", "part/uri/body"),
+            ("From > tag", "param/from/tag"),
+            ("From > uri[2]", "unknown/param"),
+            ("From > user", "unknown/param"),
+            ("To > uri > user", "part/uri/number"),
+            ("To > uri > phone-context", "uri-param/phone-context"),
+            ("CSeq > method", "part/cseq/method"),
+            ("Via > sent-by", "part/via/sent-by"),
+            ("Via > sent-by[2]", "unknown/param"),
+            ("Via > host", "unknown/param"),
+            ("Content-Type > type", "part/media-type/type"),
+            ("Content-Type > type[2]", "param/content-type/type"),
+            ("Content-Type > boundary", "part/media-type/boundary"),
+            ("Session-Expires > number", "part/number"),
+            ("Session-Expires > number[2]", "unknown/param"),
+            (
+                "Session-Expires > refresher",
+                "param/session-expires/refresher",
+            ),
+            ("Authorization > scheme", "auth-scheme/digest"),
+            ("Authorization > scheme[2]", "unknown/param"),
+            ("Event > value", "event/refer"),
+            ("Event > id", "param/event/id@refer"),
+            ("Event > value[2]", "unknown/param"),
+            ("Contact", "header/contact"),
+            ("Contact > expires", "param/contact/expires"),
+            ("Contact > method", "unknown/param"),
+        ],
+    );
+}
+
+#[test]
+fn a_header_is_explained_by_the_message_it_stands_in() {
+    let check = |start: &str, cseq: &str, header: &str, topic: &str| {
+        let name = header.split(':').next().unwrap();
+        let message = format!("{start}\nCSeq: 1 {cseq}\n{header}\n\n");
+        check_topics(&message, &[(name, topic)]);
+    };
+    let (contact, expires) = ("Contact: <sip:h>", "Expires: 60");
+    check("INVITE sip:h SIP/2.0", "INVITE", contact, "header/contact");
+    check(
+        "REGISTER sip:h SIP/2.0",
+        "REGISTER",
+        contact,
+        "header/contact@register",
+    );
+    check(
+        "SIP/2.0 200 OK",
+        "REGISTER",
+        contact,
+        "header/contact@bindings",
+    );
+    check("SIP/2.0 200 OK", "INVITE", contact, "header/contact");
+    check(
+        "SIP/2.0 302 Moved",
+        "INVITE",
+        contact,
+        "header/contact@redirect",
+    );
+    check(
+        "SIP/2.0 485 Ambiguous",
+        "INVITE",
+        contact,
+        "header/contact@redirect",
+    );
+    check(
+        "INVITE sip:h SIP/2.0",
+        "INVITE",
+        "Require: 100rel",
+        "header/require",
+    );
+    check(
+        "SIP/2.0 180 Ringing",
+        "INVITE",
+        "Require: 100rel",
+        "header/require@response",
+    );
+    check(
+        "SUBSCRIBE sip:h SIP/2.0",
+        "SUBSCRIBE",
+        "Accept: a/b",
+        "header/accept@subscribe",
+    );
+    check(
+        "OPTIONS sip:h SIP/2.0",
+        "OPTIONS",
+        "Accept: a/b",
+        "header/accept",
+    );
+    check(
+        "INVITE sip:h SIP/2.0",
+        "INVITE",
+        expires,
+        "header/expires@invite",
+    );
+    check(
+        "REGISTER sip:h SIP/2.0",
+        "REGISTER",
+        expires,
+        "header/expires@wish",
+    );
+    check(
+        "SIP/2.0 200 OK",
+        "REGISTER",
+        expires,
+        "header/expires@granted",
+    );
+    check("SIP/2.0 404 No", "REGISTER", expires, "header/expires");
+}
+
+#[test]
+fn a_variant_says_the_rest_as_its_base_does() {
+    for entry in catalogue()
+        .entries()
+        .iter()
+        .filter(|e| e.path.contains('@'))
+    {
+        let base = catalogue().get(entry.base()).expect("a base");
+        assert!(
+            !entry.source.is_empty() && !entry.glance.is_empty(),
+            "{}",
+            entry.path
+        );
+        let says_more = entry.glance != base.glance || entry.about != base.about;
+        assert!(says_more, "{}", entry.path);
+        for name in base.here.keys() {
+            assert!(entry.here.contains_key(name), "{}: {name}", entry.path);
+        }
+    }
 }

@@ -39,7 +39,7 @@ impl Topic {
 /// One row of the catalogue.
 #[derive(Clone, Debug, Default)]
 pub struct Entry {
-    /// Its path.
+    /// Its path. After `@` stands for which messages it is meant: a variant of the path before.
     pub path: String,
     /// One line.
     pub glance: String,
@@ -51,6 +51,41 @@ pub struct Entry {
     pub watch_out: Vec<String>,
     /// RFC and section.
     pub source: String,
+}
+
+impl Entry {
+    /// Its path without the variant.
+    pub fn base(&self) -> &str {
+        base(&self.path)
+    }
+
+    /// A variant has what it does not say otherwise from its base.
+    fn inherit(&mut self, from: &Self) {
+        let or = |own: &mut Vec<String>, theirs: &Vec<String>| {
+            if own.is_empty() {
+                own.clone_from(theirs);
+            }
+        };
+        or(&mut self.about, &from.about);
+        or(&mut self.watch_out, &from.watch_out);
+        for (own, theirs) in [
+            (&mut self.glance, &from.glance),
+            (&mut self.source, &from.source),
+        ] {
+            if own.is_empty() {
+                own.clone_from(theirs);
+            }
+        }
+        for (name, sentence) in &from.here {
+            self.here
+                .entry(name.clone())
+                .or_insert_with(|| sentence.clone());
+        }
+    }
+}
+
+fn base(path: &str) -> &str {
+    path.split('@').next().unwrap_or_default()
 }
 
 /// How lists are joined.
@@ -147,6 +182,7 @@ const FULL: &[(&str, &str)] = texts![
     "sdp",
     "headers_full",
     "layers",
+    "dscp",
 ];
 
 const HEADER_PARAMS: &str = include_str!("../../assets/registry/sip_header_params.csv");
@@ -193,6 +229,17 @@ impl Catalogue {
         for (_, text) in FULL {
             for (path, words) in read(text) {
                 add(found.entry(path).or_default(), words);
+            }
+        }
+        let bases: BTreeMap<String, Entry> = found
+            .keys()
+            .filter(|path| path.contains('@'))
+            .filter_map(|path| found.get_key_value(base(path)))
+            .map(|(path, entry)| (path.clone(), entry.clone()))
+            .collect();
+        for (path, entry) in found.iter_mut().filter(|(path, _)| path.contains('@')) {
+            if let Some(from) = bases.get(base(path)) {
+                entry.inherit(from);
             }
         }
         let mut result = Self {
@@ -357,7 +404,7 @@ mod tests {
                 let number: u32 = digits.parse().unwrap();
                 assert!(
                     // The oldest one is that of UDP.
-                    (768..=9_900).contains(&number),
+                    (768..=9_999).contains(&number),
                     "{}: RFC {number}",
                     entry.path
                 );

@@ -109,13 +109,27 @@ pub fn tree(layers: &[LayerNode]) -> Vec<Node> {
         topic,
         children,
     };
+    // The version of IP above a layer.
+    let mut ip = None;
     let line = |layer: &LayerNode| {
+        if matches!(layer.layer, Layer::Ipv4 | Layer::Ipv6) {
+            ip = Some(layer.layer);
+        }
         let path = format!("layer/{}", layer.layer.name());
         let topic = Topic::of(&path);
         let field = |name: &str| Topic::find(&format!("{path}/{}", name.to_ascii_lowercase()));
         let fields = layer.fields.iter();
         let fields = fields.map(|f| {
-            let topic = field(f.name).unwrap_or(topic);
+            let by_value = match (layer.layer, f.name) {
+                (Layer::Ipv4 | Layer::Ipv6, "DSCP") => class_of_service(&f.value),
+                (Layer::Udp, "checksum") if f.value == "0x0000" => match ip {
+                    Some(Layer::Ipv4) => Topic::find("layer/udp/checksum@none"),
+                    Some(_) => Topic::find("layer/udp/checksum@none-ipv6"),
+                    None => None,
+                },
+                _ => None,
+            };
+            let topic = by_value.or_else(|| field(f.name)).unwrap_or(topic);
             node(f.name, &f.value, f.span, topic, Vec::new())
         });
         node(
@@ -127,4 +141,56 @@ pub fn tree(layers: &[LayerNode]) -> Vec<Node> {
         )
     };
     layers.iter().map(line).collect()
+}
+
+/// The topic of a DSCP: its number stands first.
+fn class_of_service(value: &str) -> Option<Topic> {
+    let number = value.split(' ').next().unwrap_or_default();
+    Topic::find(&format!("dscp/{number}")).or_else(|| Topic::find("dscp/other"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::packet::LayerField;
+
+    #[track_caller]
+    fn check(ip: Layer, layer: Layer, name: &'static str, value: &str, topic: &str) {
+        let node = |layer, fields| LayerNode {
+            layer,
+            name: "",
+            value: String::new(),
+            span: Span::default(),
+            fields,
+        };
+        let field = LayerField {
+            name,
+            value: value.to_owned(),
+            span: Span::default(),
+        };
+        let found = tree(&[node(ip, Vec::new()), node(layer, vec![field])]);
+        assert_eq!(found[1].children[0].topic.path(), topic);
+    }
+
+    #[test]
+    fn some_values_have_an_explanation_of_their_own() {
+        let ipv6 = Layer::Ipv6;
+        for ip in [Layer::Ipv4, ipv6] {
+            check(ip, ip, "DSCP", "46 (EF)", "dscp/46");
+            check(ip, ip, "DSCP", "45", "dscp/45");
+            check(ip, ip, "DSCP", "0 (default)", "dscp/0");
+            check(ip, ip, "DSCP", "63", "dscp/other");
+            check(ip, Layer::Udp, "checksum", "0x0001", "layer/udp/checksum");
+        }
+        let none = "layer/udp/checksum@none";
+        check(Layer::Ipv4, Layer::Udp, "checksum", "0x0000", none);
+        check(
+            ipv6,
+            Layer::Udp,
+            "checksum",
+            "0x0000",
+            "layer/udp/checksum@none-ipv6",
+        );
+        check(ipv6, Layer::Tcp, "checksum", "0x0000", "layer/tcp/checksum");
+    }
 }

@@ -1,26 +1,68 @@
 //! Which explanation each node of the header tree has.
 //!
 //! A second pass over the finished tree: names of nodes and the header around them say what they are.
+//! A name alone does not: `user` is a part of a URI and a parameter of it. What a header means may depend
+//! on the message; then the topic is a variant, `header/contact@redirect`.
 
 use super::header_tree::Node;
 use crate::explain::Topic;
 use crate::sip::header_name::{Grammar, HeaderName};
 use crate::sip::message::Message;
+use crate::sip::method::Method;
 use crate::sip::start_line::StartKind;
 
 /// Names the topic of every node.
 pub(super) fn assign(nodes: &mut [Node], bytes: &[u8], message: &Message) {
     let mut nodes = nodes.iter_mut();
     if let Some(start) = nodes.next() {
-        start_line(start, message.start.kind);
+        start_line(start, message.start.kind, bytes);
     }
     let mut fields = message.headers.iter();
     for node in nodes {
         match fields.next() {
-            Some(known) => field(node, known.name, !known.name_span.of(bytes).is_empty()),
-            None => rest(node),
+            Some(known) => {
+                let has_colon = !known.name_span.of(bytes).is_empty();
+                field(node, known.name, has_colon, bytes);
+                if let Some(variant) = variant(node.topic, message) {
+                    node.topic = variant;
+                }
+            }
+            None => rest(node, bytes),
         }
     }
+}
+
+/// What a header means in a message like this one, where that differs.
+fn variant(topic: Topic, message: &Message) -> Option<Topic> {
+    let is_response = message.start.kind == StartKind::Response;
+    let method = match is_response {
+        true => message.cseq().map(|cseq| cseq.method),
+        false => Some(message.start.method),
+    };
+    let status = if is_response { message.start.status } else { 0 };
+    let name = match (topic.path(), method, status) {
+        ("header/contact", Some(Method::Register), 0) => "register",
+        ("header/contact", Some(Method::Register), 200..=299) => "bindings",
+        ("header/contact", _, 300..=399 | 485) => "redirect",
+        ("header/require", _, 100..) => "response",
+        ("header/accept", Some(Method::Subscribe), 0) => "subscribe",
+        ("header/expires", Some(Method::Invite), 0) => "invite",
+        ("header/expires", Some(Method::Register | Method::Subscribe | Method::Publish), 0) => {
+            "wish"
+        }
+        (
+            "header/expires",
+            Some(Method::Register | Method::Subscribe | Method::Publish),
+            200..=299,
+        ) => "granted",
+        _ => return None,
+    };
+    Topic::find(&format!("{}@{name}", topic.path()))
+}
+
+/// True for a part of a value that stands by itself; a parameter has its name before it.
+fn is_part(node: &Node, bytes: &[u8]) -> bool {
+    node.value == String::from_utf8_lossy(node.span.of(bytes))
 }
 
 fn named(above: &str, name: &str) -> Option<Topic> {
@@ -31,7 +73,7 @@ fn method(text: &str) -> Topic {
     Topic::find(&format!("method/{}", text.trim())).unwrap_or_else(|| Topic::of("unknown/method"))
 }
 
-fn start_line(node: &mut Node, kind: StartKind) {
+fn start_line(node: &mut Node, kind: StartKind, bytes: &[u8]) {
     let request = kind == StartKind::Request;
     node.topic = Topic::of(if request {
         "start/request-line"
@@ -46,7 +88,7 @@ fn start_line(node: &mut Node, kind: StartKind) {
             "status code" => status(&child.value),
             _ => Topic::of("start/reason-phrase"),
         };
-        uri(&mut child.children);
+        uri(&mut child.children, bytes);
     }
 }
 
@@ -58,27 +100,31 @@ fn status(text: &str) -> Topic {
         .unwrap_or_default()
 }
 
-fn uri(parts: &mut [Node]) {
-    let mut after_headers = false;
+fn uri(parts: &mut [Node], bytes: &[u8]) {
+    let is_tel = parts
+        .first()
+        .is_some_and(|scheme| scheme.value.eq_ignore_ascii_case("tel"));
     for part in parts {
-        let own = match part.name.as_str() {
-            "scheme" | "user" | "password" | "host" | "port" => named("part/uri", &part.name),
-            "headers" => {
+        let own = match (is_part(part, bytes), part.name.as_str()) {
+            (true, "user") if is_tel => Topic::find("part/uri/number"),
+            (true, "headers") => {
                 for header in &mut part.children {
-                    header.topic = named("header", &header.name)
-                        .unwrap_or_else(|| Topic::of("unknown/header"));
+                    header.topic = match header.name.eq_ignore_ascii_case("body") {
+                        true => Topic::of("part/uri/body"),
+                        false => named("header", &header.name)
+                            .unwrap_or_else(|| Topic::of("unknown/header")),
+                    };
                 }
-                after_headers = true;
                 named("part/uri", "headers")
             }
-            _ if after_headers => None,
-            name => named("uri-param", name).or_else(|| Topic::find("unknown/param")),
+            (true, name) => named("part/uri", name),
+            (false, name) => named("uri-param", name).or_else(|| Topic::find("unknown/param")),
         };
         part.topic = own.unwrap_or_default();
     }
 }
 
-fn field(node: &mut Node, name: HeaderName, has_colon: bool) {
+fn field(node: &mut Node, name: HeaderName, has_colon: bool, bytes: &[u8]) {
     if !has_colon {
         node.topic = Topic::of("unknown/line");
         return;
@@ -94,10 +140,10 @@ fn field(node: &mut Node, name: HeaderName, has_colon: bool) {
     if several {
         for child in &mut node.children {
             child.topic = value_topic(text, &child.value).unwrap_or(node.topic);
-            parts(&mut child.children, name, text);
+            parts(&mut child.children, name, text, bytes);
         }
     } else {
-        parts(&mut node.children, name, text);
+        parts(&mut node.children, name, text, bytes);
     }
 }
 
@@ -117,83 +163,94 @@ fn value_topic(header: &str, value: &str) -> Option<Topic> {
     }
 }
 
-fn parts(nodes: &mut [Node], name: HeaderName, header: &str) {
-    let telephone = header == "Reason"
-        && nodes
-            .first()
-            .is_some_and(|n| n.value.eq_ignore_ascii_case("Q.850"));
-    let sip_cause = header == "Reason"
-        && nodes
-            .first()
-            .is_some_and(|n| n.value.eq_ignore_ascii_case("SIP"));
+fn parts(nodes: &mut [Node], name: HeaderName, header: &str, bytes: &[u8]) {
+    let first = |text: &str| {
+        let first = nodes.first();
+        first.is_some_and(|node| node.value.eq_ignore_ascii_case(text))
+    };
+    let telephone = header == "Reason" && first("Q.850");
+    let sip_cause = header == "Reason" && first("SIP");
+    let transfer = header == "Event" && first("refer");
     for node in nodes.iter_mut() {
-        let grammar = name.grammar();
-        let own = match (grammar, node.name.as_str()) {
-            (Grammar::Via, "sent-protocol" | "sent-by") => {
-                for part in &mut node.children {
-                    part.topic = named("part/via", &part.name).unwrap_or_default();
+        let own = match is_part(node, bytes) {
+            true => part(node, name.grammar(), header, bytes),
+            false => match node.name.as_str() {
+                "cause" if telephone => {
+                    named("q850", &node.value).or_else(|| Topic::find("unknown/cause"))
                 }
-                named("part/via", &node.name)
+                "cause" if sip_cause => Some(status(&node.value)).filter(|t| *t != Topic::NONE),
+                "id" if transfer => Topic::find("param/event/id@refer"),
+                "reason" if header == "Subscription-State" => {
+                    named("subscription-reason", &node.value)
+                        .or_else(|| named("param/subscription-state", "reason"))
+                }
+                "boundary" | "charset" if name.grammar() == Grammar::MediaType => {
+                    named("part/media-type", &node.name)
+                }
+                param => named(&format!("param/{}", header.to_ascii_lowercase()), param),
             }
-            (Grammar::Address, "display name") => Topic::find("part/display-name"),
-            (Grammar::Address, "uri") => {
-                uri(&mut node.children);
-                Topic::find("part/uri")
-            }
-            (Grammar::CSeq, "number") => Topic::find("part/cseq/number"),
-            (Grammar::CSeq, "method") => Some(method(&node.value)),
-            (Grammar::Challenge | Grammar::Credentials, "scheme") => {
-                named("auth-scheme", &node.value).or_else(|| Topic::find("part/auth/scheme"))
-            }
-            (Grammar::Challenge | Grammar::Credentials, "credentials") => {
-                Topic::find("part/auth/credentials")
-            }
-            (Grammar::Warning, "code") => {
-                named("warning", &node.value).or_else(|| Topic::find("part/warning/code"))
-            }
-            (Grammar::Warning, "agent" | "text") => named("part/warning", &node.name),
-            (Grammar::MediaType, "type" | "subtype" | "boundary" | "charset") => {
-                named("part/media-type", &node.name)
-            }
-            (Grammar::Token | Grammar::CallId | Grammar::Params, "value") => {
-                value_topic(header, &node.value).or_else(|| Topic::find("part/value"))
-            }
-            (Grammar::Integer, "number") => Topic::find("part/number"),
-            (_, "cause") if telephone => {
-                named("q850", &node.value).or_else(|| Topic::find("unknown/cause"))
-            }
-            (_, "cause") if sip_cause => Some(status(&node.value)).filter(|t| *t != Topic::NONE),
-            (_, param) => named(&format!("param/{}", header.to_ascii_lowercase()), param)
-                .or_else(|| Topic::find("unknown/param")),
+            .or_else(|| Topic::find("unknown/param")),
         };
         node.topic = own.unwrap_or_default();
     }
 }
 
+/// A part of a value that is no parameter.
+fn part(node: &mut Node, grammar: Grammar, header: &str, bytes: &[u8]) -> Option<Topic> {
+    match (grammar, node.name.as_str()) {
+        (Grammar::Via, "sent-protocol" | "sent-by") => {
+            for part in &mut node.children {
+                part.topic = named("part/via", &part.name).unwrap_or_default();
+            }
+            named("part/via", &node.name)
+        }
+        (Grammar::Address, "display name") => Topic::find("part/display-name"),
+        (Grammar::Address, "uri") => {
+            uri(&mut node.children, bytes);
+            Topic::find("part/uri")
+        }
+        (Grammar::CSeq, "number") => Topic::find("part/cseq/number"),
+        (Grammar::CSeq, "method") => Topic::find("part/cseq/method"),
+        (Grammar::Challenge | Grammar::Credentials, "scheme") => {
+            named("auth-scheme", &node.value).or_else(|| Topic::find("part/auth/scheme"))
+        }
+        (Grammar::Challenge | Grammar::Credentials, "credentials") => {
+            Topic::find("part/auth/credentials")
+        }
+        (Grammar::Warning, "code") => {
+            named("warning", &node.value).or_else(|| Topic::find("part/warning/code"))
+        }
+        (Grammar::Warning, "agent" | "text") => named("part/warning", &node.name),
+        (Grammar::MediaType, "type" | "subtype") => named("part/media-type", &node.name),
+        (Grammar::Integer, "number") => Topic::find("part/number"),
+        _ => value_topic(header, &node.value).or_else(|| Topic::find("part/value")),
+    }
+}
+
 /// Bodies and what is beyond limits.
-fn rest(node: &mut Node) {
+fn rest(node: &mut Node, bytes: &[u8]) {
     match node.name.as_str() {
         "body" => node.topic = Topic::of("part/body"),
         "more header lines" => node.topic = Topic::of("part/more-headers"),
         "trailing octets" => node.topic = Topic::of("part/trailing"),
         _ => {}
     }
-    body(&mut node.children);
+    body(&mut node.children, bytes);
 }
 
-fn body(nodes: &mut [Node]) {
+fn body(nodes: &mut [Node], bytes: &[u8]) {
     for node in nodes {
         let name = node.name.clone();
         match name.as_str() {
             "part" => {
                 node.topic = Topic::of("part/body-part");
-                body(&mut node.children);
+                body(&mut node.children, bytes);
             }
             "content" => node.topic = Topic::of("part/content"),
             "no SDP line" => node.topic = Topic::of("unknown/sdp-line"),
             _ if name.len() == 2 && name.ends_with('=') => sdp_line(node),
             // A header field of a part.
-            _ => field(node, HeaderName::from_bytes(name.as_bytes()), true),
+            _ => field(node, HeaderName::from_bytes(name.as_bytes()), true, bytes),
         }
     }
 }

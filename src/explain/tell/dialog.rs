@@ -244,6 +244,23 @@ pub(super) fn cseq(scene: &Scene<'_>, out: &mut Here<'_>) {
     }
 }
 
+/// The method in CSeq: in a response the only place that names it.
+pub(super) fn cseq_method(scene: &Scene<'_>, out: &mut Here<'_>) {
+    let row = scene.row;
+    if row.is_response() {
+        if let Some(request) = row.request() {
+            let places = [
+                ("msg", words(scene.name_of(request))),
+                ("frame", frame(scene, request)),
+            ];
+            out.say("response-to", &places);
+        }
+    } else if matches!(row.method, Method::Ack | Method::Cancel) {
+        let method = words(scene.view.method_name(scene.id).to_owned());
+        out.say("own-method", &[("msg", method)]);
+    }
+}
+
 /// Requests of the same side before and after.
 fn steps(scene: &Scene<'_>, number: u32, out: &mut Here<'_>) {
     let row = scene.row;

@@ -3,8 +3,6 @@
 use super::{Here, frame, value, who};
 use crate::explain::Target;
 use crate::explain::scene::{Read, Scene};
-use crate::explain::text::Place;
-use crate::index::ids::MessageId;
 use crate::sip::message::{HeaderField, Message, Param};
 use crate::span::Span;
 
@@ -20,28 +18,31 @@ pub(super) fn any(scene: &Scene<'_>, target: Target, path: &str, out: &mut Here<
     }
 }
 
-/// A field, or a parameter of one: the same on the hop before, or not.
+/// True when the message has this header at this place.
+pub(super) fn is_header(scene: &Scene<'_>, target: Target, path: &str) -> bool {
+    let Some(field) = field_at(scene.message, target.span) else {
+        return false;
+    };
+    let name = field.name.as_str().unwrap_or_default();
+    crate::explain::catalogue::path_of("header/", name) == path
+}
+
+/// A field, or a parameter of one: what it means, then whether it came from the hop before. Who set
+/// a value is told only where that is not just the sender.
 fn header(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
     let Some(field) = field_at(scene.message, target.span) else {
         return;
     };
     let own = part(field, scene.octets, target.span);
-    special(scene, field, out);
+    super::special::of(scene, field, &own, out);
+    if scene.row.is_request() && scene.row.to_tag.is_none() {
+        out.may_say("repeated", &[]);
+    }
+    out.about();
     if copied(scene, field, out) {
         return;
     }
     let Some(before) = scene.hop_before() else {
-        // Who sends with a single Via has made the message; so has an end that answers.
-        let made = match scene.row.is_request() {
-            true => scene.row.via_count == 1,
-            false => scene.sender().is_end(),
-        };
-        if !own.is_empty() && made {
-            out.say(
-                "set",
-                &[("who", who(scene.sender())), ("value", value(own))],
-            );
-        }
         return;
     };
     let Some(read) = scene.read(before) else {
@@ -69,7 +70,7 @@ fn header(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
 /// What a response repeats from its request (8.2.6.2).
 fn copied(scene: &Scene<'_>, field: &HeaderField, out: &mut Here<'_>) -> bool {
     let repeated = ["header/from", "header/to", "header/timestamp"];
-    if scene.row.is_request() || !repeated.contains(&out.entry.path.as_str()) {
+    if scene.row.is_request() || !repeated.contains(&out.entry.base()) {
         return false;
     }
     let own = String::from_utf8_lossy(field.value.of(scene.octets)).into_owned();
@@ -84,7 +85,11 @@ fn copied(scene: &Scene<'_>, field: &HeaderField, out: &mut Here<'_>) -> bool {
     match asked {
         Some(asked) if asked == own => out.say("copied", &[("frame", frame(scene, request))]),
         Some(asked) if own.starts_with(&asked) => {
-            out.say("copied-with-tag", &[("frame", frame(scene, request))]);
+            let name = match out.entry.base() {
+                "header/timestamp" => "copied-with-delay",
+                _ => "copied-with-tag",
+            };
+            out.say(name, &[("frame", frame(scene, request))]);
         }
         _ => {}
     }
@@ -186,92 +191,5 @@ fn part(field: &HeaderField, octets: &[u8], span: Span) -> String {
     match params(field).iter().find(|p| p.name.start == span.start) {
         Some(param) => text(param.value.unwrap_or_default()),
         None => text(field.value),
-    }
-}
-
-/// Sentences of single headers that need a number or a partner.
-fn special(scene: &Scene<'_>, field: &HeaderField, out: &mut Here<'_>) {
-    let row = scene.row;
-    let own = String::from_utf8_lossy(field.value.of(scene.octets))
-        .trim()
-        .to_owned();
-    let number = own
-        .split(|c: char| !c.is_ascii_digit())
-        .next()
-        .and_then(|d| d.parse::<u64>().ok());
-    match out.entry.path.as_str() {
-        "header/content-length" => {
-            let body = u64::from(
-                scene
-                    .message
-                    .body
-                    .end
-                    .saturating_sub(scene.message.body.start),
-            );
-            let Some(said) = number else { return };
-            let places = [("n", Place::Number(said)), ("body", Place::Number(body))];
-            let name = match (said == 0, said == body) {
-                (true, true) => "empty",
-                (false, true) => "fits",
-                _ => "differs",
-            };
-            out.say(name, &places);
-        }
-        "header/content-type" if !scene.message.sessions.is_empty() => {
-            use crate::index::message_store::SdpKind;
-            let name = match row.sdp {
-                SdpKind::Offer => "offer",
-                SdpKind::Answer => "answer",
-                _ => "session",
-            };
-            out.say(name, &[]);
-        }
-        "header/expires"
-        | "header/session-expires"
-        | "header/min-expires"
-        | "header/min-se"
-        | "header/retry-after" => {
-            let Some(seconds) = number else { return };
-            out.may_say(
-                if seconds == 0 { "zero" } else { "seconds" },
-                &[("n", Place::Number(seconds))],
-            );
-        }
-        "header/rack" => {
-            let mut parts = own.split_whitespace();
-            let (Some(rseq), Some(cseq)) = (parts.next(), parts.next()) else {
-                return;
-            };
-            let acked = scene.others().filter(|(id, r)| {
-                *id < scene.id
-                    && r.is_response()
-                    && r.status > 100
-                    && r.status < 200
-                    && r.cseq().is_some_and(|c| c.to_string() == cseq)
-            });
-            let found: Option<MessageId> = acked
-                .map(|(id, _)| id)
-                .collect::<Vec<_>>()
-                .into_iter()
-                .find(|id| {
-                    scene.read(*id).is_some_and(|read| {
-                        let span = read
-                            .message
-                            .first_value(crate::sip::header_name::Header::RSeq);
-                        span.of(&read.octets) == rseq.as_bytes()
-                    })
-                });
-            match found {
-                Some(id) => out.say(
-                    "acknowledges",
-                    &[("frame", frame(scene, id)), ("value", value(rseq))],
-                ),
-                None if scene.sees_all() => {
-                    out.say("acknowledges-unseen", &[("value", value(rseq))])
-                }
-                None => {}
-            }
-        }
-        _ => {}
     }
 }

@@ -5,6 +5,7 @@ mod dialog;
 mod general;
 mod routing;
 mod sdp;
+mod special;
 mod start;
 mod via;
 
@@ -23,6 +24,8 @@ pub(super) struct Here<'e> {
     named: Vec<Who>,
     /// By which rule a partner was found, for experts: a sentence of `common/rules`.
     pub(super) rule: Option<&'static str>,
+    /// What holds always has been told.
+    told_about: bool,
 }
 
 impl<'e> Here<'e> {
@@ -37,25 +40,29 @@ impl<'e> Here<'e> {
             sentences: Vec::new(),
             named: Vec::new(),
             rule: None,
+            told_about: false,
         }
     }
 }
 
 impl Here<'_> {
-    /// Adds what holds always.
+    /// Adds what holds always, once.
     fn about(&mut self) {
+        if std::mem::replace(&mut self.told_about, true) {
+            return;
+        }
         for (number, sentence) in self.entry.about.iter().enumerate() {
-            self.push(format!("{}#about{number}", self.entry.path), sentence, &[]);
+            self.push(
+                format!("{}#about{number}", self.entry.base()),
+                sentence,
+                &[],
+            );
         }
     }
 
     /// Adds a sentence of this topic, else of those that all topics share.
     fn say(&mut self, name: &str, places: &[(&'static str, Place)]) {
-        let own = self
-            .entry
-            .here
-            .get(name)
-            .map(|t| (self.entry.path.as_str(), t));
+        let own = self.entry.here.get(name).map(|t| (self.entry.base(), t));
         let shared = || {
             let entry = catalogue().get("common/here")?;
             entry.here.get(name).map(|t| (entry.path.as_str(), t))
@@ -127,7 +134,9 @@ impl Here<'_> {
 pub(super) fn here<'e>(scene: &Scene<'_>, target: Target, entry: &'e Entry) -> Here<'e> {
     let mut here = Here::new(entry);
     let out = &mut here;
-    match entry.path.as_str() {
+    match entry.base() {
+        // A header for a later request, as a URI can hold it: nothing of it is about this message.
+        path if path.starts_with("header/") && !general::is_header(scene, target, path) => {}
         "header/via" => via::header(scene, target, out),
         "param/via/branch" => via::branch(scene, target, out),
         "param/via/received" | "param/via/rport" => via::received(scene, target, out),
@@ -135,6 +144,7 @@ pub(super) fn here<'e>(scene: &Scene<'_>, target: Target, entry: &'e Entry) -> H
         "param/from/tag" | "param/to/tag" => dialog::tag(scene, target, out),
         "header/call-id" => dialog::call_id(scene, out),
         "header/cseq" => dialog::cseq(scene, out),
+        "part/cseq/method" => dialog::cseq_method(scene, out),
         "header/contact" => routing::contact(scene, target, out),
         "header/record-route" => routing::record_route(scene, target, out),
         "header/route" => routing::route(scene, target, out),
@@ -155,6 +165,8 @@ pub(super) fn here<'e>(scene: &Scene<'_>, target: Target, entry: &'e Entry) -> H
         "sdp-line/c" => sdp::connection(scene, target, out),
         "sdp-line/m" => sdp::media(scene, target, out),
         "sdp-line/o" => sdp::origin(scene, target, out),
+        "part/m/formats" => sdp::numbers(scene, target, out),
+        "sdp-attribute/fmtp" | "part/fmtp/parameters" => sdp::settings(scene, target, out),
         path if path.starts_with("method/") => start::method(scene, target, out),
         path if path.starts_with("status/") => start::status(scene, target, out),
         path => general::any(scene, target, path, out),
@@ -191,7 +203,7 @@ fn octets_of(target: Target) -> [(&'static str, Place); 2] {
 /// What only experts want to know.
 pub(super) fn for_experts(target: Target, here: &mut Here<'_>) {
     here.say("octets", &octets_of(target));
-    if let Some(grammar) = super::catalogue::grammar(&here.entry.path) {
+    if let Some(grammar) = super::catalogue::grammar(here.entry.base()) {
         here.say("grammar", &[("value", Place::Words(grammar))]);
     }
     let rules = catalogue().get("common/rules");

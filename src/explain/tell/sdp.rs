@@ -410,19 +410,95 @@ pub(super) fn line(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
                 }
                 payload_seen(scene, session, media.map(|(_, m)| m), number, out);
             }
-            Meaning::Fmtp { format, params } => {
-                out.may_say(
-                    "for-format",
-                    &[
-                        ("value", value(scene.text(format))),
-                        ("params", value(scene.text(params))),
-                    ],
-                );
-            }
             Meaning::Number(Some(number)) => out.may_say("number", &[("n", Place::Number(number))]),
             _ => {}
         }
     }
+}
+
+/// The numbers of an m= line: which are fixed, which this description names (RFC 3551, 6).
+pub(super) fn numbers(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
+    let Some(session) = session_at(scene, target.span) else {
+        return;
+    };
+    let Some((_, media)) = media_at(session, target.span) else {
+        return;
+    };
+    if !scene.text(media.line.proto).contains("RTP/") {
+        return;
+    }
+    let is_fixed = |number: &str| number.parse().ok().and_then(static_payload).is_some();
+    let all = formats(session, media, scene.octets);
+    let (fixed, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(n, _)| is_fixed(n));
+    let (unnamed, named): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|(_, name)| name.is_empty());
+    for (name, list) in [("fixed", fixed), ("named", named), ("unnamed", unnamed)] {
+        if !list.is_empty() {
+            out.say(name, &[("list", Place::List(shown(&list)))]);
+        }
+    }
+}
+
+/// fmtp: which codec it is for, and what it says of telephone events (RFC 4733, 2.4.1).
+pub(super) fn settings(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
+    let Some(session) = session_at(scene, target.span) else {
+        return;
+    };
+    let holds = |l: &&Line| l.span.start <= target.span.start && target.span.end <= l.span.end;
+    let Some(Content::Attribute(attribute)) = session.lines.iter().find(holds).map(|l| &l.content)
+    else {
+        return;
+    };
+    let Meaning::Fmtp { format, params } = attribute.meaning else {
+        return;
+    };
+    let number = scene.text(format);
+    let codecs = media_at(session, target.span)
+        .map(|(_, media)| formats(session, media, scene.octets))
+        .unwrap_or_default();
+    let codec = codecs.into_iter().find(|(n, _)| *n == number);
+    let codec = codec.map(|(_, name)| name).unwrap_or_default();
+    out.may_say(
+        "for-codec",
+        &[("n", words(number)), ("value", value(codec.clone()))],
+    );
+    if codec.to_ascii_lowercase().starts_with("telephone-event") {
+        if let Some(events) = events(&scene.text(params)) {
+            out.say("events", &[("list", Place::List(events))]);
+        }
+        out.say("keys", &[]);
+    }
+}
+
+/// Numbers of telephone events, in ranges, as keys: `0-11,16` (RFC 4733, 2.4.1, 3.2).
+fn events(list: &str) -> Option<Vec<String>> {
+    let list = list.trim();
+    let list = list.strip_prefix("events=").unwrap_or(list);
+    let mut named = Vec::new();
+    for range in list.split(',') {
+        let (from, to) = range.split_once('-').unwrap_or((range, range));
+        let (from, to): (u8, u8) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
+        if from > to {
+            return None;
+        }
+        let mut part = |low: u8, high: u8, name: &dyn Fn(u8) -> String| {
+            let (low, high) = (from.max(low), to.min(high));
+            match low.cmp(&high) {
+                std::cmp::Ordering::Less => named.push(format!("{} to {}", name(low), name(high))),
+                std::cmp::Ordering::Equal => named.push(name(low)),
+                std::cmp::Ordering::Greater => {}
+            }
+        };
+        part(0, 9, &|n| n.to_string());
+        part(10, 10, &|_| "*".to_owned());
+        part(11, 11, &|_| "#".to_owned());
+        part(12, 15, &|n| {
+            char::from(b'A'.saturating_add(n.saturating_sub(12))).to_string()
+        });
+        part(16, 16, &|_| "16 (hook flash)".to_owned());
+        part(17, u8::MAX, &|n| format!("event {n}"));
+    }
+    Some(named)
 }
 
 /// Was a packet with this payload type seen going to this place?
@@ -454,4 +530,22 @@ fn payload_seen(
         ("value", value(place.to_string())),
     ];
     out.may_say(if used { "seen" } else { "not-seen" }, &places);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_named_as_the_keys_of_a_telephone() {
+        let named = |list: &str| events(list).map(|list| list.join(" | "));
+        let check = |list: &str, expected: &str| assert_eq!(named(list).as_deref(), Some(expected));
+        check("0-15", "0 to 9 | * | # | A to D");
+        check("0-11,16", "0 to 9 | * | # | 16 (hook flash)");
+        check("0-16", "0 to 9 | * | # | A to D | 16 (hook flash)");
+        check("events=1,3,66-70", "1 | 3 | event 66 to event 70");
+        assert_eq!(named("9-0"), None);
+        assert_eq!(named("0-300"), None);
+        assert_eq!(named("mode=20"), None);
+    }
 }

@@ -5,27 +5,14 @@ use crate::explain::Target;
 use crate::explain::scene::Scene;
 use crate::index::ids::MessageId;
 use crate::index::message_store::Repeat;
+use crate::sip::header_name::Header;
 use crate::sip::method::Method;
 
-/// A method, in the start line or in CSeq.
+/// A method in the start line.
 pub(super) fn method(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
     let row = scene.row;
-    let in_cseq = scene
-        .message
-        .cseq()
-        .is_some_and(|c| c.method_span == target.span);
-    if target.span != scene.message.start.method_span && !in_cseq {
+    if row.is_response() || target.span != scene.message.start.method_span {
         // One of a list, as in Allow.
-        return;
-    }
-    if row.is_response() {
-        if let Some(request) = row.request() {
-            let places = [
-                ("msg", words(scene.name_of(request))),
-                ("frame", frame(scene, request)),
-            ];
-            out.say("response-to", &places);
-        }
         return;
     }
     let places = [
@@ -130,6 +117,29 @@ fn has_partner(scene: &Scene<'_>) -> bool {
     })
 }
 
+/// Which INVITE it answers: one without a To tag asks for a new call (RFC 3261, 14).
+fn return_of_invite(scene: &Scene<'_>) -> &'static str {
+    match scene.request().and_then(|id| scene.row_of(id)) {
+        Some(request) if request.to_tag.is_none() => "to-invite",
+        Some(_) => "to-reinvite",
+        None => "to-some-invite",
+    }
+}
+
+/// The 2xx that answered the call to which this message belongs.
+fn first_answer(scene: &Scene<'_>) -> Option<MessageId> {
+    let row = scene.row;
+    let found = scene.others().find(|(_, r)| {
+        r.is_response()
+            && r.method == Method::Invite
+            && (200..300).contains(&r.status)
+            && r.dialog == row.dialog
+    });
+    let (id, answer) = found.filter(|(id, _)| row.dialog.is_some() && *id < scene.id)?;
+    let asked = answer.request().and_then(|id| scene.row_of(id))?;
+    asked.to_tag.is_none().then_some(id)
+}
+
 /// A status code.
 pub(super) fn status(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
     let row = scene.row;
@@ -141,7 +151,7 @@ pub(super) fn status(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
         return;
     }
     let to_what = match row.method {
-        Method::Invite => "to-invite",
+        Method::Invite => return_of_invite(scene),
         Method::Bye => "to-bye",
         Method::Cancel => "to-cancel",
         Method::Register => "to-register",
@@ -175,7 +185,15 @@ pub(super) fn status(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
         None => {}
     }
     repeats(scene, out);
-    out.may_say(to_what, &[]);
+    match (to_what, first_answer(scene)) {
+        ("to-reinvite", Some(first)) => {
+            out.may_say("to-reinvite-of", &[("frame", frame(scene, first))]);
+        }
+        ("to-subscribe", _) if scene.first(Header::Expires).as_deref() == Some("0") => {
+            out.may_say("to-unsubscribe", &[]);
+        }
+        (name, _) => out.may_say(name, &[]),
+    }
     if let Some(before) = scene.hop_before() {
         out.say("passed-on", &[("frame", frame(scene, before))]);
     }
