@@ -4,8 +4,8 @@
 
 mod held;
 mod late;
-mod preparation;
 mod ring;
+mod users;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -173,6 +173,14 @@ struct Transaction {
     asked_again: Option<MessageId>,
 }
 
+impl Transaction {
+    /// It is answered for now, and may be for minutes.
+    fn may_ring(&self, now: i64) -> bool {
+        let ringing = self.provisional && self.final_status == 0;
+        ringing && now.saturating_sub(self.since) < RINGING_NANOS
+    }
+}
+
 /// Parties of late, with what else every message of theirs asks for.
 #[derive(Clone, Copy, Default)]
 struct Recent {
@@ -228,6 +236,8 @@ pub struct Indexer {
     last_flows: [(u64, Option<FlowId>); 4],
     cids: Vec<Cid>,
     cid_table: HashTable<u32>,
+    /// Places in `cids` that are not used any more.
+    free_cids: Vec<u32>,
     dialog_table: HashedMap<DialogId>,
     invite_calls: HashedMap<CallId>,
     registrations: HashedMap<CallId>,
@@ -282,12 +292,13 @@ impl Default for Indexer {
             last_flows: [(0, None); 4],
             cids: Vec::new(),
             cid_table: HashTable::new(),
+            free_cids: Vec::new(),
             dialog_table: HashedMap::default(),
             invite_calls: HashedMap::default(),
             registrations: HashedMap::default(),
-            transactions: TimeBound::new(TRANSACTION_NANOS),
-            sendings: TimeBound::new(TRANSACTION_NANOS),
-            successes: TimeBound::new(TRANSACTION_NANOS),
+            transactions: TimeBound::new(TRANSACTION_NANOS, Transaction::may_ring),
+            sendings: TimeBound::new(TRANSACTION_NANOS, |_, _| false),
+            successes: TimeBound::new(TRANSACTION_NANOS, |_, _| false),
             announced_at: HashedMap::default(),
             rtp: RtpTable::default(),
             hep: Paged::default(),
@@ -344,6 +355,7 @@ impl Indexer {
         let call;
         let transaction;
         let known = self.transactions.get_mut(key).copied();
+        let known = known.filter(|t| self.is_there(t.call));
         match &known {
             Some(t) => {
                 call = t.call;
@@ -479,6 +491,7 @@ impl Indexer {
         if fresh && !m.places.is_empty() && !able {
             self.announce(m, cid, call, id, time, sdp);
         }
+        self.use_row(&row);
         self.rows.push(row);
         if let Some(seconds) = scan.session_expires
             && response
@@ -512,11 +525,9 @@ impl Indexer {
     }
 
     fn turn(&mut self, time: i64) {
-        self.transactions.turn(time, |t| {
-            t.provisional && t.final_status == 0 && time.saturating_sub(t.since) < RINGING_NANOS
-        });
-        self.sendings.turn(time, |_| false);
-        self.successes.turn(time, |_| false);
+        self.transactions.turn(time);
+        self.sendings.turn(time);
+        self.successes.turn(time);
     }
 
     /// A stand-in for a name that a trace has where packets have an address.
@@ -530,6 +541,7 @@ impl Indexer {
             let node = node.as_bytes();
             self.texts.intern(hash_bytes(node), node)
         });
+        self.use_texts([node]);
         self.hep.push(HepNote {
             message,
             agent: note.agent,
@@ -601,18 +613,20 @@ impl Indexer {
         let Self {
             cids,
             cid_table,
+            free_cids,
             texts,
             ..
         } = self;
         if let Some(at) = cid_table.find(hash, |i| {
             cids.get(*i as usize).is_some_and(|c| c.hash == hash)
         }) {
-            return *at as usize;
+            let at = *at as usize;
+            self.mend_cid(at);
+            return at;
         }
         let text = texts.intern(hash, m.scan.call_id.of(m.bytes));
-        let at = cids.len();
         self.call_id_count += 1;
-        cids.push(Cid {
+        let new = Cid {
             hash,
             text,
             parties: [Recent::default(); 2],
@@ -626,7 +640,15 @@ impl Indexer {
             offered_rseq: 0,
             several: false,
             waits: false,
-        });
+        };
+        let at = match free_cids.pop() {
+            Some(at) => at as usize,
+            None => cids.len(),
+        };
+        match cids.get_mut(at) {
+            Some(place) => *place = new,
+            None => cids.push(new),
+        }
         cid_table.insert_unique(hash, u32::try_from(at).unwrap_or(u32::MAX), |i| {
             cids.get(*i as usize).map_or(0, |c| c.hash)
         });
@@ -654,6 +676,9 @@ impl Indexer {
             to_tag: (!m.scan.to_tag.is_empty()).then(|| intern(m.scan.to_tag)),
         };
         let (from_tag, to_tag) = (parties.from_tag, parties.to_tag);
+        if let Some(ring) = &mut self.ring {
+            ring.users.add_texts(parties.texts());
+        }
         let recent = Recent {
             key,
             id: Some(PartiesId::at(self.parties.push(parties))),
@@ -709,9 +734,13 @@ impl Indexer {
             return Some(dialog.call);
         }
         if method == Method::Cancel
-            && let Some(t) = self.transactions.get_mut(mix(m.keys.base, INVITE_SALT))
+            && let Some(call) = self
+                .transactions
+                .get_mut(mix(m.keys.base, INVITE_SALT))
+                .map(|t| t.call)
+            && self.is_there(call)
         {
-            return Some(t.call);
+            return Some(call);
         }
         let known = self.cids.get(cid)?;
         let calls = known.calls;
@@ -778,6 +807,7 @@ impl Indexer {
 
     fn new_call(&mut self, kind: CallKind, cid: usize, id: MessageId) -> CallId {
         let call_id = self.cids.get(cid).map_or(TextId::at(0), |c| c.text);
+        self.use_texts([Some(call_id)]);
         let call = CallId::at(self.calls.push(Call {
             kind,
             call_id,
@@ -837,9 +867,10 @@ impl Indexer {
         } else if known.may_retry {
             return current;
         } else if known.several
-            && let Some(call) = self.invite_calls.get(&tag_key)
+            && let Some(call) = self.invite_calls.get(&tag_key).copied()
+            && self.is_there(call)
         {
-            return *call;
+            return call;
         }
         let first = (mix(known.hash, known.invite_from), current);
         self.invite_calls.insert(first.0, first.1);
@@ -886,6 +917,7 @@ impl Indexer {
         let newest = mix(u64::from(aor.get()), 0);
         if contact == b"*"
             && let Some(call) = self.registrations.get(&newest).copied()
+            && self.is_there(call)
         {
             // Takes back all bindings of the address, whoever made them (RFC 3261, 10.2.2).
             if let Some(slot) = self.cids.get_mut(cid).and_then(|c| c.calls.get_mut(slot)) {
@@ -902,7 +934,9 @@ impl Indexer {
             None => media::endpoint_key(host(m.addressing.src)),
         };
         let key = mix(u64::from(aor.get()), device);
-        if let Some(call) = self.registrations.get(&key).copied() {
+        if let Some(call) = self.registrations.get(&key).copied()
+            && self.is_there(call)
+        {
             if let Some(slot) = self.cids.get_mut(cid).and_then(|c| c.calls.get_mut(slot)) {
                 *slot = Some(call);
             }
@@ -1023,7 +1057,7 @@ impl Indexer {
             let request = known.and_then(|t| t.request);
             (from, to, request, method, !initial)
         };
-        let dialog = DialogId::at(self.dialogs.push(Dialog {
+        let dialog = Dialog {
             call,
             call_id: self.cids.get(cid)?.text,
             local_tag: Some(local),
@@ -1032,7 +1066,9 @@ impl Indexer {
             opened_by: id,
             method,
             from_middle,
-        }));
+        };
+        self.use_texts(dialog.texts());
+        let dialog = DialogId::at(self.dialogs.push(dialog));
         let key = dialog_key(self.cids.get(cid)?.hash, from, to);
         self.dialog_table.insert(key, dialog);
         self.keep_dialog(cid, parties, dialog);

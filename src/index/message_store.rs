@@ -145,6 +145,18 @@ impl Parties {
         from_tag: None,
         to_tag: None,
     };
+
+    /// The texts they need.
+    pub(super) fn texts(&self) -> [Option<TextId>; 5] {
+        let uris = (Some(self.from_uri), Some(self.to_uri));
+        [
+            Some(self.call_id),
+            uris.0,
+            uris.1,
+            self.from_tag,
+            self.to_tag,
+        ]
+    }
 }
 
 /// What is kept of every message. The rest is read from its bytes.
@@ -206,6 +218,11 @@ pub struct MessageRow {
 }
 
 impl MessageRow {
+    /// The texts it needs, beside those of its parties.
+    pub(super) fn texts(&self) -> [Option<TextId>; 3] {
+        [Some(self.start_text), self.user_agent, self.body_text]
+    }
+
     /// True for a response.
     pub fn is_response(&self) -> bool {
         self.flags & flag::RESPONSE != 0

@@ -5,6 +5,7 @@
 //! is not in a row is read from the bytes of the message by whoever needs it.
 
 pub mod call;
+mod carried;
 pub mod dialog;
 pub mod filter;
 pub mod icmp;
@@ -69,6 +70,13 @@ pub struct Dialog {
     pub method: crate::sip::method::Method,
     /// Its beginning is not in the capture.
     pub from_middle: bool,
+}
+
+impl Dialog {
+    /// The texts it needs.
+    pub(crate) fn texts(&self) -> [Option<TextId>; 3] {
+        [Some(self.call_id), self.local_tag, self.remote_tag]
+    }
 }
 
 /// What the messages of one group are.

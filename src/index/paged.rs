@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use super::carried::{Carried, CarriedView};
+
 /// Items in a page.
 const PAGE: usize = 1024;
 
@@ -21,9 +23,8 @@ pub struct Paged<T> {
     /// What is before this position has left, or was carried over.
     start: usize,
     end: usize,
-    /// Items before `start`, with their positions, in order.
-    carried: Vec<Page<(u32, T)>>,
-    carried_len: usize,
+    /// Items before `start`.
+    carried: Carried<T>,
 }
 
 /// The reader's side: an immutable list.
@@ -33,8 +34,7 @@ pub struct PagedView<T> {
     gone: usize,
     start: usize,
     end: usize,
-    carried: Vec<Arc<Vec<(u32, T)>>>,
-    carried_len: usize,
+    carried: CarriedView<T>,
 }
 
 impl<T> Default for Paged<T> {
@@ -44,8 +44,7 @@ impl<T> Default for Paged<T> {
             gone: 0,
             start: 0,
             end: 0,
-            carried: Vec::new(),
-            carried_len: 0,
+            carried: Carried::default(),
         }
     }
 }
@@ -57,8 +56,7 @@ impl<T> Default for PagedView<T> {
             gone: 0,
             start: 0,
             end: 0,
-            carried: Vec::new(),
-            carried_len: 0,
+            carried: CarriedView::default(),
         }
     }
 }
@@ -76,7 +74,7 @@ impl<T> Clone for PagedView<T> {
 impl<T: Clone> Paged<T> {
     /// Number of items that are there.
     pub fn len(&self) -> usize {
-        self.carried_len + self.end - self.start
+        self.carried.len() + self.end - self.start
     }
 
     /// True when nothing is in it.
@@ -97,7 +95,7 @@ impl<T: Clone> Paged<T> {
     /// Octets that the items take, without what they point to.
     pub fn octets(&self) -> usize {
         let pages = self.pages.len() * PAGE * size_of::<T>();
-        pages + self.carried_len * size_of::<(u32, T)>()
+        pages + self.carried.octets()
     }
 
     /// Appends an item and gives its position.
@@ -118,7 +116,7 @@ impl<T: Clone> Paged<T> {
     #[inline]
     pub fn get(&self, index: usize) -> Option<&T> {
         if index < self.start {
-            return self.get_carried(index);
+            return self.carried.get(index);
         }
         self.pages
             .get(index / PAGE - self.gone)?
@@ -126,70 +124,86 @@ impl<T: Clone> Paged<T> {
             .get(index % PAGE)
     }
 
-    #[cold]
-    fn get_carried(&self, index: usize) -> Option<&T> {
-        let (page, at) = carried_at(&self.carried, index, Page::items)?;
-        Some(&self.carried.get(page)?.items().get(at)?.1)
-    }
-
-    #[cold]
-    fn get_carried_mut(&mut self, index: usize) -> Option<&mut T> {
-        let (page, at) = carried_at(&self.carried, index, Page::items)?;
-        let items = own(self.carried.get_mut(page)?);
-        Some(&mut items.get_mut(at)?.1)
-    }
-
     /// Changes an item.
     #[inline]
     pub fn get_mut(&mut self, index: usize) -> Option<&mut T> {
         if index < self.start {
-            return self.get_carried_mut(index);
+            return self.carried.get_mut(index);
         }
         let page = self.pages.get_mut(index / PAGE - self.gone)?;
         own(page).get_mut(index % PAGE)
     }
 
     /// All items with their positions.
+    #[cfg(test)]
     pub fn indexed(&self) -> impl Iterator<Item = (usize, &T)> + '_ {
-        let carried = self.carried.iter().flat_map(|page| page.items().iter());
-        let carried = carried.map(|(at, item)| (*at as usize, item));
-        let skip = self.start - self.gone * PAGE;
-        let rest = self.pages.iter().flat_map(|page| page.items().iter());
-        carried.chain((self.start..).zip(rest.skip(skip)))
+        let there = (self.start..self.end).filter_map(|at| Some((at, self.get(at)?)));
+        self.carried.from(0).chain(there)
     }
 
-    /// Lets the items before `cut` leave, but for those that `keep` names: they are carried over.
-    pub fn leave(&mut self, cut: usize, keep: impl Fn(usize, &T) -> bool) {
-        let cut = cut.clamp(self.start, self.end);
-        let kept: Vec<(u32, T)> = self
-            .indexed()
-            .take_while(|(at, _)| *at < cut)
-            .filter(|(at, item)| keep(*at, item))
-            .map(|(at, item)| (u32::try_from(at).unwrap_or(u32::MAX), item.clone()))
-            .collect();
-        self.carried_len = kept.len();
-        self.carried.clear();
-        let mut kept = kept.into_iter().peekable();
-        while kept.peek().is_some() {
-            let page = kept.by_ref().take(PAGE).collect();
-            self.carried.push(Page::Own(page));
-        }
-        self.start = cut;
+    /// Number of items that were carried over.
+    pub fn carried_len(&self) -> usize {
+        self.carried.len()
+    }
+
+    /// The items that were carried over, from one position on.
+    pub fn carried_from(&self, index: usize) -> impl Iterator<Item = (usize, &T)> + '_ {
+        self.carried.from(index)
+    }
+
+    /// Lets the oldest item leave that was not carried over, and gives it with its position.
+    pub fn leave(&mut self) -> Option<(usize, T)> {
+        let at = self.start;
+        let item = self.get(at).filter(|_| at < self.end)?.clone();
+        self.start += 1;
         // The page that is appended to stays, also when nothing in it is needed any more.
-        let gone = (cut / PAGE).min((self.gone + self.pages.len()).saturating_sub(1));
+        let gone = (self.start / PAGE).min((self.gone + self.pages.len()).saturating_sub(1));
         if gone > self.gone {
             self.pages.drain(..gone - self.gone);
             self.gone = gone;
         }
+        Some((at, item))
     }
 
-    /// Keeps some items and numbers them anew: for lists whose positions nobody knows.
-    pub fn retain(&mut self, keep: impl Fn(&T) -> bool) {
-        let mut kept = Self::default();
-        for (_, item) in self.indexed().filter(|(_, item)| keep(item)) {
-            kept.push(item.clone());
+    /// Keeps an item that has just left, at the position it had.
+    pub fn carry(&mut self, index: usize, item: T) {
+        self.carried.push(index, item);
+    }
+
+    /// Carries the items over that stand before `cut`, all of them.
+    pub fn carry_before(&mut self, cut: usize) {
+        while self.start < cut.min(self.end)
+            && let Some((at, item)) = self.leave()
+        {
+            self.carry(at, item);
         }
-        *self = kept;
+    }
+
+    /// Carries items over from the oldest on, as long as they are `before`.
+    pub fn carry_while(&mut self, before: impl Fn(&T) -> bool) {
+        while self.start < self.end
+            && self.get(self.start).is_some_and(&before)
+            && let Some((at, item)) = self.leave()
+        {
+            self.carry(at, item);
+        }
+    }
+
+    /// Takes out an item that was carried over.
+    pub fn remove(&mut self, index: usize) -> Option<T> {
+        self.carried.remove(index)
+    }
+
+    /// Takes out, of those carried over, the first that is not `before`, if it `is` the one.
+    pub fn remove_first(
+        &mut self,
+        before: impl Fn(&T) -> bool,
+        is: impl Fn(&T) -> bool,
+    ) -> Option<(usize, T)> {
+        match self.carried.len() {
+            0 => None,
+            _ => self.carried.remove_first(before, is),
+        }
     }
 
     /// An immutable view of the list as it is now; costs one pointer a page.
@@ -199,8 +213,7 @@ impl<T: Clone> Paged<T> {
             gone: self.gone,
             start: self.start,
             end: self.end,
-            carried: self.carried.iter_mut().map(Page::share).collect(),
-            carried_len: self.carried_len,
+            carried: self.carried.publish(),
         }
     }
 }
@@ -248,27 +261,10 @@ fn taken_back<T: Clone>(items: Arc<Vec<T>>) -> Vec<T> {
     })
 }
 
-/// Page of the carried items, and place in it, of the item with a position.
-fn carried_at<P, T>(
-    pages: &[P],
-    index: usize,
-    items: impl Fn(&P) -> &[(u32, T)],
-) -> Option<(usize, usize)> {
-    let wanted = u32::try_from(index).ok()?;
-    let behind = pages.partition_point(|page| {
-        items(page)
-            .first()
-            .is_some_and(|(first, _)| *first <= wanted)
-    });
-    let page = behind.checked_sub(1)?;
-    let found = items(pages.get(page)?).binary_search_by_key(&wanted, |(at, _)| *at);
-    Some((page, found.ok()?))
-}
-
 impl<T> PagedView<T> {
     /// Number of items that are there.
     pub fn len(&self) -> usize {
-        self.carried_len + self.end - self.start
+        self.carried.len() + self.end - self.start
     }
 
     /// True when nothing is in it.
@@ -285,46 +281,26 @@ impl<T> PagedView<T> {
     #[inline]
     pub fn get(&self, index: usize) -> Option<&T> {
         if index < self.start {
-            return self.get_carried(index);
+            return self.carried.get(index);
         }
         self.pages.get(index / PAGE - self.gone)?.get(index % PAGE)
     }
 
-    #[cold]
-    fn get_carried(&self, index: usize) -> Option<&T> {
-        let (page, at) = carried_at(&self.carried, index, |page| page.as_slice())?;
-        Some(&self.carried.get(page)?.get(at)?.1)
-    }
-
     /// The position of the `n`th of the items that are there.
     pub fn position(&self, n: usize) -> Option<usize> {
-        if n >= self.carried_len {
-            let at = n - self.carried_len + self.start;
+        if n >= self.carried.len() {
+            let at = n - self.carried.len() + self.start;
             return (at < self.end).then_some(at);
         }
-        let (at, _) = self.carried.get(n / PAGE)?.get(n % PAGE)?;
-        Some(*at as usize)
+        self.carried.position(n)
     }
 
     /// How many of the items that are there stand before a position.
     pub fn rank(&self, index: usize) -> usize {
         if index >= self.start {
-            return self.carried_len + index.min(self.end) - self.start;
+            return self.carried.len() + index.min(self.end) - self.start;
         }
-        let wanted = u32::try_from(index).unwrap_or(u32::MAX);
-        let (mut low, mut high) = (0, self.carried_len);
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            let place = self
-                .carried
-                .get(middle / PAGE)
-                .and_then(|page| page.get(middle % PAGE));
-            match place {
-                Some((at, _)) if *at < wanted => low = middle + 1,
-                _ => high = middle,
-            }
-        }
-        low
+        self.carried.rank(index)
     }
 
     /// The `n`th of the items that are there.
@@ -334,7 +310,7 @@ impl<T> PagedView<T> {
 
     /// All items in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> + '_ {
-        let carried = self.carried.iter().flat_map(|page| page.iter());
+        let carried = self.carried.iter();
         carried
             .map(|(_, item)| item)
             .chain(self.pages().flat_map(|(_, page)| page.iter()))
@@ -342,18 +318,16 @@ impl<T> PagedView<T> {
 
     /// All items in order, with their positions.
     pub fn indexed(&self) -> impl Iterator<Item = (usize, &T)> + '_ {
-        let carried = self.carried.iter().flat_map(|page| page.iter());
-        carried
-            .map(|(at, item)| (*at as usize, item))
-            .chain((self.start..).zip(self.pages().flat_map(|(_, page)| page.iter())))
+        let carried = self.carried.iter();
+        carried.chain((self.start..).zip(self.pages().flat_map(|(_, page)| page.iter())))
     }
 
     /// The items in pieces that follow one another, each with the position of its first: for work
     /// that is shared among threads.
     pub fn runs(&self) -> impl Iterator<Item = (usize, &[T])> + '_ {
-        let carried = self.carried.iter().flat_map(|page| page.iter());
+        let carried = self.carried.iter();
         carried
-            .map(|(at, item)| (*at as usize, std::slice::from_ref(item)))
+            .map(|(at, item)| (at, std::slice::from_ref(item)))
             .chain(self.pages())
     }
 
@@ -378,11 +352,18 @@ pub struct Slots {
 impl Slots {
     /// Of the items of a list.
     pub fn of<T>(list: &PagedView<T>) -> Self {
-        let carried = list.carried.iter().flat_map(|page| page.iter());
+        Self::with(list, &list.carried)
+    }
+
+    /// Of the items of a list whose old ones are kept elsewhere.
+    pub(super) fn with<T, U>(list: &PagedView<T>, carried: &CarriedView<U>) -> Self {
+        let carried = carried.iter();
         Self {
             start: list.start,
             end: list.end,
-            carried: carried.map(|(at, _)| *at).collect(),
+            carried: carried
+                .map(|(at, _)| u32::try_from(at).unwrap_or(u32::MAX))
+                .collect(),
         }
     }
 
@@ -462,10 +443,10 @@ mod tests {
             }
             let last = cuts.last().copied().unwrap_or(0);
             for cut in cuts {
-                list.leave(cut, |at, item| {
-                    assert_eq!(at, *item);
-                    at % 3 == 0
-                });
+                list.carry_before(cut);
+                for at in (0..cut).filter(|at| !at.is_multiple_of(3)) {
+                    assert!(list.remove(at).is_none_or(|item| item == at));
+                }
             }
             assert_eq!(list.push(3000), 3000);
             let there = |at: usize| at >= last || at.is_multiple_of(3);

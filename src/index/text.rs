@@ -2,6 +2,7 @@
 
 use hashbrown::HashTable;
 
+use super::carried::{Carried, CarriedView};
 use super::ids::TextId;
 use super::paged::{Paged, PagedView, Slots};
 use std::sync::Arc;
@@ -11,8 +12,8 @@ const BLOCK: usize = 64 << 10;
 /// Of longer texts only this much is kept, and a hash that keeps them apart.
 pub const MAX_TEXT: usize = 64 << 10;
 
-/// Set in the block number of texts that were carried over.
-const CARRIED: u32 = 1 << 31;
+/// What a text that was carried over takes beside its octets, about.
+const KEPT_COST: usize = 24;
 
 /// Where a text stands: block and offset in one number, and its length.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +33,9 @@ pub struct Texts {
     table: HashTable<(u64, u32)>,
     /// Texts of late, by hash: most come again soon.
     recent: Recent,
+    /// Those that were carried over, and their octets.
+    kept: Carried<Arc<[u8]>>,
+    kept_octets: usize,
 }
 
 /// Octets of texts, in pieces that do not change any more.
@@ -40,8 +44,6 @@ struct Blocks {
     list: Vec<Arc<Vec<u8>>>,
     /// Number of blocks that have left.
     gone: u32,
-    /// Those of texts that were carried over.
-    carried: Vec<Arc<Vec<u8>>>,
 }
 
 /// Slots in the memory of late texts.
@@ -60,6 +62,7 @@ impl Default for Recent {
 pub struct TextsView {
     blocks: Blocks,
     places: PagedView<Place>,
+    kept: CarriedView<Arc<[u8]>>,
 }
 
 impl Texts {
@@ -118,17 +121,26 @@ impl Texts {
 
     /// The text itself.
     pub fn get(&self, id: TextId) -> &[u8] {
-        read(&self.blocks, &self.open, self.places.get(id.index()))
+        match self.places.get(id.index()) {
+            Some(place) => read(&self.blocks, &self.open, place),
+            None => self.kept.get(id.index()).map_or(&[], |text| text),
+        }
     }
 
     /// Number of different texts.
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.places.len() + self.kept.len()
     }
 
     /// True when nothing was interned.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.len() == 0
+    }
+
+    /// Number of texts that are found again.
+    #[cfg(test)]
+    pub(super) fn listed(&self) -> usize {
+        self.table.len()
     }
 
     /// What is before this position has left, or was carried over.
@@ -143,56 +155,53 @@ impl Texts {
 
     /// Octets that all texts take.
     pub(super) fn octets(&self) -> usize {
-        let blocks = self.blocks.list.iter().chain(&self.blocks.carried);
-        let text: usize = blocks.map(|block| block.capacity()).sum();
-        text + self.open.capacity() + self.places.octets() + self.table.capacity() * 17
+        let text = self.blocks.list.len() * BLOCK + self.open.capacity();
+        let kept = self.kept.octets() + self.kept.len() * KEPT_COST + self.kept_octets;
+        text + kept + self.places.octets() + self.table.capacity() * 17
     }
 
-    /// Lets the texts before `cut` leave, but for those that `keep` names.
-    pub(super) fn leave(&mut self, cut: usize, keep: impl Fn(usize) -> bool) {
-        self.table.retain(|(_, at)| {
-            let at = *at as usize;
-            at >= cut || self.places.get(at).is_some() && keep(at)
-        });
-        let Self {
-            blocks,
-            open,
-            places,
-            table,
-            recent,
-        } = self;
-        places.leave(cut, |at, _| keep(at));
-        if table.capacity() > 4 * places.len() + 1024 {
-            table.shrink_to(2 * places.len(), |(hash, _)| *hash);
+    /// Lets the oldest text leave that was not carried over: it is carried over if it is `used`, else it is
+    /// given.
+    pub(super) fn leave(&mut self, used: impl Fn(usize) -> bool) -> Option<(TextId, Arc<[u8]>)> {
+        let (at, place) = self.places.leave()?;
+        let text: Arc<[u8]> = read(&self.blocks, &self.open, &place).into();
+        // The blocks in which no text stands any more go.
+        let first = self.places.get(at + 1);
+        let first = first.map_or(self.blocks.next(), |place| place.block);
+        let gone = first.saturating_sub(self.blocks.gone) as usize;
+        if gone > 0 {
+            self.blocks.list.drain(..gone.min(self.blocks.list.len()));
+            self.blocks.gone = first;
         }
-        *recent = Recent::default();
-        // What is carried over moves together, so that the blocks it stood in can go.
-        let old: Vec<usize> = places
-            .indexed()
-            .map(|(at, _)| at)
-            .take_while(|at| *at < cut)
-            .collect();
-        let mut carried: Vec<Vec<u8>> = Vec::new();
-        for at in old {
-            let text = read(blocks, open, places.get(at));
-            if carried.last().is_none_or(|b| b.len() + text.len() > BLOCK) {
-                carried.push(Vec::new());
-            }
-            let number = u32::try_from(carried.len() - 1).unwrap_or(u32::MAX) | CARRIED;
-            let Some(block) = carried.last_mut() else {
-                continue;
-            };
-            let start = u32::try_from(block.len()).unwrap_or(u32::MAX);
-            block.extend_from_slice(text);
-            if let Some(place) = places.get_mut(at) {
-                (place.block, place.start) = (number, start);
-            }
+        if used(at) {
+            self.kept_octets += text.len();
+            self.kept.push(at, text);
+            return None;
         }
-        blocks.carried = carried.into_iter().map(Arc::new).collect();
-        let first = places.get(cut).map_or(blocks.next(), |place| place.block);
-        let gone = first.saturating_sub(blocks.gone) as usize;
-        blocks.list.drain(..gone.min(blocks.list.len()));
-        blocks.gone = first;
+        self.unlist(at, &text);
+        Some((TextId::at(at), text))
+    }
+
+    /// Takes out a text that was carried over, and gives it.
+    pub(super) fn remove(&mut self, at: usize) -> Option<Arc<[u8]>> {
+        let text = self.kept.remove(at)?;
+        self.kept_octets -= text.len();
+        self.unlist(at, &text);
+        Some(text)
+    }
+
+    /// It will not be found any more.
+    fn unlist(&mut self, at: usize, text: &[u8]) {
+        let hash = super::hash_bytes(text);
+        let is_it = |(_, number): &(u64, u32)| *number as usize == at;
+        if let Ok(entry) = self.table.find_entry(hash, is_it) {
+            entry.remove();
+        }
+        if let Some(slot) = self.recent.0.get_mut(hash as usize % RECENT)
+            && slot.1 == Some(TextId::at(at))
+        {
+            *slot = (0, None);
+        }
     }
 
     /// An immutable view of all texts so far.
@@ -202,8 +211,18 @@ impl Texts {
         TextsView {
             blocks,
             places: self.places.publish(),
+            kept: self.kept.publish(),
         }
     }
+}
+
+/// The hash that a text was given with to [`Texts::intern`], also when only its beginning is kept.
+pub(super) fn hash_of(text: &[u8]) -> u64 {
+    let written = text.get(MAX_TEXT..).unwrap_or_default();
+    let digits = written.len().saturating_sub(16);
+    let digits = written.get(digits..).filter(|digits| !digits.is_empty());
+    let hash = digits.and_then(|digits| u64::from_str_radix(str::from_utf8(digits).ok()?, 16).ok());
+    hash.unwrap_or_else(|| super::hash_bytes(text))
 }
 
 impl Blocks {
@@ -213,15 +232,9 @@ impl Blocks {
     }
 }
 
-fn read<'a>(blocks: &'a Blocks, open: &'a [u8], place: Option<&Place>) -> &'a [u8] {
-    let Some(place) = place else { return &[] };
-    let block = if place.block & CARRIED == 0 {
-        blocks
-            .list
-            .get(place.block.wrapping_sub(blocks.gone) as usize)
-    } else {
-        blocks.carried.get((place.block & !CARRIED) as usize)
-    };
+fn read<'a>(blocks: &'a Blocks, open: &'a [u8], place: &Place) -> &'a [u8] {
+    let number = place.block.wrapping_sub(blocks.gone) as usize;
+    let block = blocks.list.get(number);
     let block = block.map_or(open, |block| block.as_slice());
     let start = place.start as usize;
     block
@@ -232,7 +245,10 @@ fn read<'a>(blocks: &'a Blocks, open: &'a [u8], place: Option<&Place>) -> &'a [u
 impl TextsView {
     /// The octets of a text.
     pub fn bytes(&self, id: TextId) -> &[u8] {
-        read(&self.blocks, &[], self.places.get(id.index()))
+        match self.places.get(id.index()) {
+            Some(place) => read(&self.blocks, &[], place),
+            None => self.kept.get(id.index()).map_or(&[], |text| text),
+        }
     }
 
     /// The text; octets that are not UTF-8 become U+FFFD.
@@ -247,23 +263,24 @@ impl TextsView {
 
     /// Number of different texts.
     pub fn len(&self) -> usize {
-        self.places.len()
+        self.places.len() + self.kept.len()
     }
 
     /// True when there is none.
     pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
+        self.len() == 0
     }
 
     /// The numbers that there are: see [`super::paged::Slots`].
     pub(super) fn slots(&self) -> Slots {
-        Slots::of(&self.places)
+        Slots::with(&self.places, &self.kept)
     }
 
     /// All texts with their numbers.
     pub fn iter(&self) -> impl Iterator<Item = (TextId, &[u8])> + '_ {
-        self.places
-            .indexed()
-            .map(|(at, place)| (TextId::at(at), read(&self.blocks, &[], Some(place))))
+        let kept = self.kept.iter();
+        let kept = kept.map(|(at, text)| (TextId::at(at), &**text));
+        let places = self.places.indexed();
+        kept.chain(places.map(|(at, place)| (TextId::at(at), read(&self.blocks, &[], place))))
     }
 }

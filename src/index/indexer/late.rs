@@ -186,6 +186,9 @@ impl Indexer {
         let success = response.status < 300;
         if of_invite && success && row.dialog.is_none() {
             row.dialog = response.dialog;
+            if let (Some(ring), Some(dialog)) = (&mut self.ring, response.dialog) {
+                ring.users.dialogs.add(dialog.index());
+            }
         }
         if of_invite || success && row.dialog == response.dialog {
             row.refers_to = Some(id);
