@@ -13,7 +13,7 @@ use sipscope::explain::{
 use sipscope::index::ids::MessageId;
 use sipscope::index::message_store::Repeat;
 use sipscope::ingest::{Loaded, Options, load};
-use sipscope::present::header_tree::{Node, each, header_tree};
+use sipscope::present::header_tree::{Node, each, header_tree, node_at};
 use sipscope::sip::message::decode;
 use sipscope::sip::scan::Framing;
 use sipscope::source::{CaptureFile, Chunk, OpenOptions};
@@ -193,6 +193,7 @@ struct Checker<'a> {
     checked: usize,
     file: String,
     path: PathBuf,
+    named: BTreeSet<(String, std::net::IpAddr)>,
 }
 
 /// The message that a sentence stands in, and the node.
@@ -254,6 +255,65 @@ impl Checker<'_> {
             for link in links {
                 let row = self.loaded.view.message(link.message).expect("a message");
                 assert_eq!(row.frame, link.frame, "{}: {}", self.file, sentence.id);
+            }
+        }
+    }
+
+    /// Nobody is called by the name of a person who sends requests there, or gets them from there.
+    fn names_are_of_their_owners(&mut self, sentence: &Sentence) {
+        use sipscope::explain::who::Who;
+        for (_, place) in &sentence.places {
+            let Place::Who(Who::Named { name, address }) = place else {
+                continue;
+            };
+            let key = (name.clone(), *address);
+            if !self.named.insert(key) {
+                continue;
+            }
+            let view = &self.loaded.view;
+            let ends = |i: usize| view.ends(view.messages().get(i).unwrap());
+            let flows = (0..self.raws.len()).filter_map(ends);
+            let ports: BTreeSet<u16> = flows
+                .flat_map(|f| [f.src, f.dst])
+                .filter(|end| end.ip == *address)
+                .map(|end| end.port)
+                .collect();
+            // Several programs on one host may be several people.
+            if ports.len() > 1 {
+                continue;
+            }
+            // The name that is shown, and the user that bears it.
+            let parts = |value: &str| {
+                let (display, uri) = value.rsplit_once('<').unwrap_or(("", value));
+                let user = uri.split_once(':').map_or("", |(_, rest)| rest);
+                let user = user.split_once('@').map_or("", |(user, _)| user);
+                let display = display.trim().trim_matches('"');
+                let shown = if display.is_empty() { user } else { display };
+                (shown.to_owned(), user.to_owned())
+            };
+            let users: BTreeSet<String> = (0..self.raws.len())
+                .filter(|i| ends(*i).is_some_and(|flow| flow.src.ip == *address))
+                .map(|i| &self.raws[i])
+                .map(|raw| parts(raw.first(if raw.is_response() { "to" } else { "from" })))
+                .filter_map(|(shown, user)| (shown == *name).then_some(user))
+                .collect();
+            let is = |value: &str| users.len() == 1 && users.contains(&parts(value).1);
+            for (i, raw) in self.raws.iter().enumerate() {
+                let Some(flow) = ends(i) else { continue };
+                let (sent, got) = (flow.src.ip == *address, flow.dst.ip == *address);
+                let (by, to) = (is(raw.first("from")), is(raw.first("to")));
+                let skip = raw.is_response() || ["ACK", "CANCEL"].contains(&raw.method());
+                if skip || raw.copy || sent == got || by == to {
+                    continue;
+                }
+                let foreign = by && got || to && sent;
+                if foreign || sent && raw.branches().len() > 1 {
+                    self.wrong.push(format!(
+                        "{}: {}: {name} is not at {address}: {}",
+                        self.file, sentence.id, raw.start
+                    ));
+                    break;
+                }
             }
         }
     }
@@ -894,6 +954,7 @@ impl Checker<'_> {
         assert!(!found.source.is_empty(), "{}", node.topic.path());
         for sentence in &found.here {
             self.links_are_frames(sentence);
+            self.names_are_of_their_owners(sentence);
             let at = At {
                 id,
                 value: node.value.trim(),
@@ -952,6 +1013,7 @@ fn check(
         checked: 0,
         file,
         path: paths[0].clone(),
+        named: BTreeSet::new(),
     };
     let step = count.div_ceil(MOST_MESSAGES);
     for i in (0..count).step_by(step) {
@@ -1085,6 +1147,58 @@ fn every_claim_holds_in_the_seeds() {
 fn path_header(value: &str, raw: &Raw) -> String {
     let found = raw.headers.iter().find(|(_, v)| v == value);
     found.map(|(n, _)| n.clone()).unwrap_or_default()
+}
+
+/// The explanation of a node of one of our recordings.
+fn told(case: &str, message: usize, path: &str) -> Explanation {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures");
+    let loaded = load(&[root.join(case).join("capture.pcap")], &Options::default());
+    let id = MessageId::at(message - 1);
+    let row = loaded.view.message(id).unwrap();
+    let octets = loaded.bytes.read_all(&loaded.view.extents(row)).unwrap();
+    let (message, _) = decode(&octets, framing(&loaded, id));
+    let tree = header_tree(&octets, &message);
+    let node = node_at(&tree, path).unwrap_or_else(|| panic!("{path}"));
+    let scene = Scene::new(&loaded.view, id, &octets, &message, &*loaded.bytes).unwrap();
+    let target = Target {
+        topic: node.topic,
+        span: node.span,
+    };
+    explain(&scene, target, Depth::Normal).unwrap()
+}
+
+#[test]
+fn a_server_does_not_get_the_name_of_whom_it_tells_of() {
+    let notify = told("presence", 3, "Request-Line > method").here_text();
+    assert!(
+        notify.starts_with("The server 198.51.100.1 sends this NOTIFY to Alice (192.0.2.10)."),
+        "{notify}"
+    );
+    let answer = told("presence", 2, "Status-Line > status code").here_text();
+    assert!(
+        answer.starts_with("The server 198.51.100.1 answers"),
+        "{answer}"
+    );
+    let publish = told("presence", 5, "Request-Line > method").here_text();
+    assert!(publish.starts_with("bob (203.0.113.20) sends"), "{publish}");
+}
+
+#[test]
+fn a_200_to_a_re_invite_answers_no_call() {
+    let first = told("hold", 3, "Status-Line > status code").here_text();
+    assert!(
+        first.contains("it means that the call was answered"),
+        "{first}"
+    );
+    let second = told("hold", 6, "Status-Line > status code").here_text();
+    assert!(
+        second.contains("the call itself was answered in frame 3"),
+        "{second}"
+    );
+    assert!(
+        !second.contains("it means that the call was answered"),
+        "{second}"
+    );
 }
 
 /// The topics of the nodes of a message, by their paths.
