@@ -239,6 +239,11 @@ fn a_ring_of_files_is_chosen_and_ends_after_so_many_calls() {
     w.run_steps(2);
     type_into(&mut w, "files of", "2");
     type_into(&mut w, "MiB each", "1");
+    type_into(
+        &mut w,
+        "MiB for calls; older ones that are over leave it and stay in the file",
+        "1",
+    );
     type_into(&mut w, "ended calls", "1");
     w.get_by_label("Start capture").click();
     until(&mut w, "it listens", |w| has(w, "Listening for HEP on"));
@@ -278,6 +283,8 @@ fn a_ring_of_files_is_chosen_and_ends_after_so_many_calls() {
     });
     w.run_steps(4);
     assert!(!has(&w, "not read"), "files that were never begun");
+    assert_eq!(w.state().session.prefs.capture_mebibytes, 1);
+    assert!(has(&w, "left memory; the ring keeps the newer files"));
     let mut left: Vec<_> = std::fs::read_dir(folder.path())
         .unwrap()
         .map(|entry| entry.unwrap().path())

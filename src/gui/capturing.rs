@@ -172,6 +172,7 @@ impl Capturing {
             unsaved: self.unsaved.load_full(),
             to_save,
             written_elsewhere: false,
+            stream: paths.iter().any(|path| path.as_os_str() == "-"),
         }
     }
 }

@@ -85,6 +85,8 @@ pub struct Status {
     pub unsaved: bool,
     /// A ring keeps no more files than this of one source; older ones are deleted.
     pub ring_files: Option<usize>,
+    /// It has deleted some.
+    pub deleted: bool,
     /// Marks set so far.
     pub marks: u32,
     /// What was left out of files that are full, where only SIP and its RTP is kept.
@@ -370,7 +372,9 @@ impl Driver {
         self.status.phase = Phase::Over;
         // Programs that did not end by themselves are waited for here, not in the window.
         self.recordings.clear();
+        let begun = self.status.files.len();
         self.status.files.retain(|file| file.exists());
+        self.status.deleted |= self.status.ring_files.is_some() && self.status.files.len() < begun;
         shared.status.store(Arc::new(self.status.clone()));
         if let Some(mut thinning) = self.thinning.take() {
             // Others are thinned out when they are saved.
@@ -408,7 +412,11 @@ impl Driver {
                     }
                     Event::Counted | Event::Ended => {}
                     Event::Told(words) => self.status.words = Some(words),
-                    Event::File(path) => self.status.files.push(path),
+                    Event::File(path) => {
+                        self.status.files.push(path);
+                        let most = self.status.ring_files;
+                        self.status.deleted |= most.is_some_and(|m| self.status.files.len() > m);
+                    }
                     Event::RingStuck => {
                         let path = recording.path();
                         let path = path.display();

@@ -41,14 +41,17 @@ pub struct CaptureFacts {
     pub to_save: Vec<PathBuf>,
     /// Another window still captures into a file that is open here.
     pub written_elsewhere: bool,
+    /// Standard input is being read.
+    pub stream: bool,
 }
 
 impl CaptureFacts {
     /// What is waited for while there is nothing to show.
     pub fn waiting_words(&self) -> &'static str {
-        match self.grows() {
-            true => "Waiting for SIP messages…",
-            false => "Reading the capture…",
+        match (self.grows(), self.stream) {
+            (true, _) => "Waiting for SIP messages…",
+            (false, true) => "Reading standard input; --follow shows it as it comes",
+            (false, false) => "Reading the capture…",
         }
     }
 

@@ -13,7 +13,7 @@ use crate::present::text::grouped;
 pub fn left_memory_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
     let left = &ctx.view.left;
     let status = ctx.capture.status.as_ref();
-    let deleted = status.is_some_and(|s| s.ring_files.is_some_and(|most| s.files.len() > most));
+    let deleted = status.is_some_and(|status| status.deleted);
     let Some(words) = words(left, deleted) else {
         return;
     };

@@ -189,6 +189,9 @@ fn tools_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
 fn name_ui(ctx: &PanelCtx<'_>, ui: &mut Ui) {
     if let Some(first) = ctx.paths.first() {
         let name = |path: &PathBuf| {
+            if path.as_os_str() == "-" {
+                return "standard input".to_owned();
+            }
             path.file_name()
                 .unwrap_or(path.as_os_str())
                 .to_string_lossy()
