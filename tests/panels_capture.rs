@@ -66,7 +66,9 @@ fn the_view_stands_still_while_the_capture_goes_on() {
     for number in 1..=3 {
         socket.send_to(&invite(number), address).unwrap();
     }
-    until(&mut w, "messages", |w| has(w, "3 SIP messages"));
+    until(&mut w, "messages and calls", |w| {
+        has(w, "3 SIP messages") && has(w, "Calls 3")
+    });
     w.get_by_label("Pause view").click();
     w.run_steps(3);
     for number in 4..=9 {

@@ -10,6 +10,7 @@ use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::pasting::PastedText;
 use crate::present::ladder::arrangement::Change;
 use crate::present::rows;
+use crate::source::private_folder;
 
 /// Calls whose numbers stand in the name of a file.
 const NAMED_CALLS: usize = 4;
@@ -381,14 +382,15 @@ fn key_log_ui(
     });
 }
 
-/// Beside the capture, with a name that says what it is.
+/// Beside the capture, with a name that says what it is; the private folder is no place for it.
 fn usual_path(ctx: &PanelCtx<'_>, saving: Saving) -> std::path::PathBuf {
-    let first = ctx.paths.first().cloned().unwrap_or_default();
-    let stem = first
-        .file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let live = ctx.capture.status.as_ref().and_then(|s| s.files.last());
+    let first = live.or(ctx.paths.first()).cloned().unwrap_or_default();
+    let private = private_folder().is_some_and(|folder| first.starts_with(folder));
+    let stem = match first.file_stem() {
+        Some(stem) if stem != "-" => stem.to_string_lossy().into_owned(),
+        _ => "standard-input".to_owned(),
+    };
     let stem = stem.split('.').next().unwrap_or_default().to_owned();
     let name = match saving {
         Saving::Calls => format!("{stem}-calls.pcapng"),
@@ -401,5 +403,8 @@ fn usual_path(ctx: &PanelCtx<'_>, saving: Saving) -> std::path::PathBuf {
             format!("{stem}-call-{}.{}", calls.join("-"), picture.ending())
         }
     };
-    first.with_file_name(name)
+    match std::env::var_os("HOME").filter(|_| private) {
+        Some(home) => std::path::Path::new(&home).join(name),
+        None => first.with_file_name(name),
+    }
 }
