@@ -294,7 +294,7 @@ fn what_a_killed_window_left_is_offered_again() {
 fn what_a_killed_window_left_inside() {
     let mut w = picker();
     until(&mut w, "the offer", |w| {
-        has(w, "Captures of earlier that were not saved")
+        has(w, "Earlier captures that are not saved")
     });
     assert!(has(&w, "live-20260101-000000-lo.pcapng"));
     // In the picker, above the first screen with the same offer.

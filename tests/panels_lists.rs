@@ -103,9 +103,15 @@ fn in_a_narrow_window_the_message_is_a_drawer() {
     click(&mut w, "Show message");
     let message = w.get_by_label("Head of message").rect();
     assert!(message.right() > 990.0, "{message:?}");
-    // It lies above the ladder, in which nothing moves.
-    assert_eq!(ladder(&w), wide);
-    assert_eq!(w.get_by_label("INVITE #1").rect(), arrow);
+    // The ladder ends where it begins: below it the last lanes could not be seen, nor scrolled to.
+    let beside = ladder(&w);
+    assert!(
+        beside.right() <= message.left() + 1.0,
+        "{beside:?} {message:?}"
+    );
+    let narrower = w.get_by_label("INVITE #1").rect();
+    assert!(narrower.right() <= message.left() + 1.0, "{narrower:?}");
+    assert_eq!(narrower.top(), arrow.top());
     let from = "From: \"Alice\" <sip:alice@example.com>;tag=a1";
     assert!(w.get_by_label(from).rect().left() > message.left() - 1.0);
     let field = click(&mut w, from);
@@ -906,4 +912,37 @@ fn what_is_searched_for_is_marked_in_the_text() {
     w.run_steps(3);
     w.get_by_label("Enter searches");
     assert!(w.query_by_label("1 of 2").is_none());
+}
+
+#[test]
+fn a_part_of_the_text_is_picked_with_the_pointer_and_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut w = window(vec![two_calls(folder.path())]);
+    click(&mut w, "Text");
+    let body = w.get_by_label("Bytes of the message").rect();
+    let from = body.left_top() + egui::vec2(9.0, 8.0);
+    let to = from + egui::vec2(40.0, 0.0);
+    w.hover_at(from);
+    w.run_steps(2);
+    w.drag_at(from);
+    w.run_steps(2);
+    w.hover_at(from + egui::vec2(20.0, 0.0));
+    w.run_steps(2);
+    w.hover_at(to);
+    w.run_steps(2);
+    w.drop_at(to);
+    w.run_steps(2);
+    let picked = w.state().session.selection.picked.clone().unwrap();
+    assert!(
+        "INVITE sip:".starts_with(&picked) && picked.len() > 3,
+        "{picked:?}"
+    );
+    w.state_mut().recorded = Some(Vec::new());
+    w.event(egui::Event::Copy);
+    w.run_steps(2);
+    let actions = w.state_mut().recorded.take();
+    assert_eq!(actions, Some(vec![Action::CopyText(picked)]));
+    // Another message: nothing of it is picked.
+    press(&mut w, Modifiers::CTRL, Key::ArrowDown);
+    assert!(w.state().session.selection.picked.is_none());
 }

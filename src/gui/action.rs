@@ -48,6 +48,8 @@ pub enum Action {
     SelectCall(CallId),
     /// Selects a message, and the call it belongs to.
     SelectMessage(MessageId),
+    /// Part of the message was picked with the pointer: what Ctrl+C copies.
+    PickText(Option<String>),
     /// Tells about a bar of media: its label, and its streams in words.
     ShowMedia(Vec<String>),
     /// Selects a message and brings it into view wherever it is listed.
@@ -193,6 +195,8 @@ pub enum Overlay {
 /// What can be saved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Saving {
+    /// All that was captured live and is not saved yet.
+    Capture,
     /// The packets of the marked calls, else of the selected one.
     Calls,
     /// The listed messages as JSON Lines.

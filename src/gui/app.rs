@@ -8,7 +8,9 @@ use egui::{CentralPanel, Context, Frame, Key, Modifiers, Panel, Ui, WidgetInfo};
 
 use super::action::{Action, Area, PanelName, RawTab, Tab};
 use super::command::{self, Reach};
-use super::layout::{Details, divide, drawer, halves, is_narrow, within};
+use super::layout::{
+    Details, LEAST_LADDER_POINTS, divide, drawer, drawer_edge, halves, is_narrow, within,
+};
 use super::panel_ctx::{PanelCtx, time_title};
 use super::panels::call_list::{CallListState, call_list_ui};
 use super::panels::capture::{CaptureState, capture_picker_ui};
@@ -325,7 +327,14 @@ impl SipscopeApp {
                     call_list_ui(&ctx, ui, calls, actions)
                 });
             }
-            if let Some(rect) = parts.ladder {
+            if let Some(mut rect) = parts.ladder {
+                // Beside an open drawer, as long as a ladder can be read there.
+                if let Some(Details::Drawer(room)) = &parts.details {
+                    let edge = drawer_edge(layout.drawer_width, *room);
+                    if edge - rect.left() >= LEAST_LADDER_POINTS {
+                        rect.max.x = rect.max.x.min(edge);
+                    }
+                }
                 within(ui, "ladder", rect, |ui| {
                     panel_head(&ctx, ui, Area::Ladder, actions, |ui, actions| {
                         ladder_tabs_ui(&ctx, ui, parts.details.is_none(), actions);
@@ -487,7 +496,10 @@ fn shortcuts(ui: &Ui, session: &Session, actions: &mut Vec<Action>) {
     ui.input_mut(|input| {
         // The system turns Ctrl+C into a wish to copy before we see it as a key.
         if !writing && input.events.iter().any(|e| matches!(e, egui::Event::Copy)) {
-            pressed.extend(command::by_id("copy message"));
+            match &session.selection.picked {
+                Some(text) => actions.push(Action::CopyText(text.clone())),
+                None => pressed.extend(command::by_id("copy message")),
+            }
         }
         // The longer combination first: Ctrl+O would take Ctrl+Shift+O.
         for shifted in [true, false] {

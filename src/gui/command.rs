@@ -41,6 +41,8 @@ pub struct Facts<'a> {
     pub following: bool,
     /// Why the files that are open cannot be followed; none when they can.
     pub followable: Result<(), &'static str>,
+    /// What was captured is not saved yet, and the capture is over.
+    pub unsaved: bool,
     /// The message that is held to be compared.
     pub pinned: Option<MessageId>,
     /// A change of lanes or notes can be taken back.
@@ -330,13 +332,23 @@ pub const COMMANDS: &[Command] = &[
         false => Err("Nothing is being captured"),
     })
     .hint("Puts a comment on the next packet that is captured"),
-    command("save marked", "Save marked calls…", (Menu::File, 2), |_| {
-        Action::AskWhereToSave(Saving::Calls)
+    command("save capture", "Save capture…", (Menu::File, 2), |_| {
+        Action::AskWhereToSave(Saving::Capture)
+    })
+    .when(|facts| match facts.unsaved {
+        true => Ok(()),
+        false => Err("There is no capture that is over and not saved"),
+    })
+    .hint("Saves all that was captured"),
+    command("save marked", "Save marked calls…", (Menu::File, 2), |facts| {
+        // Who has captured and marked nothing means the capture.
+        let all = facts.unsaved && facts.marked == 0;
+        Action::AskWhereToSave(if all { Saving::Capture } else { Saving::Calls })
     })
     .keys(&[ctrl(Key::S)])
     .icon(Icon::Save)
     .when(|facts| loaded(facts).and(a_call(facts)))
-    .hint("Saves the packets of the marked calls, or of the selected one, with their RTP and fragments"),
+    .hint("Saves the packets of the marked calls, or of the selected one, with their RTP and fragments; of a new capture without marks all of it"),
     command("wireshark", "Open in Wireshark", (Menu::File, 2), |_| Action::OpenInWireshark)
         .when(|facts| loaded(facts).and(a_call(facts)))
         .hint("Opens the packets of the marked calls, or of the selected one, at the selected message"),

@@ -96,6 +96,7 @@ impl FileDialogs {
         let job = move || {
             let name = match saving {
                 Saving::Calls => "calls.pcapng",
+                Saving::Capture => "capture.pcapng",
                 Saving::Json => "messages.json",
                 Saving::Csv => "messages.csv",
                 Saving::Ladder(Picture::Svg) => "ladder.svg",

@@ -89,7 +89,7 @@ impl Request {
     /// The arguments of the command that does it.
     fn arguments(&self) -> Vec<OsString> {
         let (command, format) = match self.saving {
-            Saving::Calls => ("export", None),
+            Saving::Calls | Saving::Capture => ("export", None),
             Saving::Json => ("messages", Some("json")),
             Saving::Csv => ("messages", Some("csv")),
             // Pictures are drawn as they are on the screen, not by a command: `ladder_export`.

@@ -265,6 +265,14 @@ pub fn divide(ui: &mut Ui, theme: &Theme, layout: &mut Layout) -> Parts {
     parts
 }
 
+/// Narrower than this a ladder is no use: the drawer lies above it then.
+pub const LEAST_LADDER_POINTS: f32 = 320.0;
+
+/// Where an open drawer begins.
+pub fn drawer_edge(share: f32, room: Rect) -> f32 {
+    (room.left() + share.clamp(0.05, 0.8) * room.width()).round()
+}
+
 /// Paints the drawer above `room`, whose left edge can be moved.
 pub fn drawer(
     ui: &mut Ui,
@@ -273,8 +281,7 @@ pub fn drawer(
     room: Rect,
     content: &mut dyn FnMut(&mut Ui),
 ) {
-    let bounded = share.clamp(0.05, 0.8);
-    let left = (room.left() + bounded * room.width()).round();
+    let left = drawer_edge(*share, room);
     // The zone that moves the edge belongs to the drawer as well.
     let all = room.with_min_x(left - GRIP_POINTS);
     egui::Area::new(Id::unique("drawer"))

@@ -118,7 +118,8 @@ impl SortKey {
             CallColumn::State => Self::Text(call.state_word().into()),
             CallColumn::Start => Self::Number(call.start),
             CallColumn::End => known(call.end),
-            CallColumn::Caller => text(uri_words(&call.caller)),
+            // As they stand in the column.
+            CallColumn::Caller => text(&call.caller_words()),
             CallColumn::Callee => text(uri_words(&call.callee)),
             CallColumn::Result => known(call.status.map(i64::from)),
             CallColumn::Pdd => known(call.pdd),
@@ -280,7 +281,7 @@ impl ListMaker {
                 self.keys.clear();
             }
         }
-        let names = order.column == CallColumn::Identity;
+        let names = matches!(order.column, CallColumn::Identity | CallColumn::Caller);
         if self.column != Some(order.column) {
             self.column = Some(order.column);
             self.keys.clear();

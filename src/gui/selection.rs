@@ -11,6 +11,8 @@ pub struct Selection {
     pub call: Option<CallId>,
     /// Selected message; it belongs to `call`.
     pub message: Option<MessageId>,
+    /// Part of the message that was picked with the pointer.
+    pub picked: Option<String>,
     /// A bar of media in the ladder is selected: its label, and its streams in words.
     pub media: Option<Vec<String>>,
     /// Selected field; names of headers, so it holds for every message.
@@ -22,6 +24,7 @@ impl Selection {
     pub fn set_call(&mut self, view: &IndexView, id: CallId) {
         let Some(call) = view.call(id) else { return };
         self.media = None;
+        self.picked = None;
         let stays = self.call == Some(id) && self.message.is_some();
         self.call = Some(id);
         if !stays {
@@ -33,6 +36,7 @@ impl Selection {
     pub fn set_message(&mut self, view: &IndexView, id: MessageId) {
         let Some(row) = view.message(id) else { return };
         self.media = None;
+        self.picked = None;
         self.message = Some(id);
         self.call = Some(row.call);
     }

@@ -283,9 +283,11 @@ impl Session {
                     self.export.copy(call);
                 }
             }
+            Action::PickText(text) => self.selection.picked = text,
             Action::ShowMedia(words) => self.selection.media = Some(words),
             Action::SelectField(field) => {
                 self.selection.media = None;
+                self.selection.picked = None;
                 self.selection.field = field;
             }
             Action::ShowKind(kind) => {

@@ -527,14 +527,14 @@ fn buttons_ui(
     });
 }
 
-/// Captures of earlier that were not saved, also of a window that was killed.
+/// Earlier captures that are not saved, also of a window that was killed.
 pub fn unsaved_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
     let unsaved = &ctx.capture.unsaved;
     if unsaved.is_empty() {
         return;
     }
     ui.add_space(6.0);
-    ui.strong("Captures of earlier that were not saved");
+    ui.strong("Earlier captures that are not saved");
     // Of a width of its own, so that it stands in the middle where its surroundings do.
     let size = egui::vec2(
         430.0_f32.min(ui.available_width()),

@@ -62,6 +62,7 @@ pub fn overlay_ui(
         Overlay::Notices => "Notices",
         Overlay::Paste => "Paste a trace",
         Overlay::SaveAs(Saving::Calls) => "Save marked calls",
+        Overlay::SaveAs(Saving::Capture) => "Save capture",
         Overlay::SaveAs(Saving::Json) => "Export messages as JSON",
         Overlay::SaveAs(Saving::Csv) => "Export messages as CSV",
         Overlay::SaveAs(Saving::Ladder(Picture::Svg)) => "Save ladder as SVG",
@@ -272,6 +273,7 @@ fn save_as_ui(
         }
         Saving::Ladder(Picture::Svg) => "As it is on the screen; sharp in any size",
         Saving::Ladder(Picture::Png) => "As it is on the screen; for long ladders SVG is better",
+        Saving::Capture => "All that was captured, as pcapng",
         Saving::Json | Saving::Csv => "",
     };
     if !hint.is_empty() {
@@ -284,8 +286,13 @@ fn save_as_ui(
     let entered = response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter));
     let path = std::path::PathBuf::from(state.text.trim());
     ui.horizontal(|ui| {
-        let words = if state.exists { "Replace" } else { "Save" };
-        let enabled = !state.text.trim().is_empty();
+        let words = match state.exists && saving != Saving::Capture {
+            true => "Replace",
+            false => "Save",
+        };
+        // A capture never takes the place of another one.
+        let taken = saving == Saving::Capture && state.exists;
+        let enabled = !state.text.trim().is_empty() && !taken;
         let save = ui.add_enabled(enabled, egui::Button::new(words)).clicked();
         if enabled && (save || entered && !state.exists) {
             if !state.exists && path.exists() {
@@ -394,6 +401,8 @@ fn usual_path(ctx: &PanelCtx<'_>, saving: Saving) -> std::path::PathBuf {
     let stem = stem.split('.').next().unwrap_or_default().to_owned();
     let name = match saving {
         Saving::Calls => format!("{stem}-calls.pcapng"),
+        // What is not saved yet stands in a folder that nobody knows.
+        Saving::Capture => return super::top_bar::home("~/capture.pcapng"),
         Saving::Json => format!("{stem}-messages.json"),
         Saving::Csv => format!("{stem}-messages.csv"),
         Saving::Ladder(picture) => {

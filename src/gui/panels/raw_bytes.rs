@@ -5,6 +5,7 @@
 
 use egui::accesskit::Role;
 use egui::{Color32, FontId, Rect, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2};
+use unicode_width::UnicodeWidthChar as _;
 
 use super::empty_ui;
 use super::header_tree::{field_at, span_of};
@@ -36,6 +37,7 @@ pub struct RawBytesState {
     equal: Option<(MessageId, Value, Vec<Span>)>,
     /// Where what is searched for stands: in which message, what, the places.
     found: Option<(MessageId, FindText, Vec<Span>)>,
+    picked: Option<Picked>,
     /// A field was selected by a click on a byte: the tree is to show it.
     pub clicked: Option<FieldPath>,
 }
@@ -48,6 +50,39 @@ struct TextLine {
     text: String,
     /// The offset of each letter.
     at: Vec<u32>,
+    /// Letters of the name of a header at its beginning.
+    name: usize,
+    /// The line of the message goes on in the next one.
+    goes_on: bool,
+}
+
+impl TextLine {
+    fn at(offset: usize) -> Self {
+        Self {
+            span: Span::new(offset, offset),
+            text: String::new(),
+            at: Vec::new(),
+            name: 0,
+            goes_on: false,
+        }
+    }
+}
+
+/// Octets that somebody drew the pointer over.
+struct Picked {
+    message: MessageId,
+    raw: RawTab,
+    /// The packet is shown, not the message.
+    packet: bool,
+    from: u32,
+    to: u32,
+}
+
+impl Picked {
+    fn span(&self) -> Span {
+        let (first, last) = (self.from.min(self.to), self.from.max(self.to));
+        Span::new(first as usize, last as usize + 1)
+    }
 }
 
 /// Text or hexadecimal.
@@ -67,7 +102,7 @@ pub fn raw_bytes_ui(
     let all = ui.available_rect_before_wrap();
     ui.advance_cursor_after_rect(all);
     let body = all.with_max_x((all.right() - BAR_POINTS).max(all.left()));
-    let list = ui.interact(body, PanelName::Raw.id(), Sense::click());
+    let list = ui.interact(body, PanelName::Raw.id(), Sense::click_and_drag());
     let field = ctx.selection.field.as_ref();
     let hex = ctx.raw == RawTab::Hex;
     // A layer has no octets in the message: the packet is shown then, with the message at its end.
@@ -83,6 +118,7 @@ pub fn raw_bytes_ui(
         (None, None) => field.and_then(|field| span_of(&detail.tree, field)),
     };
     let found = state.found_places(ctx, detail).to_vec();
+    let picked = state.picked_span(ctx, detail, in_packet.is_some());
     let marks: Vec<(Option<Span>, Color32)> = state
         .equal_places(ctx, detail)
         .iter()
@@ -91,6 +127,7 @@ pub fn raw_bytes_ui(
         .chain(found.iter().map(|span| (Some(*span), ctx.theme.found)))
         .filter(|_| in_packet.is_none())
         .chain([(selected, ctx.theme.field)])
+        .chain([(picked, ctx.theme.selected)])
         .collect();
 
     let name = match in_packet {
@@ -150,12 +187,17 @@ pub fn raw_bytes_ui(
     keys(ui, &list, scroll, body.height() / row_points);
     let visible = scroll.update(ui, list.id, body, rows, row_points);
     let mut clicked: Option<u32> = None;
-    let pointer = list
-        .clicked()
-        .then(|| list.interact_pointer_pos())
-        .flatten();
-    if list.clicked() {
+    let pointer = match list.drag_started() {
+        // Where the button went down, not where it was drawn since.
+        true => ui.input(|input| input.pointer.press_origin()),
+        false => list.interact_pointer_pos(),
+    };
+    let pointer = pointer.filter(|_| list.clicked() || list.dragged());
+    if list.clicked() || list.drag_started() {
         list.request_focus();
+    }
+    if list.hovered() || list.dragged() {
+        ui.ctx().set_cursor_icon(egui::CursorIcon::Text);
     }
     for row in visible.first..visible.end {
         let Ok(index) = usize::try_from(row) else {
@@ -171,6 +213,8 @@ pub fn raw_bytes_ui(
             font: &font,
             letter,
             colour: ctx.theme.text,
+            name_colour: ctx.theme.request,
+            faint: ctx.theme.faint,
         };
         let pointer = pointer.filter(|pointer| rect.contains(*pointer));
         if hex {
@@ -181,6 +225,25 @@ pub fn raw_bytes_ui(
         } else if let Some(line) = state.lines.get(index) {
             clicked = clicked.or(text_line(&place, line, &marks, pointer));
         }
+    }
+    if list.drag_started() || list.dragged() {
+        state.pick(
+            detail.message,
+            ctx.raw,
+            in_packet.is_some(),
+            clicked,
+            list.drag_started(),
+        );
+        clicked = None;
+    }
+    if list.drag_stopped() {
+        let span = state.picked.as_ref().map(Picked::span);
+        let octets = span.map(|span| span.of(bytes)).unwrap_or_default();
+        let text = match hex {
+            true => hex_words(octets),
+            false => String::from_utf8_lossy(octets).into_owned(),
+        };
+        actions.push(Action::PickText((!text.is_empty()).then_some(text)));
     }
     let path = clicked.and_then(|offset| match in_packet {
         Some(_) => field_in_packet(detail, offset),
@@ -205,7 +268,50 @@ fn field_in_packet(detail: &Detail, offset: u32) -> Option<FieldPath> {
 /// Places of one value that are marked in one message.
 const MAX_PLACES: usize = 1_000;
 
+/// `49 4e 56`.
+fn hex_words(octets: &[u8]) -> String {
+    let words: Vec<String> = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+    words.join(" ")
+}
+
 impl RawBytesState {
+    /// What is picked, while it is shown.
+    fn picked_span(&self, ctx: &PanelCtx<'_>, detail: &Detail, packet: bool) -> Option<Span> {
+        let picked = self.picked.as_ref()?;
+        let here = (picked.message, picked.raw, picked.packet) == (detail.message, ctx.raw, packet);
+        (here && (ctx.selection.picked.is_some() || picked.from != picked.to))
+            .then(|| picked.span())
+    }
+
+    /// The pointer is drawn over octets.
+    fn pick(
+        &mut self,
+        message: MessageId,
+        raw: RawTab,
+        packet: bool,
+        at: Option<u32>,
+        begins: bool,
+    ) {
+        let Some(at) = at else {
+            if begins {
+                self.picked = None;
+            }
+            return;
+        };
+        match self.picked.as_mut().filter(|_| !begins) {
+            Some(picked) => picked.to = at,
+            None => {
+                self.picked = Some(Picked {
+                    message,
+                    raw,
+                    packet,
+                    from: at,
+                    to: at,
+                });
+            }
+        }
+    }
+
     /// Where what is searched for in messages stands in this one.
     fn found_places(&mut self, ctx: &PanelCtx<'_>, detail: &Detail) -> &[Span] {
         let what = ctx.find_text;
@@ -264,6 +370,8 @@ struct Place<'a> {
     font: &'a FontId,
     letter: f32,
     colour: Color32,
+    name_colour: Color32,
+    faint: Color32,
 }
 
 impl Place<'_> {
@@ -280,7 +388,25 @@ fn text_line(
     pointer: Option<egui::Pos2>,
 ) -> Option<u32> {
     let painter = place.ui.painter_at(place.body);
-    let galley = painter.layout_no_wrap(line.text.clone(), place.font.clone(), place.colour);
+    let name = line.text.char_indices().nth(line.name);
+    let name = name.map_or(line.text.len(), |(at, _)| at);
+    let (name, rest) = line.text.split_at(name);
+    let format = |colour| egui::TextFormat::simple(place.font.clone(), colour);
+    let mut job = egui::text::LayoutJob::default();
+    job.append(name, 0.0, format(place.name_colour));
+    job.append(rest, 0.0, format(place.colour));
+    job.wrap.max_width = f32::INFINITY;
+    let galley = place.ui.fonts_mut(|fonts| fonts.layout_job(job));
+    if line.goes_on {
+        // A hook says that the line of the message is not over.
+        let at = pos2(place.body.right() - 3.0, place.rect.center().y);
+        let points = [
+            at + egui::vec2(0.0, -4.0),
+            at + egui::vec2(0.0, 2.0),
+            at + egui::vec2(-4.0, 2.0),
+        ];
+        painter.line(points.to_vec(), egui::Stroke::new(1.0, place.faint));
+    }
     let x = |letter: usize| {
         place.at.x
             + galley
@@ -407,11 +533,10 @@ fn keys(ui: &mut Ui, list: &egui::Response, scroll: &mut Scroll, page: f32) {
 /// Cuts the message into lines of at most `columns` letters.
 fn text_lines(bytes: &[u8], columns: usize) -> Vec<TextLine> {
     let mut lines = Vec::new();
-    let mut line = TextLine {
-        span: Span::new(0, 0),
-        text: String::new(),
-        at: Vec::new(),
-    };
+    let mut line = TextLine::at(0);
+    // Letters of East Asia are wider than others.
+    let mut cells = 0;
+    let (mut in_head, mut first) = (true, true);
     let mut offset = 0;
     for chunk in bytes.utf8_chunks() {
         let valid = chunk
@@ -422,27 +547,29 @@ fn text_lines(bytes: &[u8], columns: usize) -> Vec<TextLine> {
         let broken = (broken > 0).then_some((chunk.valid().len(), '\u{fffd}', broken));
         for (at, c, len) in valid.chain(broken) {
             let start = offset + at;
-            if line.at.len() >= columns && c != '\n' && c != '\r' {
-                let next = TextLine {
-                    span: Span::new(start, start),
-                    text: String::new(),
-                    at: Vec::new(),
-                };
-                lines.push(std::mem::replace(&mut line, next));
+            let width = c.width().unwrap_or(1).max(1);
+            if cells + width > columns && !matches!(c, '\n' | '\r') {
+                line.goes_on = true;
+                lines.push(std::mem::replace(&mut line, TextLine::at(start)));
+                cells = 0;
             }
             line.span = Span::new(line.span.start as usize, start + len);
             match c {
                 '\n' => {
-                    let next = TextLine {
-                        span: Span::new(start + 1, start + 1),
-                        text: String::new(),
-                        at: Vec::new(),
-                    };
-                    lines.push(std::mem::replace(&mut line, next));
+                    // An empty line ends the header; the first line is none of its fields.
+                    in_head &= first || !line.at.is_empty();
+                    first = false;
+                    cells = 0;
+                    lines.push(std::mem::replace(&mut line, TextLine::at(start + 1)));
                 }
                 // The end of a line is seen by the line being over.
                 '\r' if bytes.get(start + 1) == Some(&b'\n') => {}
                 c => {
+                    let begins = lines.last().is_none_or(|before| !before.goes_on);
+                    if c == ':' && in_head && !first && begins && line.name == 0 {
+                        line.name = line.at.len();
+                    }
+                    cells += width;
                     line.text.push(match c {
                         '\t' => ' ',
                         c if crate::present::text::is_unsafe(c) => '·',
@@ -463,6 +590,19 @@ fn text_lines(bytes: &[u8], columns: usize) -> Vec<TextLine> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn wide_letters_take_two_places_and_headers_have_names() {
+        let text = "INVITE a:b SIP/2.0\r\nFrom: 김철수 x\r\n\r\nv: 0\r\n".as_bytes();
+        let lines = text_lines(text, 12);
+        let words: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+        let folded = ["INVITE a:b S", "IP/2.0", "From: 김철수", " x", "", "v: 0"];
+        assert_eq!(words, folded);
+        let names: Vec<usize> = lines.iter().map(|line| line.name).collect();
+        assert_eq!(names, [0, 0, 4, 0, 0, 0], "of header fields only");
+        let on: Vec<bool> = lines.iter().map(|line| line.goes_on).collect();
+        assert_eq!(on, [true, false, true, false, false, false]);
+    }
 
     #[test]
     fn long_lines_are_folded_and_every_letter_knows_its_byte() {

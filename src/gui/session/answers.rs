@@ -16,6 +16,7 @@ use crate::gui::fetch::Detail;
 use crate::gui::file_watch::{Change, FileWatch};
 use crate::gui::find::Found;
 use crate::gui::lists::{Lists, Rows, RowsQuestion};
+use crate::gui::live::Phase;
 use crate::gui::panels::call_columns::shown;
 use crate::gui::panels::capture::CaptureFacts;
 use crate::gui::pasting::{PastedText, Preview};
@@ -25,6 +26,13 @@ use crate::ingest::survey::Survey;
 use crate::ingest::{FileReport, Progress};
 
 impl Session {
+    /// A capture is over, and all that was captured is only in the private folder.
+    pub(super) fn has_unsaved(&self) -> bool {
+        let facts = self.capturing.facts(self.paths());
+        let over = facts.status.as_ref().is_none_or(|s| s.phase == Phase::Over);
+        over && !facts.to_save.is_empty()
+    }
+
     /// What commands need to know.
     pub fn facts(&self) -> Facts<'_> {
         Facts {
@@ -42,6 +50,7 @@ impl Session {
             capturing: self.capturing.is_running(),
             following: self.capturing.is_following(),
             followable: self.followable(),
+            unsaved: self.has_unsaved(),
             pinned: self.pinned,
             undo: self.ladder.can_undo(),
             prefs: &self.prefs,

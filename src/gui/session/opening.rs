@@ -81,6 +81,12 @@ impl Session {
     }
 
     pub(super) fn close(&mut self) {
+        if self.has_unsaved() {
+            self.tell(
+                "The capture is not saved; it is kept and offered here until it is".to_owned(),
+            );
+            self.capturing.look_for_unsaved(Arc::clone(&self.wake));
+        }
         self.capturing.forget();
         self.notebook.close();
         self.capture = None;

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::Session;
-use crate::gui::action::Saving;
+use crate::gui::action::{Action, Saving};
+use crate::gui::capturing::CaptureAction;
 use crate::gui::jobs::{CallChoice, Request, expression_of};
 use crate::gui::ladder_export::Drawing;
 use crate::gui::panel_ctx::{TimeWords, time_title};
@@ -32,6 +33,9 @@ impl Session {
 
     pub(super) fn save(&mut self, saving: Saving, path: PathBuf) {
         let Some(capture) = &self.capture else { return };
+        if saving == Saving::Capture {
+            return self.apply(Action::Capture(CaptureAction::Save(path)));
+        }
         if let Saving::Ladder(picture) = saving {
             match self.drawing() {
                 Some(drawing) => self.export.save(drawing, picture, path),
@@ -42,7 +46,7 @@ impl Session {
         let live = self.capturing.files();
         let inputs = live.clone().unwrap_or_else(|| capture.paths.clone());
         let calls = match saving {
-            Saving::Calls => self.chosen_calls(),
+            Saving::Calls | Saving::Capture => self.chosen_calls(),
             // A filter by words means calls.
             _ if self.filter.is_some() => self.lists().found_calls.clone(),
             _ => Vec::new(),
