@@ -25,6 +25,24 @@ impl Topic {
         Self::find(path).unwrap_or(Self::NONE)
     }
 
+    /// A value that stands for something itself: an option tag, a method, an event package.
+    pub fn of_value(header: &str, value: &str) -> Option<Self> {
+        let token = value.split(';').next().unwrap_or_default().trim();
+        let lower = token.to_ascii_lowercase();
+        let or = |found: Option<Self>, unknown: &str| found.or_else(|| Self::find(unknown));
+        let named = |above: &str| Self::find(&format!("{above}/{lower}"));
+        match header {
+            "Supported" | "Require" | "Proxy-Require" | "Unsupported" => {
+                or(named("option-tag"), "unknown/option-tag")
+            }
+            "Allow" => or(Self::find(&format!("method/{token}")), "unknown/method"),
+            "Event" | "Allow-Events" => or(named("event"), "unknown/event"),
+            "Subscription-State" => named("subscription-state"),
+            "Reason" => named("reason-protocol"),
+            _ => None,
+        }
+    }
+
     /// Its path; empty for none.
     pub fn path(self) -> &'static str {
         catalogue().entry(self).map_or("", |entry| &entry.path)

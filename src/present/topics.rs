@@ -6,7 +6,7 @@
 
 use super::header_tree::Node;
 use crate::explain::Topic;
-use crate::sip::header_name::{Grammar, HeaderName};
+use crate::sip::header_name::{Grammar, Header, HeaderName};
 use crate::sip::message::Message;
 use crate::sip::method::Method;
 use crate::sip::start_line::StartKind;
@@ -27,7 +27,7 @@ pub(super) fn assign(nodes: &mut [Node], bytes: &[u8], message: &Message) {
                     node.topic = variant;
                 }
             }
-            None => rest(node, bytes),
+            None => rest(node, message, bytes),
         }
     }
 }
@@ -45,6 +45,7 @@ fn variant(topic: Topic, message: &Message) -> Option<Topic> {
         ("header/contact", Some(Method::Register), 200..=299) => "bindings",
         ("header/contact", _, 300..=399 | 485) => "redirect",
         ("header/require", _, 100..) => "response",
+        ("header/call-id", Some(Method::Register), _) => "register",
         ("header/accept", Some(Method::Subscribe), 0) => "subscribe",
         ("header/expires", Some(Method::Invite), 0) => "invite",
         ("header/expires", Some(Method::Register | Method::Subscribe | Method::Publish), 0) => {
@@ -139,27 +140,11 @@ fn field(node: &mut Node, name: HeaderName, has_colon: bool, bytes: &[u8]) {
         && node.children.iter().all(|c| c.name == "value");
     if several {
         for child in &mut node.children {
-            child.topic = value_topic(text, &child.value).unwrap_or(node.topic);
+            child.topic = Topic::of_value(text, &child.value).unwrap_or(node.topic);
             parts(&mut child.children, name, text, bytes);
         }
     } else {
         parts(&mut node.children, name, text, bytes);
-    }
-}
-
-/// One of several values, or the value before the parameters.
-fn value_topic(header: &str, value: &str) -> Option<Topic> {
-    let token = value.split(';').next().unwrap_or_default().trim();
-    let or_unknown = |found: Option<Topic>, unknown: &str| found.or_else(|| Topic::find(unknown));
-    match header {
-        "Supported" | "Require" | "Proxy-Require" | "Unsupported" => {
-            or_unknown(named("option-tag", token), "unknown/option-tag")
-        }
-        "Allow" => Some(method(token)),
-        "Event" | "Allow-Events" => or_unknown(named("event", token), "unknown/event"),
-        "Subscription-State" => named("subscription-state", token),
-        "Reason" => named("reason-protocol", token),
-        _ => None,
     }
 }
 
@@ -223,14 +208,19 @@ fn part(node: &mut Node, grammar: Grammar, header: &str, bytes: &[u8]) -> Option
         (Grammar::Warning, "agent" | "text") => named("part/warning", &node.name),
         (Grammar::MediaType, "type" | "subtype") => named("part/media-type", &node.name),
         (Grammar::Integer, "number") => Topic::find("part/number"),
-        _ => value_topic(header, &node.value).or_else(|| Topic::find("part/value")),
+        _ => Topic::of_value(header, &node.value).or_else(|| Topic::find("part/value")),
     }
 }
 
 /// Bodies and what is beyond limits.
-fn rest(node: &mut Node, bytes: &[u8]) {
+fn rest(node: &mut Node, message: &Message, bytes: &[u8]) {
     match node.name.as_str() {
-        "body" => node.topic = Topic::of("part/body"),
+        "body" => {
+            let kind = message.first_value(Header::ContentType).of(bytes);
+            let kind = String::from_utf8_lossy(kind);
+            let format = kind.split(';').next().unwrap_or_default();
+            node.topic = named("body", format).unwrap_or_else(|| Topic::of("part/body"));
+        }
         "more header lines" => node.topic = Topic::of("part/more-headers"),
         "trailing octets" => node.topic = Topic::of("part/trailing"),
         _ => {}

@@ -44,7 +44,14 @@ pub(super) fn tag(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
             ];
             out.say("identifies", &places);
         }
-        None if !to && row.is_request() => out.say("half", &[]),
+        // Other methods start no dialog (RFC 3261, 12.1; RFC 6665, 4.4.1).
+        None if !to && row.is_request() => match row.method {
+            Method::Invite | Method::Subscribe | Method::Refer => out.say("half", &[]),
+            _ => {
+                let method = words(scene.view.method_name(scene.id).to_owned());
+                out.say("outside", &[("msg", method)]);
+            }
+        },
         _ => {}
     }
     let swapped = scene.others().find(|(_, r)| {
@@ -163,7 +170,7 @@ pub(super) fn call_id(scene: &Scene<'_>, out: &mut Here<'_>) {
     ];
     out.say(if all.len() == 1 { "only" } else { "count" }, &places);
     if row.method == Method::Register {
-        out.say("register", &[]);
+        return;
     }
     let dialogs = scene
         .neighbours()
@@ -258,6 +265,9 @@ pub(super) fn cseq_method(scene: &Scene<'_>, out: &mut Here<'_>) {
     } else if matches!(row.method, Method::Ack | Method::Cancel) {
         let method = words(scene.view.method_name(scene.id).to_owned());
         out.say("own-method", &[("msg", method)]);
+    }
+    if matches!(row.cseq_method, Method::Invite | Method::Cancel) {
+        out.say("tells-cancel", &[]);
     }
 }
 

@@ -1,8 +1,8 @@
 //! What can be said of any part of a message: who sent it, what the hop before and the partner had.
 
-use super::{Here, frame, value, who};
-use crate::explain::Target;
+use super::{Here, frame, value, who, words};
 use crate::explain::scene::{Read, Scene};
+use crate::explain::{Target, Topic};
 use crate::sip::message::{HeaderField, Message, Param};
 use crate::span::Span;
 
@@ -35,10 +35,19 @@ fn header(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
     };
     let own = part(field, scene.octets, target.span);
     super::special::of(scene, field, &own, out);
+    if let Some(topic) = bare_value(field, scene) {
+        out.say(
+            "value-means",
+            &[
+                ("value", value(own.clone())),
+                ("msg", words(topic.glance())),
+            ],
+        );
+    }
+    out.about();
     if scene.row.is_request() && scene.row.to_tag.is_none() {
         out.may_say("repeated", &[]);
     }
-    out.about();
     if copied(scene, field, out) {
         return;
     }
@@ -65,6 +74,17 @@ fn header(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
         Earlier::None => out.say("new", &places),
         Earlier::Unclear => {}
     }
+}
+
+/// What a value without parameters means, which has no line of its own in the tree.
+fn bare_value(field: &HeaderField, scene: &Scene<'_>) -> Option<Topic> {
+    let [one] = field.values.as_slice() else {
+        return None;
+    };
+    if !matches!(&one.value, crate::sip::headers::Value::Token(token) if token.params.is_empty()) {
+        return None;
+    }
+    Topic::of_value(field.name.as_str()?, &scene.text(one.span))
 }
 
 /// What a response repeats from its request (8.2.6.2).

@@ -322,12 +322,6 @@ pub(super) fn request_uri(scene: &Scene<'_>, out: &mut Here<'_>) {
         return;
     };
     let text = scene.text(own.span);
-    let places = [
-        ("frame", frame(scene, scene.id)),
-        ("value", value(text.clone())),
-        ("who", who(scene.sender())),
-        ("to", who(scene.receiver_of(scene.id))),
-    ];
     let before = scene
         .hop_before()
         .and_then(|id| Some((id, scene.read(id)?)));
@@ -337,16 +331,18 @@ pub(super) fn request_uri(scene: &Scene<'_>, out: &mut Here<'_>) {
     match old {
         Some((id, read, uri)) if uri.span.of(&read.octets) != own.span.of(scene.octets) => {
             let old = String::from_utf8_lossy(uri.span.of(&read.octets)).into_owned();
-            let mut places = places.to_vec();
-            places.push(("old", value(old)));
-            places.push(("before", frame(scene, id)));
+            let places = [
+                ("who", who(scene.sender())),
+                ("old", value(old)),
+                ("before", frame(scene, id)),
+            ];
             out.say("replaced", &places);
         }
-        Some((id, _, _)) => {
-            out.say("asks", &places);
-            out.say("unchanged", &[("frame", frame(scene, id))]);
-        }
-        None => out.say("asks", &places),
+        Some((id, _, _)) => out.say("unchanged", &[("frame", frame(scene, id))]),
+        None => {}
+    }
+    if scene.row.method == Method::Register {
+        out.say("register", &[]);
     }
     if let Some(source) = contact_source(scene, own) {
         out.say("contact", &[("frame", frame(scene, source))]);

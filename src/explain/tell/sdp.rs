@@ -319,13 +319,6 @@ pub(super) fn origin(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
         scene.text(origin.session_id),
         scene.text(origin.session_version),
     );
-    out.say(
-        "session",
-        &[
-            ("value", value(id.clone())),
-            ("version", value(version.clone())),
-        ],
-    );
     // The nearest earlier description of the same session by the same side.
     let earlier = scene
         .others()
@@ -463,10 +456,10 @@ pub(super) fn settings(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
         &[("n", words(number)), ("value", value(codec.clone()))],
     );
     if codec.to_ascii_lowercase().starts_with("telephone-event") {
-        if let Some(events) = events(&scene.text(params)) {
-            out.say("events", &[("list", Place::List(events))]);
+        match events(&scene.text(params)) {
+            Some(events) => out.say("events", &[("list", Place::List(events))]),
+            None => out.say("keys", &[]),
         }
-        out.say("keys", &[]);
     }
 }
 

@@ -77,6 +77,9 @@ fn session_expires(scene: &Scene<'_>, field: &HeaderField, seconds: u64, out: &m
         _ => {}
     }
     out.say("without", &places);
+    if seconds < 90 {
+        out.say("short", &[]);
+    }
 }
 
 /// The REFER whose progress is told (RFC 3515, 2.4.6).

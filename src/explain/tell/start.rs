@@ -4,7 +4,7 @@ use super::{Here, Place, frame, ms_between, value, who, words};
 use crate::explain::Target;
 use crate::explain::scene::Scene;
 use crate::index::ids::MessageId;
-use crate::index::message_store::Repeat;
+use crate::index::message_store::{Repeat, SdpKind};
 use crate::sip::header_name::Header;
 use crate::sip::method::Method;
 
@@ -117,8 +117,8 @@ fn has_partner(scene: &Scene<'_>) -> bool {
     })
 }
 
-/// Which INVITE it answers: one without a To tag asks for a new call (RFC 3261, 14).
-fn return_of_invite(scene: &Scene<'_>) -> &'static str {
+/// What kind of INVITE it answers: one without a To tag asks for a new call (RFC 3261, 14).
+fn to_which_invite(scene: &Scene<'_>) -> &'static str {
     match scene.request().and_then(|id| scene.row_of(id)) {
         Some(request) if request.to_tag.is_none() => "to-invite",
         Some(_) => "to-reinvite",
@@ -151,7 +151,7 @@ pub(super) fn status(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
         return;
     }
     let to_what = match row.method {
-        Method::Invite => return_of_invite(scene),
+        Method::Invite => to_which_invite(scene),
         Method::Bye => "to-bye",
         Method::Cancel => "to-cancel",
         Method::Register => "to-register",
@@ -185,6 +185,8 @@ pub(super) fn status(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
         None => {}
     }
     repeats(scene, out);
+    let carries = row.sdp != SdpKind::None;
+    out.may_say(if carries { "with-sdp" } else { "without-sdp" }, &[]);
     match (to_what, first_answer(scene)) {
         ("to-reinvite", Some(first)) => {
             out.may_say("to-reinvite-of", &[("frame", frame(scene, first))]);
