@@ -88,6 +88,13 @@ fn a_file_that_has_grown_is_followed_on_a_click() {
     });
     assert!(!has(&w, "has grown") && !has(&w, "Mark:"));
     until(&mut w, "the call", |w| has(w, "Answered"));
+    // The layers above a message are there while more comes.
+    until(&mut w, "the layers", |w| {
+        let detail = w.state().session.detail();
+        let layers = detail.map(|detail| detail.layers.len()).unwrap_or_default();
+        layers == 3
+    });
+    assert!(!w.state().session.is_finished());
     append(&path, ended(1));
     until(&mut w, "its end", |w| {
         has(w, "6 messages") && has(w, "Completed")

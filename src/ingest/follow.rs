@@ -3,6 +3,7 @@
 //! A [`Feed`] is one input: a file, or files of a ring that follow one another. Whoever fills it
 //! sends each file when it is begun and ends the growth of the one before.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -52,6 +53,8 @@ impl Feed {
 #[derive(Default)]
 pub(super) struct FileTable {
     list: RwLock<Vec<(FileReport, Option<CaptureBytes>)>>,
+    /// LINKTYPE_ values in files that still grow, by their numbers.
+    link_types: RwLock<BTreeMap<u16, Vec<u16>>>,
     /// What was decrypted, unmasked or inflated out of the inputs.
     pub stored: Arc<StoredBytes>,
 }
@@ -95,6 +98,23 @@ impl FileTable {
         let list = self.list.read().unwrap_or_else(PoisonError::into_inner);
         let (report, _) = list.get(usize::from(number))?;
         Some(report.path.clone())
+    }
+
+    /// LINKTYPE_ values of the interfaces in a file that grows, as far as it was read.
+    pub fn link_types(&self, number: u16) -> Vec<u16> {
+        let known = self.link_types.read();
+        let known = known.unwrap_or_else(PoisonError::into_inner);
+        known.get(&number).cloned().unwrap_or_default()
+    }
+
+    fn note_link_types(&self, number: u16, info: &FileInfo) {
+        let types = info.interfaces.iter().map(|found| found.link_type);
+        let types: BTreeSet<u16> = types.collect();
+        let mut known = self
+            .link_types
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        known.insert(number, types.into_iter().collect());
     }
 
     pub fn reports(&self) -> Vec<FileReport> {
@@ -224,6 +244,8 @@ pub(super) struct Follower {
     first: bool,
     waiting: Option<GrowingFile>,
     capture: Option<CaptureFile>,
+    /// How many interfaces it has named.
+    interfaces: usize,
     /// A log, or a file that another program writes, with a name that another file may take.
     named: Option<Named>,
     /// Looks that found nothing.
@@ -245,6 +267,7 @@ impl Follower {
             first: true,
             waiting: None,
             capture: None,
+            interfaces: 0,
             named: None,
             idle: 0,
             open: Vec::new(),
@@ -257,6 +280,10 @@ impl Follower {
         loop {
             if let Some(capture) = &mut self.capture {
                 let next = capture.poll_chunk_into(octets, chunk);
+                let interfaces = capture.info().interfaces.len();
+                if std::mem::replace(&mut self.interfaces, interfaces) != interfaces {
+                    self.table.note_link_types(self.number, capture.info());
+                }
                 if next == Next::Waiting {
                     self.look_at_name();
                 }
@@ -362,6 +389,7 @@ impl Follower {
         let may_change = capture.is_text() || file.growth.is_foreign();
         self.named = Named::of(&file).filter(|_| may_change);
         self.begun(file.path, Some(capture.bytes()), None);
+        self.interfaces = 0;
         self.capture = Some(capture).filter(|_| !self.full);
     }
 

@@ -203,7 +203,7 @@ pub type Watch = Arc<dyn Fn() -> Arc<IndexView> + Send + Sync>;
 pub struct Loading {
     view: Arc<ArcSwap<IndexView>>,
     loaded: Arc<Mutex<Option<Loaded>>>,
-    early: Arc<Mutex<Option<Arc<dyn MessageBytes>>>>,
+    early: Arc<Mutex<Option<Arc<FileTable>>>>,
     done: Arc<AtomicU64>,
     total: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
@@ -242,9 +242,18 @@ impl Loading {
         lock(&self.loaded).clone()
     }
 
+    /// LINKTYPE_ values in a file that grows, by its number; of others the reports tell.
+    pub fn link_types(&self, file: u16) -> Vec<u16> {
+        let table = lock(&self.early).clone();
+        table
+            .map(|table| table.link_types(file))
+            .unwrap_or_default()
+    }
+
     /// Brings the bytes of messages, as soon as the files are open.
     pub fn bytes(&self) -> Option<Arc<dyn MessageBytes>> {
-        lock(&self.early).clone()
+        let table = lock(&self.early).clone()?;
+        Some(table)
     }
 }
 
@@ -324,7 +333,7 @@ fn in_background(
     let job = move || {
         let mut opened = open(&stop);
         total.store(opened.size, Ordering::Relaxed);
-        *lock(&early) = Some(opened.bytes());
+        *lock(&early) = Some(Arc::clone(&opened.table));
         let show = {
             let (view, wake) = (Arc::clone(&view), Arc::clone(&wake));
             Show {

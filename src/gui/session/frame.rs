@@ -239,18 +239,25 @@ impl Session {
             }
         }
         let detail = |message: MessageId| {
-            let row = self.view.message(message);
-            let file = row.and_then(|row| capture.files.as_ref()?.get(usize::from(row.file)));
-            let link_types = file.map(|file| file.info.link_types()).unwrap_or_default();
+            let file = self.view.message(message).map(|row| row.file);
+            let link_types = match (&capture.files, file) {
+                (Some(files), Some(file)) => {
+                    let file = files.get(usize::from(file));
+                    let types = file.map(|file| file.info.link_types()).unwrap_or_default();
+                    types.into_iter().map(|(number, _)| number).collect()
+                }
+                (None, Some(file)) => capture.loading.link_types(file),
+                (_, None) => Vec::new(),
+            };
             Some(DetailQuestion {
                 view: Arc::clone(&self.view),
                 bytes: capture.loading.bytes()?,
                 message,
                 capture: serial,
-                link_types: link_types.into_iter().map(|(number, _)| number).collect(),
+                link_types,
             })
         };
-        // What a packet is, is known once the file was read to its end.
+        // What a packet is, is known of files that grow, else once the file was read to its end.
         if let Some(message) = self.selection.message
             && workers.asked_detail != Some((serial, message, finished))
             && let Some(question) = detail(message)
