@@ -124,6 +124,35 @@ fn a_chosen_row_stays_in_view_while_the_list_grows() {
 }
 
 #[test]
+fn what_is_looked_at_stays_while_older_rows_leave() {
+    // Rows are called by their places; each place is another row after some have left.
+    let mut h = table(5);
+    grow(&mut h, 1000);
+    let leave = |h: &mut Harness<'static, Table>, first: u64, rows: u64, to: u64| {
+        h.state_mut()
+            .view
+            .scroll
+            .keep(first, first.saturating_sub(rows));
+        grow(h, to);
+    };
+    // At the end the newest rows are followed, also when there are less than before.
+    leave(&mut h, 990, 300, 800);
+    assert!(shows(&h, 799));
+    leave(&mut h, 790, 100, 900);
+    assert!(shows(&h, 899));
+    wheel(&mut h, 10.0);
+    let (first, top) = (h.state().view.visible.start, h.state().view.scroll.top);
+    leave(&mut h, first, 300, 900);
+    assert_eq!(h.state().view.scroll.top, top - 300.0);
+    assert_eq!(h.state().view.visible.start, first - 300);
+    // What is looked at has left, too: what is oldest now is seen, and so it stays.
+    leave(&mut h, first - 300, 700, 900);
+    assert!(shows(&h, 0));
+    leave(&mut h, 0, 0, 1000);
+    assert!(shows(&h, 0) && !shows(&h, 999));
+}
+
+#[test]
 fn a_list_that_is_only_loaded_stays_where_it_is() {
     let mut h = table(5);
     h.state_mut().grows = false;

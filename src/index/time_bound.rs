@@ -116,18 +116,14 @@ impl<V> TimeBound<V> {
             *turned = now;
         }
         let due = now.saturating_sub(*turned) > self.span;
-        if !due {
-            let young = self.parts.iter().filter(|part| part.seen == self.count);
-            if young.map(|part| part.young.len()).sum::<usize>() < MAX_ENTRIES {
-                return;
-            }
+        // One part is like the others.
+        let young = self.parts.first().map_or(0, |part| part.young.len());
+        if !due && young * self.parts.len() < MAX_ENTRIES {
+            return;
         }
         self.turns = [*turned, now];
         self.count += 1;
-        // A map in one part is done with at once.
-        if self.parts.len() == 1 {
-            self.part_at(0);
-        }
+        self.part_at(0);
     }
 
     /// The part of a key, as old as it is now.

@@ -28,6 +28,9 @@ const MENU_EDGE_POINTS: f32 = 16.0;
 /// With less room than this not every chip is shown.
 const ALL_CHIPS_POINTS: f32 = 560.0;
 
+/// Calls of which one is enough to keep the place.
+const MOST_TOP: usize = 4;
+
 /// What belongs to the list alone.
 #[derive(Default)]
 pub struct CallListState {
@@ -47,6 +50,10 @@ pub struct CallListState {
     found: Option<(CallId, u64, u64, CallOrder)>,
     /// Its row in the list.
     row: Option<u64>,
+    /// The first calls seen in the last frame and their rows, in that list: while a capture grows, older ones leave
+    /// memory.
+    top: Vec<(CallId, u64)>,
+    top_of: (u64, Option<CallKind>, CallOrder, u64),
 }
 
 impl CallListState {
@@ -130,6 +137,35 @@ impl CallListState {
         self.opened_for = Some(key);
     }
 
+    /// What was seen stays where it is, although calls before it have left.
+    fn keep_top(&mut self, ctx: &PanelCtx<'_>) {
+        let lists = ctx.lists;
+        let (serial, kind, order, filter) = self.top_of;
+        let same = (kind, order, filter) == (lists.kind, lists.order, lists.filter_serial);
+        if !same || serial == lists.serial || !ctx.capture.grows() {
+            return;
+        }
+        let found = self
+            .top
+            .iter()
+            .find_map(|(call, was)| Some((*was, lists.row_of(*call)?)));
+        if let Some((was, base)) = found {
+            self.table.scroll.keep(was, self.place(base));
+        }
+    }
+
+    /// Notes what is seen.
+    fn note_top(&mut self, ctx: &PanelCtx<'_>) {
+        let lists = ctx.lists;
+        self.top_of = (lists.serial, lists.kind, lists.order, lists.filter_serial);
+        let rows = self.table.visible.clone().take(MOST_TOP);
+        let calls = rows.filter_map(|row| match self.locate(row) {
+            (base, None) => Some((lists.call(base)?, row)),
+            _ => None,
+        });
+        self.top = calls.collect();
+    }
+
     fn toggle(&mut self, call: CallId) {
         match self.open.iter().position(|open| *open == call) {
             Some(at) => drop(self.open.remove(at)),
@@ -180,6 +216,7 @@ pub fn call_list_ui(
         return empty_ui(ui, ctx.theme, &nothing_here(ctx));
     }
     state.find_opened(ctx);
+    state.keep_top(ctx);
     let selected = selected_row(ctx, state);
     let infos = call_columns::shown(ctx.kind, ctx.columns);
     let order = infos
@@ -218,6 +255,7 @@ pub fn call_list_ui(
     let content = |row| content(ctx, state, &infos, row);
     let out = table.show_with_menus(ui, &mut view, content, Some(&mut menu));
     state.table = view;
+    state.note_top(ctx);
     actions.append(&mut wishes);
     if let Some(row) = out.select {
         select(ctx, state, row, actions);

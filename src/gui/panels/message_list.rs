@@ -21,6 +21,9 @@ pub struct MessageListState {
     of_all: RowViewState,
     /// The message that was brought into view last, in which list.
     revealed: Option<(Tab, MessageId)>,
+    /// The first message seen in the last frame and its row, in the list of that call or of all and with that filter:
+    /// while a capture grows, older ones leave memory.
+    top: Option<(Option<CallId>, u64, MessageId, u64)>,
     /// Messages seen in the last frame, where their branches are shown.
     pub seen: Vec<MessageId>,
 }
@@ -200,11 +203,22 @@ pub fn message_list_ui(
         };
         Some(row as u64)
     });
+    let of = (call.map(|call| call.stamp.call), ctx.lists.filter_serial);
+    let was = state.top.take().filter(|_| ctx.capture.grows());
     let table_state = if all {
         &mut state.of_all
     } else {
         &mut state.of_call
     };
+    if let Some((call, filter, first, was)) = was
+        && (call, filter) == of
+    {
+        let row = match listed {
+            Some(listed) => listed.partition_point(|message| *message < first),
+            None => ctx.view.messages().rank(first.index()),
+        };
+        table_state.scroll.keep(was, row as u64);
+    }
     let reveal = ctx.selection.message.map(|message| (ctx.tab, message));
     if reveal != state.revealed || ctx.reveal_message {
         state.revealed = reveal;
@@ -265,6 +279,8 @@ pub fn message_list_ui(
     };
     let out = table.show_with_menus(ui, table_state, content, Some(&mut menu));
     actions.append(&mut wishes);
+    let first = table_state.visible.start;
+    state.top = message_at(first).map(|message| (of.0, of.1, message, first));
     if infos
         .iter()
         .any(|info| info.column == MessageColumn::Branch)

@@ -95,6 +95,14 @@ impl Scroll {
         self.held = row.saturating_add(1) < rows;
     }
 
+    /// The row that was in one place is in another now, for rows before it went or came: what is seen stays
+    /// where it is, but not at the beginning or the end, where one looks for what is new.
+    pub fn keep(&mut self, was: u64, is: u64) {
+        if (self.away || self.held) && self.top >= 1.0 {
+            self.top += is as f64 - was as f64;
+        }
+    }
+
     /// Takes wheel, scroll bar and wanted row into account; gives the rows to paint in `body`.
     pub fn update(
         &mut self,
