@@ -445,6 +445,10 @@ impl Checker<'_> {
                 }))
             }
             (_, "not-filled") => Some(all(&|r| r.is_response())),
+            ("part/via/sent-by", "no-port") => {
+                let behind = at.value.rsplit(']').next().unwrap();
+                Some(!behind.contains(':'))
+            }
             ("part/via/sent-by", "name") => {
                 let host = text(sentence, "value").split(':').next().unwrap_or("");
                 Some(host.parse::<std::net::Ipv4Addr>().is_err())
@@ -1267,7 +1271,8 @@ fn one_name_can_be_a_part_and_a_parameter() {
          Session-Expires: 90;number=2;refresher=uac\n\
          Authorization: Digest username=\"u\",scheme=\"x\",uri=\"sip:h\"\n\
          Event: refer;id=7;value=2\n\
-         Contact: <sip:h>;expires=5;method=x\n\n",
+         Contact: <sip:h>;expires=5;method=x;+g.x=\"y\";automata\n\
+         Accept-Contact: *;audio;+g.3gpp.smsip;explicit\n\n",
         &[
             ("Request-Line > Request-URI > user", "part/uri/user"),
             ("Request-Line > Request-URI > user[2]", "uri-param/user"),
@@ -1309,6 +1314,14 @@ fn one_name_can_be_a_part_and_a_parameter() {
             ("Contact", "header/contact"),
             ("Contact > expires", "param/contact/expires"),
             ("Contact > method", "unknown/param"),
+            ("Contact > +g.x", "feature-tag/other"),
+            ("Contact > automata", "feature-tag/automata"),
+            ("Accept-Contact > audio", "param/contact/audio"),
+            (
+                "Accept-Contact > +g.3gpp.smsip",
+                "feature-tag/+g.3gpp.smsip",
+            ),
+            ("Accept-Contact > explicit", "param/accept-contact/explicit"),
         ],
     );
 }

@@ -122,6 +122,7 @@ pub fn tree(layers: &[LayerNode]) -> Vec<Node> {
         let fields = fields.map(|f| {
             let by_value = match (layer.layer, f.name) {
                 (Layer::Ipv4 | Layer::Ipv6, "DSCP") => class_of_service(&f.value),
+                (Layer::Ethernet, "destination" | "source") => station(&f.value),
                 (Layer::Udp, "checksum") if f.value == "0x0000" => match ip {
                     Some(Layer::Ipv4) => Topic::find("layer/udp/checksum@none"),
                     Some(_) => Topic::find("layer/udp/checksum@none-ipv6"),
@@ -141,6 +142,17 @@ pub fn tree(layers: &[LayerNode]) -> Vec<Node> {
         )
     };
     layers.iter().map(line).collect()
+}
+
+/// The topic of an address that is none, or that no manufacturer has given.
+fn station(address: &str) -> Option<Topic> {
+    let first = u8::from_str_radix(address.get(..2)?, 16).ok()?;
+    match (address, first & 3) {
+        ("00:00:00:00:00:00", _) => Topic::find("layer/eth/address@zero"),
+        (_, 1 | 3) => Topic::find("layer/eth/address@group"),
+        (_, 2) => Topic::find("layer/eth/address@local"),
+        _ => None,
+    }
 }
 
 /// The topic of a DSCP: its number stands first.
@@ -192,5 +204,14 @@ mod tests {
             "layer/udp/checksum@none-ipv6",
         );
         check(ipv6, Layer::Tcp, "checksum", "0x0000", "layer/tcp/checksum");
+        let eth = Layer::Ethernet;
+        for (address, topic) in [
+            ("00:00:00:00:00:00", "layer/eth/address@zero"),
+            ("ff:ff:ff:ff:ff:ff", "layer/eth/address@group"),
+            ("c6:33:43:06:d3:2e", "layer/eth/address@local"),
+            ("00:00:5e:00:53:10", "layer/eth/source"),
+        ] {
+            check(eth, eth, "source", address, topic);
+        }
     }
 }

@@ -172,12 +172,24 @@ fn parts(nodes: &mut [Node], name: HeaderName, header: &str, bytes: &[u8]) {
                 "boundary" | "charset" if name.grammar() == Grammar::MediaType => {
                     named("part/media-type", &node.name)
                 }
-                param => named(&format!("param/{}", header.to_ascii_lowercase()), param),
+                param => named(&format!("param/{}", header.to_ascii_lowercase()), param)
+                    .or_else(|| feature(header, param)),
             }
             .or_else(|| Topic::find("unknown/param")),
         };
         node.topic = own.unwrap_or_default();
     }
+}
+
+/// What a device can do, as its Contact says and others ask for (RFC 3840, 9; RFC 3841, 9).
+fn feature(header: &str, name: &str) -> Option<Topic> {
+    if !matches!(header, "Contact" | "Accept-Contact" | "Reject-Contact") {
+        return None;
+    }
+    let known = named("param/contact", name).filter(|_| header != "Contact");
+    let feature = || named("feature-tag", name);
+    let other = || Topic::find("feature-tag/other").filter(|_| name.starts_with('+'));
+    feature().or(known).or_else(other)
 }
 
 /// A part of a value that is no parameter.

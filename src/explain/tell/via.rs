@@ -266,6 +266,9 @@ pub(super) fn sent_by(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
     };
     let all = scene.vias();
     let Some(via) = all.get(at) else { return };
+    if via.port.is_none() && via.port_span.is_empty() {
+        out.say("no-port", &[]);
+    }
     if at != 0 || !scene.row.is_request() || !scene.is_first_sending() {
         return;
     }
