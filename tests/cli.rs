@@ -381,6 +381,22 @@ fn ladders_say_who_sent_what_and_how_much_media_came() {
 }
 
 #[test]
+fn the_window_follows_files_that_are_named() {
+    let code = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sipscope"));
+        let command = command.args(args).stdin(Stdio::null());
+        let output = command.env_remove("DISPLAY").env_remove("WAYLAND_DISPLAY");
+        output.output().expect("the program runs").status.code()
+    };
+    assert_eq!(code(&["--follow"]), Some(2), "there is nothing to follow");
+    // The arguments are right, only there is no screen.
+    if cfg!(all(target_os = "linux", feature = "gui")) {
+        assert_eq!(code(&["--follow", "call.pcap"]), Some(6));
+        assert_eq!(code(&["--follow", "-"]), Some(6));
+    }
+}
+
+#[test]
 fn a_command_of_another_version_is_not_taken_for_a_file() {
     for name in ["findings", "stats", "lessons"] {
         let output = sipscope(&[name, "x.pcap"]);
