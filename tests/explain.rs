@@ -553,8 +553,10 @@ impl Checker<'_> {
                     && r.cseq().0 > own.cseq().0
                     && r.tag("from") == own.tag("from")
             })),
+            // After a BYE none is to be expected.
             ("header/cseq", "next") => Some(
                 number(sentence, "n") == own.cseq().0 + 1
+                    && own.method() != "BYE"
                     && !self.any(|r| {
                         !r.is_response()
                             && same_call(r)
@@ -709,9 +711,15 @@ impl Checker<'_> {
             ("common/here", "final" | "later-final") => Some(all(&|r| {
                 r.status() >= 200 && r.cseq() == own.cseq() && same_call(r)
             })),
-            ("common/here", "provisional-only") => Some(all(&|r| {
-                r.status() < 200 && r.is_response() && r.cseq() == own.cseq()
-            })),
+            ("common/here", "provisional-only") => Some(
+                all(&|r| r.status() < 200 && r.is_response() && r.cseq() == own.cseq())
+                    && !self.any(|r| {
+                        r.status() >= 200
+                            && r.cseq() == own.cseq()
+                            && same_call(r)
+                            && (r.top_branch() == own.top_branch() || r.branches().is_empty())
+                    }),
+            ),
             ("common/here", "unanswered" | "no-final") => {
                 let branch = own.top_branch();
                 let last = if what == "no-final" { 200 } else { 100 };
@@ -719,7 +727,7 @@ impl Checker<'_> {
                 Some(!later.filter(|r| !r.copy).any(|r| {
                     r.is_response()
                         && r.status() >= last
-                        && r.top_branch() == branch
+                        && (r.top_branch() == branch || r.branches().is_empty())
                         && r.cseq() == own.cseq()
                         && same_call(r)
                 }))

@@ -315,7 +315,10 @@ fn steps(scene: &Scene<'_>, number: u32, out: &mut Here<'_>) {
             ("n", Place::Number(u64::from(r.cseq().unwrap_or(0)))),
         ];
         out.say("next-seen", &places);
-    } else if scene.sees_all() && row.from_tag.is_some() && highest.is_none_or(|(h, _)| h <= number)
+    } else if row.method != Method::Bye
+        && scene.sees_all()
+        && row.from_tag.is_some()
+        && highest.is_none_or(|(h, _)| h <= number)
     {
         out.say("next", &[("n", Place::Number(u64::from(number) + 1))]);
     }

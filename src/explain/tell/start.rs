@@ -96,6 +96,8 @@ fn answered(scene: &Scene<'_>, out: &mut Here<'_>) {
             ("time", ms),
         ];
         out.say("final", &places);
+    } else if lost_via(scene) {
+        // A final response that cannot be told from one of another hop.
     } else if let Some(newest) = answers.last() {
         let places = [
             ("msg", words(scene.name_of(*newest))),
@@ -215,10 +217,24 @@ pub(super) fn status(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
                     ("frame", frame(scene, id)),
                 ],
             ),
-            None if scene.sees_all() => out.say("no-final", &[]),
+            None if scene.sees_all() && !lost_via(scene) => out.say("no-final", &[]),
             None => {}
         }
     }
+}
+
+/// A later final response to this request, or to that of this response, has no Via: it may be the
+/// one that belongs here.
+fn lost_via(scene: &Scene<'_>) -> bool {
+    scene.others().any(|(id, other)| {
+        id > scene.id
+            && other.is_response()
+            && other.status >= 200
+            && other.via_count == 0
+            && other.cseq() == scene.row.cseq()
+            && other.cseq_method == scene.row.cseq_method
+            && other.from_tag == scene.row.from_tag
+    })
 }
 
 fn acknowledged(scene: &Scene<'_>, out: &mut Here<'_>) {
