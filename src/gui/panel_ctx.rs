@@ -24,7 +24,7 @@ use crate::ingest::survey::Survey;
 use crate::ingest::{FileReport, Progress};
 use crate::packet::trace::TimeKind;
 use crate::present::equal::{Equal, Value};
-use crate::present::rows;
+use crate::present::{rows, text};
 
 /// One frame, to be read only.
 pub struct PanelCtx<'a> {
@@ -171,6 +171,8 @@ pub struct TimeWords {
     /// Times are counted from here.
     reference: Option<i64>,
     first: Option<i64>,
+    /// Time of the newest message.
+    last: Option<i64>,
     /// What the times of the capture mean.
     kind: TimeKind,
 }
@@ -182,6 +184,7 @@ impl TimeWords {
             format,
             reference: reference.and_then(|id| Some(view.message(id)?.time)),
             first: view.first_time(),
+            last: view.messages().iter().next_back().map(|row| row.time),
             kind: kind_of(view),
         }
     }
@@ -202,13 +205,28 @@ impl TimeWords {
             {
                 rows::clock_words_of(self.kind, nanos)
             }
-            TimeFormat::Utc => rows::clock_words(nanos),
-            TimeFormat::Local => rows::clock_words(nanos.saturating_add(zone::offset_nanos(nanos))),
-            TimeFormat::Offset(minutes) => {
-                rows::clock_words(nanos.saturating_add(i64::from(minutes) * 60_000_000_000))
-            }
+            TimeFormat::Utc => self.clock(nanos, 0),
+            TimeFormat::Local => self.clock(nanos, zone::offset_nanos(nanos)),
+            TimeFormat::Offset(minutes) => self.clock(nanos, i64::from(minutes) * 60_000_000_000),
             TimeFormat::Delta if before.is_some() => before.map(since).unwrap_or_default(),
             TimeFormat::Relative | TimeFormat::Delta => since(self.first.unwrap_or(nanos)),
+        }
+    }
+}
+
+impl TimeWords {
+    /// The time of day in a zone that is so far ahead of UTC; with the date where there are several.
+    fn clock(&self, nanos: i64, ahead: i64) -> String {
+        let date = |nanos: i64| text::date(nanos.saturating_add(ahead));
+        let here = nanos.saturating_add(ahead);
+        match (self.first.map(date), self.last.map(date)) {
+            (Some(first), Some(last)) if first != last => {
+                let date = text::date(here);
+                // The year is in the tooltip.
+                let day = date.split_once('-').map_or(date.as_str(), |(_, day)| day);
+                format!("{day} {}", text::clock(here, 3))
+            }
+            _ => rows::clock_words(here),
         }
     }
 }
@@ -238,4 +256,31 @@ pub fn time_title(view: &IndexView, format: TimeFormat, reference: Option<Messag
 fn kind_of(view: &IndexView) -> TimeKind {
     let first = view.messages().get(0);
     first.map_or(TimeKind::Absolute, |row| view.time_kind_at(row.time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_several_days_have_their_date() {
+        let hour = 3_600_000_000_000;
+        let start = 1_767_222_000_123_456_000;
+        let words = |format, last: i64| {
+            let words = TimeWords {
+                format,
+                reference: None,
+                first: Some(start),
+                last: Some(last),
+                kind: TimeKind::Absolute,
+            };
+            words.words(last, None)
+        };
+        assert_eq!(words(TimeFormat::Utc, start), "23:00:00.123456");
+        assert_eq!(words(TimeFormat::Utc, start + hour), "01-01 00:00:00.123");
+        // In another zone it is one day.
+        let there = TimeFormat::Offset(120);
+        assert_eq!(words(there, start + hour), "02:00:00.123456");
+        assert_eq!(words(TimeFormat::Relative, start + hour), "3600.000000");
+    }
 }

@@ -607,6 +607,9 @@ fn hover(
         }
         LadderItem::Break(_) => {}
     }
+    if !matches!(item, LadderItem::Break(_)) {
+        lines.push(ctx.moment_words(item.time()));
+    }
     let chosen = ctx.selection.message.and_then(|id| ctx.view.message(id));
     if let Some(chosen) = chosen.filter(|chosen| chosen.time != item.time()) {
         let delta = item.time().saturating_sub(chosen.time);

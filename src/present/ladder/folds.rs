@@ -48,7 +48,7 @@ pub(super) fn fold(
         let at = ladder.items.len();
         match arrow.repeat {
             Repeat::No => {}
-            Repeat::SeenAs(_) => arrow.note = "copy".to_owned(),
+            Repeat::SeenAs(_) => arrow.note = "same message".to_owned(),
             Repeat::CopyOf(of) => {
                 let host = shown_by.get(&of).copied();
                 let host = host.filter(|_| !arrangement.is_open(of));

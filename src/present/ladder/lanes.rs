@@ -7,12 +7,26 @@ use super::arrangement::{Arrangement, LaneKey};
 use super::{Lane, Titled};
 use crate::index::IndexView;
 use crate::index::ids::{FlowId, TextId};
-use crate::index::message_store::{Flow, MessageRow, Transport};
+use crate::index::message_store::{Flow, MessageRow, Repeat, Transport};
 use crate::packet::Endpoint;
 use crate::sip::method::Method;
 
 /// Hops of one request that are remembered to find out who passed it on.
 const MAX_HOPS: usize = 16;
+
+/// Pairs of flows that are looked at for what stands between.
+const MAX_SIDES: usize = 64;
+
+/// An address of a private network (RFC 1918, RFC 4193, RFC 6598).
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let [first, second, ..] = ip.octets();
+            ip.is_private() || first == 100 && (64..128).contains(&second)
+        }
+        IpAddr::V6(ip) => ip.is_unique_local(),
+    }
+}
 
 /// One message as seen on one hop: Call-ID, CSeq, method, status.
 type Step = (TextId, Option<u32>, Method, u16);
@@ -191,6 +205,7 @@ impl Lanes {
                 }
             }
         }
+        self.between(view, rows.clone(), &mut keys);
         let places = self.arrangement.places(&keys);
         for at in self.by_key.values_mut() {
             *at = places.get(*at).copied().unwrap_or(*at);
@@ -215,6 +230,67 @@ impl Lanes {
                 lane.title.clone_from(&lane.address);
             } else {
                 lane.titled = Titled::Agent;
+            }
+        }
+    }
+
+    /// Who a request passed on its way without a Via, as it does a NAT, stands between its two ends: its
+    /// far side is seen after the receiver.
+    fn between<'a>(
+        &mut self,
+        view: &IndexView,
+        rows: impl Iterator<Item = &'a MessageRow>,
+        keys: &mut [LaneKey],
+    ) {
+        let mut done: HashSet<(FlowId, FlowId)> = HashSet::new();
+        for row in rows.filter(|row| row.is_request()) {
+            let Repeat::SeenAs(of) = row.repeat() else {
+                continue;
+            };
+            let Some(other) = view.message(of) else {
+                continue;
+            };
+            if !done.insert((other.flow, row.flow)) || done.len() > MAX_SIDES {
+                continue;
+            }
+            let (Some(one), Some(two)) = (view.flow(other.flow), view.flow(row.flow)) else {
+                continue;
+            };
+            if one.dst != two.dst || one.src.ip == two.src.ip {
+                continue;
+            }
+            // The private side is the one that began it, whichever was captured first.
+            let (near, far) = match (is_private(one.src.ip), is_private(two.src.ip)) {
+                (false, true) => (two, one),
+                _ => (one, two),
+            };
+            let key = |end, flow: &Flow| self.key(end, flow.transport);
+            let ends = [key(near.src, near), key(far.src, far), key(near.dst, near)];
+            let places = ends.map(|key| keys.iter().position(|known| *known == key));
+            let [Some(a), Some(b), Some(c)] = places else {
+                continue;
+            };
+            if a < b && b < c || a == b || b == c || a == c {
+                continue;
+            }
+            // The three take the places that they have, in the order of the way.
+            let mut free = [a, b, c];
+            free.sort_unstable();
+            let mut moved = self.list.clone();
+            for (from, to) in [a, b, c].into_iter().zip(free) {
+                let (Some(lane), Some(place)) = (self.list.get(from), moved.get_mut(to)) else {
+                    continue;
+                };
+                place.clone_from(lane);
+            }
+            self.list = moved;
+            for (place, lane) in self.list.iter().enumerate() {
+                if let Some(known) = keys.get_mut(place) {
+                    *known = lane.key;
+                }
+            }
+            for (place, key) in keys.iter().enumerate() {
+                self.by_key.insert(*key, place);
             }
         }
     }
