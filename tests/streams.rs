@@ -11,7 +11,7 @@ use serde_json::Value;
 /// Sender, receiver, SSRC, packets.
 type Stream = (String, String, u64, u64);
 
-/// Captures whose RTP lies in what another issue reads (tunnels, containers).
+/// Captures whose RTP lies in tunnels, of which tshark counts other things.
 const LATER: &[&str] = &["gtp-iphone.pcap"];
 
 /// Where tshark is wrong: file, what we say, what it says, and why.
@@ -93,4 +93,26 @@ fn every_stream_that_tshark_counts_is_counted_the_same() {
     }
     assert!(compared > 20, "only {compared} streams were compared");
     assert!(wrong.is_empty(), "not found:\n{}", wrong.join("\n"));
+}
+
+/// Silence is a finding only where something was to be sent: this caller offers `recvonly`.
+#[test]
+fn nothing_is_awaited_where_the_description_says_that_nothing_is_sent() {
+    use sipscope::present::ladder::media::awaited;
+    let Some(path) = common::corpus("captures/sip-rtp-g711.pcap") else {
+        return;
+    };
+    let view = sipscope::ingest::load(&[path], &Default::default()).view;
+    let silent: Vec<_> = view
+        .streams()
+        .into_iter()
+        .filter(|stream| stream.packets() == 0)
+        .collect();
+    assert!(!silent.is_empty());
+    for stream in &silent {
+        assert!(stream.forward && !awaited(&view, stream), "{stream:?}");
+    }
+    let heard = view.streams();
+    let heard: Vec<_> = heard.iter().filter(|s| s.packets() > 0).collect();
+    assert!(heard.len() >= 2 && heard.iter().all(|stream| awaited(&view, stream)));
 }

@@ -461,7 +461,7 @@ impl<'a> Layout<'a> {
     fn bar(&self, out: &mut String, bar: &Bar, y: usize) {
         let (a, b) = self.ends(bar.from, bar.to);
         let (low, width) = (a.min(b), a.abs_diff(b).max(36));
-        let class = match (bar.packets, self.silent) {
+        let class = match (bar.packets, self.silent || !bar.awaited) {
             (0, true) => "quiet",
             (0, false) => "none",
             _ => "bar",

@@ -16,6 +16,7 @@ use crate::index::filter::Filter;
 use crate::index::ids::{CallId, DialogId, MessageId};
 use crate::index::query::{self, CallSet, Query};
 use crate::index::{CallKind, IndexView, dialog};
+use crate::present::ladder::media::awaited;
 use crate::present::registrations::RegistrationLine;
 use crate::present::rows::{CallLine, Outcome, state_words, uri_words};
 
@@ -493,6 +494,8 @@ struct RtpByCall {
     /// What it was made from.
     stamp: (usize, u64, usize),
     packets: HashMap<CallId, (u64, u64)>,
+    /// Directions in which a description says that something is sent.
+    awaited: HashMap<CallId, (bool, bool)>,
 }
 
 impl RtpByCall {
@@ -505,14 +508,23 @@ impl RtpByCall {
         }
         self.stamp = stamp;
         self.packets.clear();
+        self.awaited.clear();
         for stream in view.streams() {
             for (call, forward) in stream.calls() {
                 let entry = self.packets.entry(call).or_default();
                 let way = if forward { &mut entry.0 } else { &mut entry.1 };
                 *way = way.saturating_add(stream.packets());
+                let entry = self.awaited.entry(call).or_default();
+                let way = if forward { &mut entry.0 } else { &mut entry.1 };
+                *way |= awaited(view, &stream);
             }
         }
         true
+    }
+
+    /// Whether something is to be expected towards the callee and towards the caller.
+    fn awaited(&self, call: CallId) -> (bool, bool) {
+        self.awaited.get(&call).copied().unwrap_or((true, true))
     }
 
     /// None where the call announced no media.
@@ -545,6 +557,8 @@ pub struct DialogLine {
 pub struct Line {
     /// The call.
     pub call: CallLine,
+    /// RTP is to be expected towards the callee, and towards the caller.
+    pub awaited: (bool, bool),
     /// What it did as a registration.
     pub registration: Option<RegistrationLine>,
     /// Its dialogs.
@@ -565,6 +579,7 @@ impl Line {
         };
         Some(Self {
             call,
+            awaited: (true, true),
             registration,
             dialogs: Vec::new(),
         })
@@ -670,6 +685,7 @@ impl RowMaker {
                 line.call.read_names(&view, bytes.as_ref());
             }
             line.call.rtp = rtp;
+            line.awaited = self.rtp.awaited(id);
             line.add_dialogs(&view);
             let known = Known {
                 version,

@@ -8,7 +8,7 @@ pub mod arrangement;
 mod folds;
 mod labels;
 mod lanes;
-mod media;
+pub mod media;
 mod names;
 
 use std::collections::HashMap;
@@ -212,6 +212,8 @@ pub struct Bar {
     pub label: String,
     /// True when it flows towards the callee.
     pub forward: bool,
+    /// Packets are to be expected: no description says that nothing is sent this way.
+    pub awaited: bool,
     /// Its streams, a line each: addresses, SSRC, packets, where it begins or what announced it.
     pub streams: Vec<String>,
 }

@@ -347,8 +347,14 @@ pub fn cell(ctx: &PanelCtx<'_>, column: CallColumn, line: &Line) -> Cell {
         CallColumn::Dialogs => call
             .dialogs
             .map_or_else(Cell::default, |n| some_count(n.into())),
-        CallColumn::RtpForward => rtp(ctx, call, call.rtp.map(|(forward, _)| forward)),
-        CallColumn::RtpBackward => rtp(ctx, call, call.rtp.map(|(_, backward)| backward)),
+        CallColumn::RtpForward => {
+            let packets = call.rtp.map(|(forward, _)| forward);
+            rtp(ctx, call, line.awaited.0, packets)
+        }
+        CallColumn::RtpBackward => {
+            let packets = call.rtp.map(|(_, backward)| backward);
+            rtp(ctx, call, line.awaited.1, packets)
+        }
         CallColumn::EndedBy => {
             let cell = Cell::new(call.ended_words());
             // A call that was answered and did not end as its users wanted.
@@ -419,10 +425,13 @@ fn time(ctx: &PanelCtx<'_>, nanos: i64) -> Cell {
 }
 
 /// Packets; in words where there are none although the call was answered and the capture has RTP.
-fn rtp(ctx: &PanelCtx<'_>, call: &CallLine, packets: Option<u64>) -> Cell {
+fn rtp(ctx: &PanelCtx<'_>, call: &CallLine, awaited: bool, packets: Option<u64>) -> Cell {
     let answered = call.setup.is_some() || call.talk.is_some();
     match packets {
         Some(0) if !answered => Cell::new("–").hover("The call was not answered"),
+        Some(0) if !awaited => {
+            Cell::new("–").hover("The session description says that nothing is sent this way")
+        }
         Some(0) if ctx.view.has_rtp() => warned(ctx, Cell::new("none"))
             .hover("The call was answered, but no RTP of this direction is in the capture"),
         Some(0) => Cell::new("–").hover("None in this capture: was it filtered for SIP only?"),

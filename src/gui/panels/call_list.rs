@@ -527,6 +527,7 @@ fn call_row(ctx: &PanelCtx<'_>, infos: &[&ColumnInfo], call: CallId, open: bool)
             };
             &Line {
                 call,
+                awaited: (true, true),
                 registration: None,
                 dialogs: Vec::new(),
             }

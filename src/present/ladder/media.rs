@@ -6,9 +6,37 @@ use super::labels::codecs;
 use super::lanes::Lanes;
 use super::{Bar, Ladder, LadderItem};
 use crate::index::IndexView;
-use crate::index::ids::CallId;
+use crate::index::ids::{CallId, MessageId};
+use crate::index::media::POSSIBLE;
 use crate::index::stream::{MatchedBy, Stream};
 use crate::sdp::static_payload;
+
+/// Packets of a stream are to be expected: who announced its end receives, and who sends to it sends
+/// (RFC 3264, 5.1 and 6.1). What nothing announced is there, or is not.
+pub fn awaited(view: &IndexView, stream: &Stream) -> bool {
+    let announcement = stream
+        .announcement
+        .and_then(|id| view.announcements.get(id.index()));
+    let Some(announcement) = announcement else {
+        return true;
+    };
+    let media = usize::from(announcement.media & !POSSIBLE);
+    let says = |message: MessageId, words: [&str; 2]| {
+        let row = view.message(message);
+        let summary = row.and_then(|row| view.texts().opt(row.body_text.filter(|_| row.has_sdp())));
+        let section = summary.as_deref().and_then(|s| s.split(" / ").nth(media));
+        section.is_some_and(|section| {
+            let mut said = section.split_ascii_whitespace();
+            said.any(|word| words.contains(&word))
+        })
+    };
+    let offer = view
+        .message(announcement.message)
+        .and_then(|row| row.request());
+    let here = says(announcement.message, ["sendonly", "inactive"]);
+    let there = offer.is_some_and(|offer| says(offer, ["recvonly", "inactive"]));
+    !(here || there)
+}
 
 /// Codecs of a stream: by its payload types, a dynamic one by the description that announced it.
 fn stream_codecs(view: &IndexView, stream: &Stream) -> Vec<String> {
@@ -187,6 +215,7 @@ pub(super) fn bars(
                 codec: String::new(),
                 label: String::new(),
                 forward,
+                awaited: false,
                 streams: Vec::new(),
             };
             (bar, Vec::new())
@@ -207,6 +236,7 @@ pub(super) fn bars(
             }
         }
         bar.packets = bar.packets.saturating_add(packets);
+        bar.awaited |= awaited(view, stream);
         if bar.streams.len() < MOST_STREAMS {
             bar.streams.push(stream_words(view, stream));
         }
@@ -242,7 +272,14 @@ fn stream_words(view: &IndexView, stream: &Stream) -> String {
         let by = announced.map_or(String::new(), |(message, frame)| {
             format!(", announced in frame {frame} (#{message})")
         });
-        return format!("To {}{by}: no packet of it is in this capture", stream.dst);
+        let why = match awaited(view, stream) {
+            true => "",
+            false => "; none is expected, for the session description says so",
+        };
+        return format!(
+            "To {}{by}: no packet of it is in this capture{why}",
+            stream.dst
+        );
     };
     let from = stream
         .src

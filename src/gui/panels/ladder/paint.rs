@@ -434,7 +434,7 @@ impl Brush<'_> {
         let theme = self.ctx.theme;
         let (from, to) = (self.frame.x(bar.from), self.frame.x(bar.to));
         self.mark(bar.call, from, if to >= from { -1.0 } else { 1.0 });
-        let missing = bar.packets == 0 && !self.frame.call.silent;
+        let missing = bar.packets == 0 && bar.awaited && !self.frame.call.silent;
         let colour = match (self.selected, missing) {
             (true, _) => theme.selected_text,
             (_, true) => theme.failure,
