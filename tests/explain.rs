@@ -690,6 +690,14 @@ impl Checker<'_> {
             ("common/here", "acks") => Some(all(&|r| {
                 r.is_response() && r.status() >= 200 && r.cseq().0 == own.cseq().0 && same_call(r)
             })),
+            ("method/ACK", "of-success" | "of-refusal") => Some(self.any(|r| {
+                let success = (200..300).contains(&r.status());
+                r.is_response()
+                    && same_call(r)
+                    && r.cseq() == (own.cseq().0, "INVITE")
+                    && r.status() >= 200
+                    && success == (what == "of-success")
+            })),
             ("common/here", "acked") => Some(all(&|r| {
                 r.method() == "ACK" && r.cseq().0 == own.cseq().0 && same_call(r)
             })),
@@ -1141,6 +1149,8 @@ fn every_claim_holds_in_our_recordings() {
         "header/expires#seconds",
         "common/here#value-means",
         "param/from/tag#outside",
+        "method/ACK#of-success",
+        "method/ACK#of-refusal",
     ] {
         assert!(totals.contains_key(name), "{name} was never said");
     }

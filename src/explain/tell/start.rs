@@ -32,6 +32,10 @@ pub(super) fn method(scene: &Scene<'_>, target: Target, out: &mut Here<'_>) {
                     ("frame", frame(scene, acked)),
                 ],
             );
+            // Which of the two kinds of ACK it is needs no general words.
+            let success = scene.row_of(acked).is_some_and(|r| r.status < 300);
+            out.say(if success { "of-success" } else { "of-refusal" }, &[]);
+            out.told_about = true;
         }
         return;
     }
