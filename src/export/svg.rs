@@ -96,7 +96,8 @@ impl Palette {
              .challenge{{stroke:#{challenge:06X};stroke-dasharray:8 3 2 3}}\
              .failure{{stroke:#{failure:06X}}}\
              .again{{stroke-width:.8;stroke-dasharray:1.5 3}}\
-             .pause{{stroke:#{faint:06X};stroke-width:1;stroke-dasharray:12 4 2 4}}\
+             .pause{{stroke:#{faint:06X};stroke-width:1;stroke-dasharray:1.5 3}}\
+             .cut{{stroke:#{faint:06X};stroke-width:1;fill:none}}.gap{{fill:#{ground:06X}}}\
              .h-request,.h-ack{{fill:#{request:06X}}}.h-provisional{{fill:#{provisional:06X}}}\
              .h-success{{fill:#{success:06X}}}.h-redirect{{fill:#{redirect:06X}}}\
              .h-challenge{{fill:#{challenge:06X}}}.h-failure{{fill:#{failure:06X}}}\
@@ -421,6 +422,12 @@ impl<'a> Layout<'a> {
             "<line class=\"a {class}{again}\" x1=\"{a}\" y1=\"{line}\" x2=\"{b}\" y2=\"{line}\"/>"
         );
         head(out, arrow.class, b, line, b > a);
+        if arrow.class == ArrowClass::Request {
+            let _ = write!(
+                out,
+                "<circle class=\"h-request\" cx=\"{a}\" cy=\"{line}\" r=\"2\"/>"
+            );
+        }
         if arrow.icmp.is_some() {
             // A cross before the head: it did not arrive.
             let x = if b > a { b.saturating_sub(18) } else { b + 18 };
@@ -449,12 +456,36 @@ impl<'a> Layout<'a> {
                 .saturating_sub(40),
             self.lanes.last().copied().unwrap_or(LEFT) + 40,
         );
+        let _ = write!(
+            out,
+            "<line class=\"pause\" x1=\"{first}\" y1=\"{y}\" x2=\"{last}\" y2=\"{y}\"/>"
+        );
+        // Each lane is cut, as on the screen.
+        for x in &self.lanes {
+            let (left, right) = (x.saturating_sub(4), x + 4);
+            let _ = write!(
+                out,
+                "<rect class=\"gap\" x=\"{}\" y=\"{}\" width=\"10\" height=\"6\"/>\
+                 <path class=\"cut\" d=\"M{left} {}L{right} {}M{left} {}L{right} {}\"/>",
+                x.saturating_sub(5),
+                y.saturating_sub(3),
+                y.saturating_sub(1),
+                y.saturating_sub(5),
+                y + 5,
+                y + 1
+            );
+        }
+        let words = format!("{} later", pause.label);
+        let room = words.chars().count() * LETTER + 8;
+        let centre = (first + last) / 2;
         let _ = writeln!(
             out,
-            "<line class=\"pause\" x1=\"{first}\" y1=\"{y}\" x2=\"{last}\" y2=\"{y}\"/>\
-             <text class=\"time\" x=\"8\" y=\"{}\">{} later</text>",
+            "<rect class=\"gap\" x=\"{}\" y=\"{}\" width=\"{room}\" height=\"14\"/>\
+             <text x=\"{centre}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+            centre.saturating_sub(room / 2),
+            y.saturating_sub(7),
             y + 4,
-            escape(&pause.label)
+            escape(&words)
         );
     }
 

@@ -129,7 +129,7 @@ fn parts_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, found: &Explanation, actions: &mut 
         ui.label(job);
     }
     if !found.source.is_empty() {
-        ui.label(RichText::new(&found.source).color(ctx.theme.faint).small());
+        ui.label(RichText::new(&found.source).color(ctx.theme.faint));
     }
 }
 

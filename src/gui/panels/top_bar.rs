@@ -134,7 +134,12 @@ fn recent_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, actions: &mut Vec<Action>) {
             ui.set_min_width(260.0);
             for path in ctx.recent {
                 let name = path.file_name().unwrap_or(path.as_os_str());
-                let button = egui::Button::new(name.to_string_lossy()).truncate();
+                // Files of one name are told apart by their folders.
+                let folder = path.parent().and_then(|folder| folder.file_name());
+                let folder = folder.unwrap_or_default().to_string_lossy();
+                let button = egui::Button::new(name.to_string_lossy())
+                    .shortcut_text(folder)
+                    .truncate();
                 let response = ui.add(button).on_hover_text(path.display().to_string());
                 if response.clicked() {
                     actions.push(Action::OpenFiles(vec![path.clone()]));

@@ -224,7 +224,7 @@ impl Brush<'_> {
             };
             let centre = pos2(tip.x - toward * 18.0, y);
             let shape = MarkShape::Cross;
-            paint_mark(&self.painter, centre, 5.0, Mark { shape, colour });
+            paint_mark(&self.painter, centre, 4.0, Mark { shape, colour });
         }
         let sign = if arrow.fold.is_some() { 18.0 } else { 0.0 };
         // The sign of a fold stands at the sender; the label gives way to it when it must.
