@@ -36,6 +36,9 @@ use super::widgets::panel_head::panel_head;
 /// Heads with less room than this say the same in fewer words.
 const WHOLE_WORDS_POINTS: f32 = 480.0;
 
+/// How often it is looked whether the last packets of a capture that is over were read.
+const END_PACE: std::time::Duration = std::time::Duration::from_millis(250);
+
 /// The window.
 pub struct SipscopeApp {
     /// What it is about.
@@ -112,6 +115,10 @@ impl SipscopeApp {
         });
         self.session.apply(Action::OpenFiles(dropped));
         self.session.begin_frame();
+        if self.session.waits_for_the_end() {
+            // The wish to paint that comes with the end may fall into a frame that is just ending.
+            ctx.request_repaint_after(END_PACE);
+        }
     }
 
     /// Paints, and carries out what was asked for.

@@ -193,6 +193,12 @@ impl Session {
         self.capture.is_some()
     }
 
+    /// A capture is over, but what it wrote last is still being read.
+    pub fn waits_for_the_end(&self) -> bool {
+        let over = self.capturing.status().is_some() && !self.capturing.is_running();
+        over && self.is_open() && !self.is_finished()
+    }
+
     /// Nothing more will come.
     pub fn is_finished(&self) -> bool {
         self.capture
