@@ -50,7 +50,7 @@ pub struct CallDetail {
     pub messages: Vec<MessageId>,
     /// Its ladder.
     pub ladder: Ladder,
-    /// The capture has no RTP at all.
+    /// The file in which it begins has no RTP at all.
     pub silent: bool,
 }
 
@@ -64,6 +64,8 @@ pub fn make(question: &CallQuestion) -> Option<CallDetail> {
         bytes,
         arrangement,
     } = question;
+    let first = view.call(*call).and_then(|call| view.message(call.first));
+    let file = first.map(|row| row.file);
     let mut ladder = Ladder::arranged(view, calls, arrangement);
     if let Some(bytes) = bytes {
         ladder.name_people(view, bytes.as_ref());
@@ -72,6 +74,9 @@ pub fn make(question: &CallQuestion) -> Option<CallDetail> {
         stamp: *version,
         messages: view.messages_of_call(*call),
         ladder,
-        silent: view.rtp.is_empty(),
+        silent: !view
+            .rtp
+            .iter()
+            .any(|counts| Some(counts.tally.first_frame.0) == file),
     })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering as MemoryOrdering};
 use std::time::Instant;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::action::{CallColumn, CallOrder};
 use super::latest::Wanted;
@@ -496,6 +496,8 @@ struct RtpByCall {
     packets: HashMap<CallId, (u64, u64)>,
     /// Directions in which a description says that something is sent.
     awaited: HashMap<CallId, (bool, bool)>,
+    /// Files that have any.
+    files: HashSet<u16>,
 }
 
 impl RtpByCall {
@@ -509,6 +511,8 @@ impl RtpByCall {
         self.stamp = stamp;
         self.packets.clear();
         self.awaited.clear();
+        let files = view.rtp.iter().map(|counts| counts.tally.first_frame.0);
+        self.files = files.collect();
         for stream in view.streams() {
             for (call, forward) in stream.calls() {
                 let entry = self.packets.entry(call).or_default();
@@ -525,6 +529,12 @@ impl RtpByCall {
     /// Whether something is to be expected towards the callee and towards the caller.
     fn awaited(&self, call: CallId) -> (bool, bool) {
         self.awaited.get(&call).copied().unwrap_or((true, true))
+    }
+
+    /// The file in which the call begins has RTP: where it has none, silence says nothing.
+    fn recorded(&self, view: &IndexView, call: CallId) -> bool {
+        let first = view.call(call).and_then(|call| view.message(call.first));
+        first.is_some_and(|row| self.files.contains(&row.file))
     }
 
     /// None where the call announced no media.
@@ -559,6 +569,8 @@ pub struct Line {
     pub call: CallLine,
     /// RTP is to be expected towards the callee, and towards the caller.
     pub awaited: (bool, bool),
+    /// The file in which the call begins has RTP.
+    pub recorded: bool,
     /// What it did as a registration.
     pub registration: Option<RegistrationLine>,
     /// Its dialogs.
@@ -580,6 +592,7 @@ impl Line {
         Some(Self {
             call,
             awaited: (true, true),
+            recorded: false,
             registration,
             dialogs: Vec::new(),
         })
@@ -686,6 +699,7 @@ impl RowMaker {
             }
             line.call.rtp = rtp;
             line.awaited = self.rtp.awaited(id);
+            line.recorded = self.rtp.recorded(&view, id);
             line.add_dialogs(&view);
             let known = Known {
                 version,

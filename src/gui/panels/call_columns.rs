@@ -349,11 +349,11 @@ pub fn cell(ctx: &PanelCtx<'_>, column: CallColumn, line: &Line) -> Cell {
             .map_or_else(Cell::default, |n| some_count(n.into())),
         CallColumn::RtpForward => {
             let packets = call.rtp.map(|(forward, _)| forward);
-            rtp(ctx, call, line.awaited.0, packets)
+            rtp(ctx, line, line.awaited.0, packets)
         }
         CallColumn::RtpBackward => {
             let packets = call.rtp.map(|(_, backward)| backward);
-            rtp(ctx, call, line.awaited.1, packets)
+            rtp(ctx, line, line.awaited.1, packets)
         }
         CallColumn::EndedBy => {
             let cell = Cell::new(call.ended_words());
@@ -424,17 +424,18 @@ fn time(ctx: &PanelCtx<'_>, nanos: i64) -> Cell {
     Cell::new(ctx.time_words(nanos)).hover(ctx.moment_words(nanos))
 }
 
-/// Packets; in words where there are none although the call was answered and the capture has RTP.
-fn rtp(ctx: &PanelCtx<'_>, call: &CallLine, awaited: bool, packets: Option<u64>) -> Cell {
+/// Packets; in words where there are none although the call was answered and its file has RTP.
+fn rtp(ctx: &PanelCtx<'_>, line: &Line, awaited: bool, packets: Option<u64>) -> Cell {
+    let call = &line.call;
     let answered = call.setup.is_some() || call.talk.is_some();
     match packets {
         Some(0) if !answered => Cell::new("–").hover("The call was not answered"),
         Some(0) if !awaited => {
             Cell::new("–").hover("The session description says that nothing is sent this way")
         }
-        Some(0) if ctx.view.has_rtp() => warned(ctx, Cell::new("none"))
+        Some(0) if line.recorded => warned(ctx, Cell::new("none"))
             .hover("The call was answered, but no RTP of this direction is in the capture"),
-        Some(0) => Cell::new("–").hover("None in this capture: was it filtered for SIP only?"),
+        Some(0) => Cell::new("–").hover("No RTP in this file: was it filtered for SIP only?"),
         Some(packets) => count(packets),
         None => Cell::default(),
     }

@@ -528,6 +528,7 @@ fn call_row(ctx: &PanelCtx<'_>, infos: &[&ColumnInfo], call: CallId, open: bool)
             &Line {
                 call,
                 awaited: (true, true),
+                recorded: false,
                 registration: None,
                 dialogs: Vec::new(),
             }
