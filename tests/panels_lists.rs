@@ -946,3 +946,24 @@ fn a_part_of_the_text_is_picked_with_the_pointer_and_copied() {
     press(&mut w, Modifiers::CTRL, Key::ArrowDown);
     assert!(w.state().session.selection.picked.is_none());
 }
+
+#[test]
+fn the_first_row_is_selected_in_any_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let prefs = sipscope::gui::prefs::Prefs {
+        order: CallOrder {
+            column: CallColumn::Start,
+            descending: true,
+        },
+        ..Default::default()
+    };
+    let files = vec![two_calls(folder.path())];
+    let size = egui::vec2(1366.0, 768.0);
+    let mut driver = sipscope::gui::driver::Driver::new(size, prefs, files);
+    assert!(driver.settle(std::time::Duration::from_secs(20)));
+    let session = &driver.app.session;
+    let first = session.lists().call(0);
+    assert!(first.is_some_and(|first| first != CallId::at(0)));
+    assert_eq!(session.selection.call, first);
+    assert_eq!(session.call_detail().map(|call| call.stamp.call), first);
+}

@@ -153,6 +153,20 @@ impl Session {
                 self.selection.set_call(&self.view, first);
             }
         }
+        // Nobody has chosen: when all is there, the first row is selected, whatever the order.
+        let unchosen = self
+            .unchosen
+            .filter(|call| self.selection.call == Some(*call));
+        if self.is_finished()
+            && unchosen.is_some()
+            && (lists.kind, lists.version) == (Some(self.kind), self.version)
+            && let Some(first) = lists.call(0)
+        {
+            if unchosen != Some(first) {
+                self.selection.set_call(&self.view, first);
+            }
+            self.unchosen = None;
+        }
         if self.selection.call.is_none()
             && lists.kind == Some(self.kind)
             && let Some(call) = lists.call(0)
