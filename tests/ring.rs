@@ -420,3 +420,57 @@ fn a_file_that_grows_is_written_out_within_the_bound() {
         "{small} MiB, without a bound {large} MiB"
     );
 }
+
+/// A fork of which one branch is ended at once goes on in the other: it stays one call, however long.
+#[test]
+fn a_fork_goes_on_while_one_of_its_dialogs_does() {
+    let mut w = Writer::default();
+    let sdp = "Content-Type: application/sdp\r\n";
+    w.begin_call("fork");
+    let other = |w: &mut Writer, by_caller, start: &str, cseq, more| {
+        w.put(&Message {
+            by_caller,
+            start,
+            tags: ("a1", "b2"),
+            call: "fork",
+            cseq,
+            more,
+        });
+    };
+    other(&mut w, false, "SIP/2.0 200 Words", (1, "INVITE"), sdp);
+    other(
+        &mut w,
+        true,
+        "ACK sip:bob@b.example SIP/2.0",
+        (1, "ACK"),
+        "",
+    );
+    other(
+        &mut w,
+        true,
+        "BYE sip:bob@b.example SIP/2.0",
+        (2, "BYE"),
+        "",
+    );
+    other(&mut w, false, "SIP/2.0 200 Words", (2, "BYE"), "");
+    for n in 0..4000_u32 {
+        let call = format!("call{n}");
+        w.begin_call(&call);
+        w.end_call(&call);
+    }
+    w.request("fork", true, 3, "BYE", "");
+    w.response("fork", 200, 3, "BYE", "");
+    let file = w.file();
+    let some = load(file.path(), Some(MEMORY), 1, 64 << 10).view;
+    assert!(some.left.messages > 10_000, "{:?}", some.left);
+    let fork = named(&some, "fork").unwrap();
+    assert_eq!(
+        fork,
+        CallId::at(0),
+        "no call of its own began with the last BYE"
+    );
+    let summary = call::summary(&some, fork).unwrap();
+    assert_eq!(summary.state, State::Completed);
+    assert!(summary.talk.is_some());
+    assert_eq!(some.left.unfinished, 0);
+}

@@ -19,7 +19,7 @@ use crate::index::call::{self, State};
 use crate::index::carried::Carried;
 use crate::index::ids::{CallId, MessageId};
 use crate::index::message_store::{MessageRow, Repeat};
-use crate::index::{CallKind, Left};
+use crate::index::{Call, CallKind, Left};
 use crate::sip::method::Method;
 
 /// Smallest bound.
@@ -318,7 +318,8 @@ impl Indexer {
             let call = self.calls.get(at);
             let goes_on = call.is_some_and(|call| match call.kind {
                 CallKind::Message | CallKind::Options | CallKind::Other => false,
-                CallKind::Call => !call.over,
+                // A BYE ends one of its dialogs, and a fork may have others that go on.
+                CallKind::Call => !call.over || self.is_fork(call),
                 CallKind::Registration | CallKind::Subscription => true,
             });
             if goes_on {
@@ -327,6 +328,19 @@ impl Indexer {
                 self.remove_call(ring, call_id);
             }
         }
+    }
+
+    /// The messages of a call are of more than one dialog.
+    fn is_fork(&self, call: &Call) -> bool {
+        let mut known = None;
+        let mut next = Some(call.last);
+        while let Some(row) = next.and_then(|id| self.rows.get(id.index())) {
+            next = row.previous_in_call;
+            if row.dialog.is_some() && row.dialog != *known.get_or_insert(row.dialog) {
+                return true;
+            }
+        }
+        false
     }
 
     /// False for what does not matter for the state of its call: what came again, and other hops.
