@@ -9,10 +9,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use egui::Key;
+use egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use panel_kit::*;
-use sipscope::gui::action::Action;
+use sipscope::gui::action::{Action, Saving};
 use sipscope::gui::capturing::CaptureAction;
 use sipscope::gui::live::{CaptureWish, Kept};
 use sipscope::source::live;
@@ -300,6 +300,19 @@ fn what_a_killed_window_left_inside() {
     // In the picker, above the first screen with the same offer.
     w.get_all_by_label("Open").last().unwrap().click();
     until(&mut w, "its calls", |w| has(w, "Calls 2"));
+    // The key saves all of it, for nothing is marked; who points at a call saves that one.
+    let wish = |saving| [Action::AskWhereToSave(saving)];
+    let pressed = press(&mut w, Modifiers::CTRL, Key::S);
+    assert_eq!(pressed, wish(Saving::Capture));
+    assert!(has(&w, "All that was captured, as pcapng"));
+    w.state_mut().apply(Action::ShowOverlay(None));
+    w.run_steps(2);
+    w.get_by_label(ANSWERED).click_secondary();
+    w.run_steps(3);
+    let one = click(&mut w, "Save this call…");
+    assert_eq!(one.last(), wish(Saving::Calls).first());
+    w.state_mut().apply(Action::ShowOverlay(None));
+    w.run_steps(2);
     let to = std::env::var("SIPSCOPE_HOME").unwrap();
     type_into(
         &mut w,

@@ -311,3 +311,24 @@ fn values_and_headers_are_copied_from_the_tree() {
         assert_eq!(found.as_deref(), Some(text), "{words}");
     }
 }
+
+/// Two captures at once: silence in the one that has no RTP says nothing, though the other has some.
+#[test]
+fn silence_is_judged_by_the_file_of_the_call() {
+    let mut w = window(vec![recorded("baresip-rtp"), recorded("no-ack")]);
+    let rows = w.state().session.rows();
+    let lines = || rows.values().filter(|line| line.call.rtp.is_some());
+    let (heard, silent): (Vec<_>, Vec<_>) =
+        lines().partition(|line| line.call.rtp == Some((70, 70)));
+    assert_eq!((heard.len(), silent.len()), (1, 1));
+    assert!(heard[0].recorded && !silent[0].recorded);
+    assert_eq!(silent[0].awaited, (true, true));
+    for (line, quiet) in [(heard[0], false), (silent[0], true)] {
+        let call = line.call.call;
+        w.state_mut()
+            .apply(sipscope::gui::action::Action::SelectCall(call));
+        settle(&mut w);
+        let detail = w.state().session.call_detail().unwrap();
+        assert_eq!((detail.stamp.call, detail.silent), (call, quiet));
+    }
+}

@@ -347,7 +347,11 @@ pub const COMMANDS: &[Command] = &[
     })
     .keys(&[ctrl(Key::S)])
     .icon(Icon::Save)
-    .when(|facts| loaded(facts).and(a_call(facts)))
+    .when(|facts| match facts.unsaved && facts.marked == 0 {
+        // Also of one in which no SIP is.
+        true => Ok(()),
+        false => loaded(facts).and(a_call(facts)),
+    })
     .hint("Saves the packets of the marked calls, or of the selected one, with their RTP and fragments; of a new capture without marks all of it"),
     command("wireshark", "Open in Wireshark", (Menu::File, 2), |_| Action::OpenInWireshark)
         .when(|facts| loaded(facts).and(a_call(facts)))

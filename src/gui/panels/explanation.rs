@@ -95,11 +95,7 @@ fn media_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, words: &[String]) {
     let about = "The bar reaches from the first packet of one direction to the last. Where there are none, it \
                  stands where the media was agreed: they were not sent, took another way, or were not captured.";
     ui.label(RichText::new(about).color(ctx.theme.faint));
-    ui.label(
-        RichText::new("RFC 3550, RFC 3264")
-            .color(ctx.theme.faint)
-            .small(),
-    );
+    ui.label(RichText::new("RFC 3550, RFC 3264").color(ctx.theme.faint));
 }
 
 /// Where a field stands, for people: `third Via, branch`.

@@ -6,7 +6,7 @@
 use egui::Ui;
 
 use super::top_bar::command_item_ui;
-use crate::gui::action::Action;
+use crate::gui::action::{Action, Saving};
 use crate::gui::command::by_id;
 use crate::gui::panel_ctx::PanelCtx;
 use crate::gui::widgets::row_view::shown;
@@ -20,12 +20,13 @@ const MOST_LETTERS: usize = 40;
 
 /// Of a row of the call list.
 pub fn call_menu_ui(ctx: &PanelCtx<'_>, ui: &mut Ui, call: CallId, actions: &mut Vec<Action>) {
-    commands_ui(
-        ctx,
-        ui,
-        &["mark", "save marked", "wireshark", "copy ladder"],
-        actions,
-    );
+    commands_ui(ctx, ui, &["mark", "wireshark", "copy ladder"], actions);
+    // The key of that command saves all of a new capture; who points at a call means calls.
+    let words = match ctx.marked.is_empty() {
+        true => "Save this call…",
+        false => "Save marked calls…",
+    };
+    item_ui(ui, words, Action::AskWhereToSave(Saving::Calls), actions);
     let line = match ctx.rows.get(&call) {
         Some(line) => Some(line.call.clone()),
         None => CallLine::brief(ctx.view, call),

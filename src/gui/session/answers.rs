@@ -28,7 +28,7 @@ use crate::ingest::{FileReport, Progress};
 impl Session {
     /// A capture is over, and all that was captured is only in the private folder.
     pub(super) fn has_unsaved(&self) -> bool {
-        let facts = self.capturing.facts(self.paths());
+        let facts = self.capture_facts();
         let over = facts.status.as_ref().is_none_or(|s| s.phase == Phase::Over);
         over && !facts.to_save.is_empty()
     }
